@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * KVM: the VMware guest interface ("backdoor", I/O port 0x5658), its GuestRPC
+ * channels and the guestinfo store.
+ *
+ * Everything a VMM needs to turn the interface on, to describe the virtual
+ * machine to its guest, to exchange guestinfo with it and to carry all of that
+ * through a live migration.  Documentation/virt/kvm/x86/vmport.rst has the same
+ * in prose.
+ *
+ * All structures are the same for 32-bit and 64-bit callers: fixed-size types,
+ * natural alignment, no implicit padding.  Pointers are carried in __u64.
+ * Reserved fields must be zero on input and are zero on output.
+ */
+#ifndef _UAPI_LINUX_KVM_VMPORT_H
+#define _UAPI_LINUX_KVM_VMPORT_H
+
+#include <linux/types.h>
+#include <linux/kvm.h>
+
+/*
+ * Capability.  KVM_CHECK_EXTENSION (system or VM fd) returns the mask of
+ * KVM_VMPORT_FEATURE_* that this kernel knows.  KVM_ENABLE_CAP (VM fd) takes
+ * the mask to use in args[0]; the other args and flags must be zero.
+ *
+ * Errors of KVM_ENABLE_CAP:
+ *   -EINVAL  unknown feature, a feature without KVM_VMPORT_FEATURE_ENABLE or
+ *            without one that it needs, a vCPU exists already, non-zero args,
+ *            or a guest whose registers or memory KVM cannot read (SEV-ES,
+ *            SEV-SNP, TDX)
+ *   -EEXIST  the capability is enabled already
+ *   -ENOMEM  no memory
+ */
+#ifndef KVM_CAP_X86_VMPORT
+#define KVM_CAP_X86_VMPORT		0x5658
+#endif
+
+/* Port 0x5658: identity and time commands are answered by the kernel. */
+#define KVM_VMPORT_FEATURE_ENABLE	(1ULL << 0)
+/* GuestRPC: the MESSAGE command, its channels and guestinfo. */
+#define KVM_VMPORT_FEATURE_RPC		(1ULL << 1)
+/* Port 0x5659: messages moved by REP INSB/OUTSB.  Needs RPC. */
+#define KVM_VMPORT_FEATURE_HB		(1ULL << 2)
+/* Calls from ring 3 whatever IOPL and the TSS I/O bitmap say. */
+#define KVM_VMPORT_FEATURE_RING3	(1ULL << 3)
+/* The same calls by VMCALL/VMMCALL. */
+#define KVM_VMPORT_FEATURE_HYPERCALL	(1ULL << 4)
+/* RDPMC 0x10000..0x10002, the pseudo performance counters. */
+#define KVM_VMPORT_FEATURE_PMC		(1ULL << 5)
+/* RPCs that the kernel does not own leave with KVM_EXIT_VMPORT.  Needs RPC. */
+#define KVM_VMPORT_FEATURE_EXIT_RPC	(1ULL << 6)
+/* Ring-3 calls of an L2 guest are answered by L0.  Needs RING3. */
+#define KVM_VMPORT_FEATURE_NESTED	(1ULL << 7)
+
+/* Limits of the interface; struct kvm_vmport_limits can lower some per VM. */
+#define KVM_VMPORT_MAX_CHANNELS		128
+#define KVM_VMPORT_MAX_MESSAGE		65536	/* bytes, guest to host */
+#define KVM_VMPORT_MAX_REPLY		65600	/* bytes, host to guest */
+#define KVM_VMPORT_MAX_KEY		256	/* bytes of a guestinfo key */
+#define KVM_VMPORT_MAX_VALUE		65536	/* bytes of a guestinfo value */
+#define KVM_VMPORT_MAX_KEYS		4096	/* guestinfo entries */
+#define KVM_VMPORT_MAX_GUESTINFO	1048576	/* bytes: all keys and values */
+#define KVM_VMPORT_MAX_TCLO		16	/* TCLO requests and unread results */
+#define KVM_VMPORT_MAX_TCLO_REQUEST	4096	/* bytes of one TCLO request */
+#define KVM_VMPORT_MAX_STATE		33554432 /* bytes of a state blob */
+
+/*
+ * Why an ioctl failed, in the error field of struct kvm_vmport_state and
+ * struct kvm_vmport_attr; KVM_VMPORT_ERR_NONE when it did not.  The errno says
+ * the kind, this the item, so that a VMM can name it to its user.
+ */
+enum kvm_vmport_error {
+	KVM_VMPORT_ERR_NONE		= 0,
+
+	/* -E2BIG, a limit */
+	KVM_VMPORT_ERR_BUFFER		= 1,  /* the caller's buffer: GET only */
+	KVM_VMPORT_ERR_STATE_SIZE	= 2,  /* KVM_VMPORT_MAX_STATE */
+	KVM_VMPORT_ERR_CHANNELS		= 3,  /* limits.channels */
+	KVM_VMPORT_ERR_MESSAGE_SIZE	= 4,  /* KVM_VMPORT_MAX_MESSAGE */
+	KVM_VMPORT_ERR_REPLY_SIZE	= 5,  /* KVM_VMPORT_MAX_REPLY */
+	KVM_VMPORT_ERR_KEY_SIZE		= 6,  /* KVM_VMPORT_MAX_KEY */
+	KVM_VMPORT_ERR_VALUE_SIZE	= 7,  /* limits.value_bytes */
+	KVM_VMPORT_ERR_KEY_COUNT	= 8,  /* limits.keys */
+	KVM_VMPORT_ERR_GUESTINFO_SIZE	= 9,  /* limits.guestinfo_bytes */
+	KVM_VMPORT_ERR_TCLO_SIZE	= 10, /* KVM_VMPORT_MAX_TCLO_REQUEST */
+	KVM_VMPORT_ERR_TCLO_COUNT	= 11, /* KVM_VMPORT_MAX_TCLO */
+
+	/* -EINVAL, malformed */
+	KVM_VMPORT_ERR_MAGIC		= 32, /* not a state blob */
+	KVM_VMPORT_ERR_LENGTH		= 33, /* total length is not the size given */
+	KVM_VMPORT_ERR_CHECKSUM		= 34,
+	KVM_VMPORT_ERR_RESERVED		= 35, /* a reserved or padding byte is set */
+	KVM_VMPORT_ERR_SECTION		= 36, /* a section or record is cut or too long */
+	KVM_VMPORT_ERR_ORDER		= 37, /* not ascending, or twice */
+	KVM_VMPORT_ERR_FLAGS		= 38, /* unknown or contradictory flags */
+	KVM_VMPORT_ERR_CHANNEL_ID	= 39, /* not below KVM_VMPORT_MAX_CHANNELS */
+	KVM_VMPORT_ERR_PROTOCOL		= 40, /* neither RPCI nor TCLO */
+	KVM_VMPORT_ERR_POSITION		= 41, /* a position lies past its message */
+	KVM_VMPORT_ERR_KEY		= 42, /* a key is empty or has a space or NUL */
+	KVM_VMPORT_ERR_REQUEST		= 43, /* a TCLO id that cannot be */
+	KVM_VMPORT_ERR_ATTR		= 44, /* no such attribute, or not this way */
+
+	/* -EOPNOTSUPP */
+	KVM_VMPORT_ERR_VERSION		= 64, /* a blob of a newer format */
+	KVM_VMPORT_ERR_CRITICAL		= 65, /* an unknown critical section */
+
+	/* -EPERM */
+	KVM_VMPORT_ERR_FEATURE		= 96, /* needs a feature not enabled here */
+};
+
+/*
+ * KVM_GET_VMPORT_STATE (VM fd): pack the RPC and guestinfo state of the VM.
+ *
+ * @size: in, bytes at @data; out, bytes of the blob.
+ *
+ * The vCPUs may run: the call waits for no guest, every channel and every
+ * entry is seen whole, though not all at one instant.  For a snapshot, stop
+ * them first.
+ *
+ *   -E2BIG   the blob is larger than @size, which now says the bytes needed;
+ *            nothing was written to @data
+ *   -EINVAL  @flags or a reserved field is not zero
+ *   -EPERM   the capability is not enabled
+ *   -EFAULT, -ENOMEM
+ *
+ * KVM_SET_VMPORT_STATE (VM fd): replace all of that state by a blob's.
+ *
+ * @size: in, bytes of the blob at @data.
+ *
+ * The whole blob is checked before anything is changed, then takes the place
+ * of the old state in one step: a running vCPU sees the old state or the new,
+ * never a mix, and what was there before is gone.  On any error the old state
+ * is unchanged, @error says what was wrong and @error_offset at which byte of
+ * the blob.
+ *
+ *   -EINVAL      malformed blob, or @flags or a reserved field is not zero
+ *   -EOPNOTSUPP  a newer format, or an unknown critical section
+ *   -E2BIG       past a limit of this VM
+ *   -EPERM       the capability, or a feature that the blob needs, is not
+ *                enabled
+ *   -EFAULT, -ENOMEM
+ */
+struct kvm_vmport_state {
+	__u32 flags;		/* must be 0 */
+	__u32 error;		/* out: enum kvm_vmport_error */
+	__u64 size;		/* bytes */
+	__u64 data;		/* user address */
+	__u64 error_offset;	/* out: SET only, bytes from the blob's start */
+	__u64 reserved[4];
+};
+
+#define KVM_GET_VMPORT_STATE	_IOWR(KVMIO, 0xf0, struct kvm_vmport_state)
+#define KVM_SET_VMPORT_STATE	_IOWR(KVMIO, 0xf1, struct kvm_vmport_state)
+
+/*
+ * KVM_VMPORT_ATTR_IDENTITY: what the identity and time commands answer.
+ * Not part of the state blob: it is the VMM's configuration, which the VMM
+ * sets on both sides of a migration.
+ */
+struct kvm_vmport_identity {
+	__u32 version;		/* GETVERSION EAX, 6 */
+	__u32 product_type;	/* GETVERSION ECX: 1 Express, 2 ESX, 3 GSX, 4 WS */
+	__u32 hw_version;	/* GETHWVERSION EAX */
+	__u32 vcpu_info;	/* GET_VCPU_INFO EAX, bits 0..30 */
+	__u8  uuid[16];		/* memory order; all zero: GETUUID is the VMM's */
+	__u64 memory_mib;	/* GETMEMSIZE; 0: the command is the VMM's */
+	__u64 tsc_hz;		/* 0: what KVM gives the vCPU */
+	__u64 apic_hz;		/* APIC bus Hz; 0: what KVM's timer runs at */
+	__u32 max_time_lag_us;	/* GETTIME* ECX */
+	__u32 reserved32;
+	__u64 reserved[4];
+};
+
+/* In kvm_vmport_identity.vcpu_info: bits of GET_VCPU_INFO. */
+#define KVM_VMPORT_VCPU_INFO_SYNC_TSC		(1U << 1)
+#define KVM_VMPORT_VCPU_INFO_LEGACY_X2APIC	(1U << 3)
+
+/*
+ * KVM_VMPORT_ATTR_LIMITS: per-VM limits, each at most the constant above.
+ * Lowering one below what is in use is allowed: nothing is taken away, only
+ * more is refused.
+ */
+struct kvm_vmport_limits {
+	__u32 channels;		/* open at once; KVM_VMPORT_MAX_CHANNELS */
+	__u32 keys;		/* KVM_VMPORT_MAX_KEYS */
+	__u32 value_bytes;	/* KVM_VMPORT_MAX_VALUE */
+	__u32 guestinfo_bytes;	/* KVM_VMPORT_MAX_GUESTINFO */
+	__u64 reserved[4];
+};
+
+/*
+ * KVM_VMPORT_ATTR_GUESTINFO: one entry.  The key is the whole name as the
+ * guest writes it, "guestinfo.metadata".  Keys have 1 to KVM_VMPORT_MAX_KEY
+ * bytes, none of them space or NUL.  A guest sees keys that begin with
+ * "guestinfo."; "machine.id" is what machine.id.get answers; other keys stay
+ * with the host.
+ *
+ * GET: @value_size in: bytes at @value; out: bytes of the value.
+ *      -ENOENT no such entry; -E2BIG does not fit, @value_size says what
+ *      is needed and nothing is written.
+ * SET: set, or with KVM_VMPORT_GUESTINFO_DELETE delete (-ENOENT: none).
+ *      -E2BIG past a limit (error says which), -EINVAL malformed key.
+ */
+struct kvm_vmport_guestinfo {
+	__u64 key;		/* user address, no NUL needed */
+	__u64 value;		/* user address */
+	__u32 key_size;		/* bytes */
+	__u32 value_size;	/* bytes */
+	__u32 flags;		/* KVM_VMPORT_GUESTINFO_* */
+	__u32 reserved32;
+	__u64 reserved[4];
+};
+
+/* The guest can read the entry but not change it. */
+#define KVM_VMPORT_GUESTINFO_READONLY	(1U << 0)
+/* SET only: remove the entry. */
+#define KVM_VMPORT_GUESTINFO_DELETE	(1U << 1)
+
+/*
+ * KVM_VMPORT_ATTR_GUESTINFO_LIST (GET): the names of the entries, in byte
+ * order, each followed by a NUL.
+ *
+ * @prefix, @prefix_size: only names that begin with it; size 0: all.
+ * @names_size: in, bytes at @names; out, bytes written or needed.
+ * @count: out, names in the list.
+ *
+ * -E2BIG does not fit: @names_size says what is needed, nothing is written.
+ */
+struct kvm_vmport_guestinfo_list {
+	__u64 prefix;		/* user address */
+	__u64 names;		/* user address */
+	__u32 prefix_size;	/* bytes */
+	__u32 names_size;	/* bytes */
+	__u32 count;
+	__u32 reserved32;
+	__u64 reserved[4];
+};
+
+/*
+ * KVM_VMPORT_ATTR_TCLO: a request from the host to the guest's tools.
+ *
+ * SET: queue the request at @data, at most KVM_VMPORT_MAX_TCLO_REQUEST bytes.
+ *      @id out: its number, never 0, never used twice in a VM's life.  It is
+ *      given to the guest by the next poll of a TCLO channel, in order; it
+ *      waits when no channel is open.
+ *      -EBUSY  KVM_VMPORT_MAX_TCLO requests wait or have results unread
+ *      -E2BIG  too long;  -EINVAL empty
+ * GET: take the oldest result.  @id, @status out; @size in: bytes at @data,
+ *      out: bytes of the result.
+ *      -ENOENT no result is there;  -E2BIG does not fit, @size says what is
+ *      needed, the result stays.
+ */
+struct kvm_vmport_tclo {
+	__u64 id;
+	__u64 data;		/* user address */
+	__u32 size;		/* bytes */
+	__u32 status;		/* KVM_VMPORT_TCLO_* */
+	__u64 reserved[4];
+};
+
+/* The guest answered; the data is what it said ("OK ..." or "ERROR ..."). */
+#define KVM_VMPORT_TCLO_ANSWERED	0
+/* The guest took the request and closed the channel, or could not receive it. */
+#define KVM_VMPORT_TCLO_LOST		1
+
+/* Attribute types: struct kvm_vmport_attr.type */
+#define KVM_VMPORT_ATTR_IDENTITY	1	/* GET, SET */
+#define KVM_VMPORT_ATTR_LIMITS		2	/* GET, SET */
+#define KVM_VMPORT_ATTR_GUESTINFO	3	/* GET, SET */
+#define KVM_VMPORT_ATTR_GUESTINFO_LIST	4	/* GET */
+#define KVM_VMPORT_ATTR_TCLO		5	/* GET, SET */
+
+/*
+ * KVM_VMPORT_GET_ATTR, KVM_VMPORT_SET_ATTR (VM fd): one typed attribute.
+ *
+ *   -EPERM   the capability, or the feature of the attribute, is not enabled
+ *   -EINVAL  unknown type, wrong direction, or a reserved field is not zero
+ *   -E2BIG   past a limit; error says which
+ *   -EFAULT, -ENOMEM, and what the attribute adds
+ */
+struct kvm_vmport_attr {
+	__u32 type;		/* KVM_VMPORT_ATTR_* */
+	__u32 error;		/* out: enum kvm_vmport_error */
+	union {
+		struct kvm_vmport_identity identity;
+		struct kvm_vmport_limits limits;
+		struct kvm_vmport_guestinfo guestinfo;
+		struct kvm_vmport_guestinfo_list list;
+		struct kvm_vmport_tclo tclo;
+		__u64 pad[31];
+	} u;
+};
+
+#define KVM_VMPORT_GET_ATTR	_IOWR(KVMIO, 0xf2, struct kvm_vmport_attr)
+#define KVM_VMPORT_SET_ATTR	_IOWR(KVMIO, 0xf3, struct kvm_vmport_attr)
+
+/*
+ * The state blob.  Little-endian throughout, every record 8-byte aligned, all
+ * padding zero.  A header, then sections: a section header and @size payload
+ * bytes, padded to the next multiple of 8.  Sections stand in ascending order
+ * of type, channels in ascending order of id, guestinfo in ascending byte
+ * order of key, so that the same state has one packed form.
+ *
+ * An unknown section is skipped, or refused where it is marked critical.  No
+ * clock value is stored.
+ */
+struct kvm_vmport_blob_header {
+	__le32 magic;		/* KVM_VMPORT_BLOB_MAGIC */
+	__le16 version;		/* KVM_VMPORT_BLOB_VERSION */
+	__le16 header_size;	/* bytes of this header, 32 */
+	__le64 size;		/* bytes of the blob, this header included */
+	__le32 checksum;	/* CRC32C of the blob with this field zero */
+	__le32 reserved32;
+	__le64 reserved;
+};
+
+#define KVM_VMPORT_BLOB_MAGIC		0x53504d56	/* "VMPS" */
+#define KVM_VMPORT_BLOB_VERSION		1
+
+struct kvm_vmport_blob_section {
+	__le32 type;		/* KVM_VMPORT_SECTION_* */
+	__le32 flags;		/* KVM_VMPORT_SECTION_CRITICAL */
+	__le64 size;		/* payload bytes, padding not counted */
+};
+
+#define KVM_VMPORT_SECTION_CRITICAL	(1U << 0)
+
+/* Section types. */
+#define KVM_VMPORT_SECTION_CHANNEL	1	/* critical; one per open channel */
+#define KVM_VMPORT_SECTION_TCLO		2	/* critical; at most one */
+#define KVM_VMPORT_SECTION_GUESTINFO	3	/* critical; at most one */
+
+/*
+ * KVM_VMPORT_SECTION_CHANNEL: this, then @send_done bytes of the message that
+ * the guest is sending, then @recv_size bytes of the message that waits for
+ * the guest.
+ */
+struct kvm_vmport_blob_channel {
+	__le16 id;		/* below KVM_VMPORT_MAX_CHANNELS */
+	__le16 flags;		/* KVM_VMPORT_CHANNEL_* */
+	__le32 protocol;	/* RPCI 0x49435052, TCLO 0x4f4c4354 */
+	__le32 cookie_high;	/* 0 without KVM_VMPORT_CHANNEL_COOKIE */
+	__le32 cookie_low;
+	__le32 send_size;	/* bytes announced by SENDSIZE */
+	__le32 send_done;	/* bytes that came so far */
+	__le32 recv_size;	/* bytes that wait for the guest */
+	__le32 recv_done;	/* bytes that it has read */
+	__le64 request;		/* TCLO: id of the request being given or run */
+};
+
+/* The guest asked for a cookie and must show it. */
+#define KVM_VMPORT_CHANNEL_COOKIE	(1U << 0)
+/* A message from the guest has begun: @send_size, @send_done count. */
+#define KVM_VMPORT_CHANNEL_SEND		(1U << 1)
+/* A message waits for the guest: @recv_size, @recv_done count. */
+#define KVM_VMPORT_CHANNEL_RECV		(1U << 2)
+/* TCLO: the guest has taken a request; its next message is the result. */
+#define KVM_VMPORT_CHANNEL_RUN		(1U << 3)
+
+/*
+ * KVM_VMPORT_SECTION_TCLO: this, then @count records of struct
+ * kvm_vmport_blob_request, each followed by its bytes and padding; results in
+ * the order in which they came, then requests in the order of their ids.
+ */
+struct kvm_vmport_blob_tclo {
+	__le64 next_id;		/* id of the next request, never 0 */
+	__le32 count;
+	__le32 reserved32;
+};
+
+struct kvm_vmport_blob_request {
+	__le64 id;
+	__le32 size;		/* bytes that follow, padding not counted */
+	__le16 kind;		/* KVM_VMPORT_REQUEST_* */
+	__le16 reserved16;
+};
+
+#define KVM_VMPORT_REQUEST_ANSWERED	0	/* a result, not read by the VMM yet */
+#define KVM_VMPORT_REQUEST_LOST		1	/* the same, but the guest gave none */
+#define KVM_VMPORT_REQUEST_QUEUED	2	/* not given to a guest yet */
+
+/*
+ * KVM_VMPORT_SECTION_GUESTINFO: records of this, each followed by the key, the
+ * value and padding to the next multiple of 8, to the end of the section.
+ */
+struct kvm_vmport_blob_guestinfo {
+	__le32 value_size;
+	__le16 key_size;
+	__le16 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+};
+
+#endif /* _UAPI_LINUX_KVM_VMPORT_H */
