@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One call of the VMware guest interface, as the engine sees it: registers, the
+ * VM's configuration and its state.  No struct kvm_vcpu in sight, so the same
+ * files build in the kernel and in tools/testing/vmport.
+ */
+#ifndef _VMPORT_CALL_H
+#define _VMPORT_CALL_H
+
+#include <linux/types.h>
+
+#include <uapi/linux/kvm_vmport.h>
+
+struct vmport_state;
+
+#define VMPORT_MAGIC		0x564d5868	/* "VMXh", in EAX */
+#define VMPORT_PORT		0x5658		/* "VX", in DX */
+
+/* Low 32 bits of the guest registers that calls use. */
+struct vmport_regs {
+	u32 ax;
+	u32 bx;
+	u32 cx;
+	u32 dx;
+	u32 si;
+	u32 di;
+};
+
+/*
+ * What the VMM configured.  Immutable once published: a change replaces it.
+ */
+struct vmport_config {
+	u64 features;			/* KVM_VMPORT_FEATURE_* */
+	struct kvm_vmport_identity identity;
+	struct kvm_vmport_limits limits;
+};
+
+/**
+ * enum vmport_result - what became of a call
+ * @VMPORT_DONE: answered, the registers hold the result
+ * @VMPORT_NOT_OURS: not a command of the kernel; nothing changed
+ * @VMPORT_NEEDS_SLEEP: an atomic call met work that sleeps; nothing changed,
+ *	repeat it with @vmport_call.atomic clear
+ */
+enum vmport_result {
+	VMPORT_DONE,
+	VMPORT_NOT_OURS,
+	VMPORT_NEEDS_SLEEP,
+};
+
+/**
+ * struct vmport_call - one call
+ * @config: what the VMM configured
+ * @state: channels and guestinfo; stays in place for the length of the call
+ * @vcpu: the caller, for vmport_vcpu_*(); the engine doesn't look inside
+ * @regs: in and out
+ * @atomic: the caller cannot sleep
+ */
+struct vmport_call {
+	const struct vmport_config *config;
+	struct vmport_state *state;
+	void *vcpu;
+	struct vmport_regs regs;
+	bool atomic;
+};
+
+static inline bool vmport_has_feature(const struct vmport_config *config, u64 feature)
+{
+	return config->features & feature;
+}
+
+/*
+ * Facts about the calling vCPU, provided by whoever links the engine.  Any
+ * context.
+ */
+
+/* TSC rate that the guest sees, Hz. */
+u64 vmport_vcpu_tsc_hz(void *vcpu);
+/* Rate of the APIC timer's bus clock, Hz. */
+u32 vmport_vcpu_apic_hz(void *vcpu);
+/* Does the vCPU's CPUID offer x2APIC? */
+bool vmport_vcpu_has_x2apic(void *vcpu);
+
+#endif /* _VMPORT_CALL_H */

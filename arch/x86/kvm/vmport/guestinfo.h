@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VMPORT_GUESTINFO_H
+#define _VMPORT_GUESTINFO_H
+
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/siphash.h>
+#include <linux/types.h>
+
+#include <uapi/linux/kvm_vmport.h>
+
+/* One entry.  Immutable but for @next, so that readers need no lock. */
+struct vmport_entry {
+	struct vmport_entry __rcu *next;
+	struct rcu_head rcu;
+	refcount_t refs;
+	u32 hash;
+	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+	u32 key_size;		/* bytes */
+	u32 value_size;		/* bytes */
+	u8 data[];		/* key, then value */
+};
+
+/**
+ * struct vmport_guestinfo - the key-value store of a VM
+ * @lock: serialises writers; readers go by RCU
+ * @buckets: hash table, allocated with the first entry
+ * @hash_key: random, so that a guest cannot choose keys that collide
+ * @count: entries
+ * @bytes: of all keys and values
+ */
+struct vmport_guestinfo {
+	struct mutex lock;		/* writers */
+	struct vmport_entry __rcu **buckets;
+	siphash_key_t hash_key;
+	u32 count;
+	u32 bytes;
+};
+
+/* A change of one entry, by guest, VMM or state blob. */
+struct vmport_guestinfo_change {
+	const u8 *key;
+	const u8 *value;
+	u32 key_size;		/* bytes */
+	u32 value_size;		/* bytes */
+	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+	bool by_guest;		/* read-only entries are refused */
+	enum kvm_vmport_error error;	/* out, with -E2BIG and -EINVAL */
+};
+
+static inline const u8 *vmport_entry_value(const struct vmport_entry *entry)
+{
+	return entry->data + entry->key_size;
+}
+
+void vmport_guestinfo_init(struct vmport_guestinfo *gi);
+void vmport_guestinfo_destroy(struct vmport_guestinfo *gi);
+bool vmport_guestinfo_key_ok(const u8 *key, u32 size);
+struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
+					  const u8 *key, u32 size);
+void vmport_guestinfo_put(struct vmport_entry *entry);
+int vmport_guestinfo_set(struct vmport_guestinfo *gi,
+			 const struct kvm_vmport_limits *limits,
+			 struct vmport_guestinfo_change *change);
+int vmport_guestinfo_delete(struct vmport_guestinfo *gi, const u8 *key, u32 size);
+struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi);
+
+#endif /* _VMPORT_GUESTINFO_H */
