@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GuestRPC channels: the MESSAGE command, low bandwidth.  The requests, their
+ * registers and status bits are those of open-vm-tools (lib/message,
+ * lib/include/guest_msg_def.h).
+ *
+ * Every request either succeeds or changes nothing: neither the channel nor a
+ * register but the status.
+ */
+#include <linux/kernel.h>
+#include <linux/nospec.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "channel.h"
+#include "state.h"
+
+/* Requests: ECX bits 16..31 of the call, and EDX bits 16..31 of some answers. */
+#define MESSAGE_OPEN		0
+#define MESSAGE_SENDSIZE	1
+#define MESSAGE_SENDPAYLOAD	2
+#define MESSAGE_RECVSIZE	3
+#define MESSAGE_RECVPAYLOAD	4
+#define MESSAGE_RECVSTATUS	5
+#define MESSAGE_CLOSE		6
+
+/* Status: ECX bits 16..31 of the answer.  Without SUCCESS it is a failure. */
+#define STATUS_FAIL		0x00
+#define STATUS_SUCCESS		0x01
+#define STATUS_DORECV		0x02
+
+/* OPEN, EBX: the guest wants a cookie. */
+#define OPEN_FLAG_COOKIE	0x80000000u
+
+/* A larger buffer is not kept once its message is through. */
+#define SEND_ROOM_KEPT		1024
+/* Requests are short: enough for most at the first try. */
+#define SEND_ROOM_MIN		128
+
+static void set_high(u32 *reg, u16 value)
+{
+	*reg = (*reg & 0xffff) | (u32)value << 16;
+}
+
+static enum vmport_result done(struct vmport_call *call, u16 status)
+{
+	set_high(&call->regs.cx, status);
+	return VMPORT_DONE;
+}
+
+/**
+ * vmport_channel_alloc() - make a channel, closed
+ *
+ * Context: may sleep.
+ * Return: the channel, NULL when there is no memory.
+ */
+struct vmport_channel *vmport_channel_alloc(void)
+{
+	struct vmport_channel *channel = kzalloc(sizeof(*channel), GFP_KERNEL_ACCOUNT);
+
+	if (channel) {
+		mutex_init(&channel->owner_lock);
+		raw_spin_lock_init(&channel->lock);
+	}
+	return channel;
+}
+
+/* Free what the channel holds.  The caller owns it; may sleep. */
+static void release_buffers(struct vmport_channel *channel)
+{
+	kvfree(channel->send);
+	channel->send = NULL;
+	channel->send_room = 0;
+	vmport_reply_free(&channel->reply);
+	vmport_request_free(channel->request);
+	channel->request = NULL;
+}
+
+/**
+ * vmport_channel_free() - free a channel
+ * @channel: nobody else uses it any more
+ *
+ * Context: may sleep.
+ */
+void vmport_channel_free(struct vmport_channel *channel)
+{
+	release_buffers(channel);
+	mutex_destroy(&channel->owner_lock);
+	kfree(channel);
+}
+
+/**
+ * vmport_channel_own() - become the owner of a channel, to use all its fields
+ * @channel: the channel
+ *
+ * Waits for another owner, so for bounded work of the kernel, never for the
+ * guest.  The owner may sleep; atomic callers are turned away meanwhile.
+ *
+ * Context: may sleep.
+ */
+void vmport_channel_own(struct vmport_channel *channel)
+{
+	mutex_lock(&channel->owner_lock);
+	raw_spin_lock(&channel->lock);
+	channel->busy = true;
+	raw_spin_unlock(&channel->lock);
+}
+
+void vmport_channel_disown(struct vmport_channel *channel)
+{
+	raw_spin_lock(&channel->lock);
+	channel->busy = false;
+	raw_spin_unlock(&channel->lock);
+	mutex_unlock(&channel->owner_lock);
+}
+
+/**
+ * vmport_channel_make_room() - get a buffer for a message from the guest
+ * @channel: owned by the caller, who may sleep
+ * @size: bytes
+ *
+ * The bytes of a message in progress are gone when the buffer is a new one.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM; then nothing has changed.
+ */
+int vmport_channel_make_room(struct vmport_channel *channel, u32 size)
+{
+	u32 room = max_t(u32, size, SEND_ROOM_MIN);
+	u8 *send;
+
+	if (size <= channel->send_room)
+		return 0;
+
+	send = kvmalloc(room, GFP_KERNEL_ACCOUNT);
+	if (!send)
+		return -ENOMEM;
+
+	kvfree(channel->send);
+	channel->send = send;
+	channel->send_room = room;
+	return 0;
+}
+
+/* The request that the guest holds ends without an answer. */
+static void lose_request(struct vmport_call *call, struct vmport_channel *channel)
+{
+	struct vmport_request *request = channel->request;
+
+	if (!request)
+		return;
+
+	channel->request = NULL;
+	request->size = 0;
+	request->status = KVM_VMPORT_TCLO_LOST;
+	vmport_tclo_finish(&call->state->tclo, request);
+}
+
+static struct vmport_channel *find_closed(struct vmport_call *call, u16 *id)
+{
+	struct vmport_state *state = call->state;
+	struct vmport_channel *channel, *closed = NULL;
+	u32 open = 0;
+	int i;
+
+	lockdep_assert_held(&state->open_lock);
+
+	for (i = KVM_VMPORT_MAX_CHANNELS - 1; i >= 0; i--) {
+		channel = state->channels[i];
+		if (channel && READ_ONCE(channel->open)) {
+			open++;
+		} else {
+			closed = channel;
+			*id = i;
+		}
+	}
+	if (open >= min_t(u32, call->config->limits.channels, KVM_VMPORT_MAX_CHANNELS))
+		return NULL;
+
+	if (!closed) {
+		closed = vmport_channel_alloc();
+		/* Pairs with the loads in find_channel() and pack_channels(). */
+		smp_store_release(&state->channels[*id], closed);
+	}
+	return closed;
+}
+
+static enum vmport_result message_open(struct vmport_call *call)
+{
+	u32 protocol = call->regs.bx & ~OPEN_FLAG_COOKIE;
+	bool has_cookie = call->regs.bx & OPEN_FLAG_COOKIE;
+	struct vmport_state *state = call->state;
+	struct vmport_channel *channel;
+	u32 cookie[2] = { };
+	u16 id;
+
+	if (protocol != VMPORT_PROTOCOL_RPCI && protocol != VMPORT_PROTOCOL_TCLO)
+		return done(call, STATUS_FAIL);
+	if (call->atomic)
+		return VMPORT_NEEDS_SLEEP;
+
+	/* Not a counter: a process must not guess another's. */
+	if (has_cookie)
+		get_random_bytes(cookie, sizeof(cookie));
+
+	mutex_lock(&state->open_lock);
+	channel = find_closed(call, &id);
+	if (!channel) {
+		mutex_unlock(&state->open_lock);
+		return done(call, STATUS_FAIL);
+	}
+
+	vmport_channel_own(channel);
+	channel->has_cookie = has_cookie;
+	channel->cookie_high = cookie[0];
+	channel->cookie_low = cookie[1];
+	channel->protocol = protocol;
+	channel->sending = false;
+	channel->running = false;
+	channel->recv_done = 0;
+	channel->receiving = protocol == VMPORT_PROTOCOL_TCLO;
+	if (channel->receiving)
+		vmport_reply_text(&channel->reply, "reset");
+	WRITE_ONCE(channel->open, true);
+	vmport_channel_disown(channel);
+	mutex_unlock(&state->open_lock);
+
+	set_high(&call->regs.dx, id);
+	call->regs.si = cookie[0];
+	call->regs.di = cookie[1];
+	return done(call, STATUS_SUCCESS);
+}
+
+/*
+ * A whole message of @size bytes from the guest is there.  May sleep.  Returns 0
+ * or -ENOMEM; then nothing has changed.
+ */
+static int message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
+{
+	struct vmport_request *result = NULL;
+
+	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
+		vmport_rpci(call, channel->send, size, &channel->reply);
+		channel->receiving = true;
+		channel->recv_done = 0;
+	} else if (channel->running) {
+		if (channel->request) {
+			result = vmport_request_alloc(channel->request->id, channel->send, size);
+			if (!result)
+				return -ENOMEM;
+			vmport_request_free(channel->request);
+			channel->request = NULL;
+			vmport_tclo_finish(&call->state->tclo, result);
+		}
+		channel->running = false;
+	}
+	/* Else a result to nothing, as the first of every TCLO channel is. */
+
+	channel->sending = false;
+	if (channel->send_room > SEND_ROOM_KEPT) {
+		kvfree(channel->send);
+		channel->send = NULL;
+		channel->send_room = 0;
+	}
+	return 0;
+}
+
+static enum vmport_result message_sendsize(struct vmport_call *call,
+					   struct vmport_channel *channel)
+{
+	u32 size = call->regs.bx;
+
+	if (size > KVM_VMPORT_MAX_MESSAGE)
+		return done(call, STATUS_FAIL);
+
+	if (call->atomic && (!size || size > channel->send_room))
+		return VMPORT_NEEDS_SLEEP;
+
+	/* Never no buffer at all: an empty message has an address too. */
+	if (vmport_channel_make_room(channel, size ?: 1))
+		return done(call, STATUS_FAIL);
+
+	if (!size) {
+		if (message_complete(call, channel, 0))
+			return done(call, STATUS_FAIL);
+		return done(call, STATUS_SUCCESS);
+	}
+
+	channel->sending = true;
+	channel->send_size = size;
+	channel->send_done = 0;
+	/* A reply that the guest has left is no longer asked for. */
+	if (channel->protocol == VMPORT_PROTOCOL_RPCI)
+		channel->receiving = false;
+	return done(call, STATUS_SUCCESS);
+}
+
+static enum vmport_result message_sendpayload(struct vmport_call *call,
+					      struct vmport_channel *channel)
+{
+	__le32 word = cpu_to_le32(call->regs.bx);
+	u32 left, size;
+
+	if (!channel->sending)
+		return done(call, STATUS_FAIL);
+
+	left = channel->send_size - channel->send_done;
+	size = min_t(u32, left, sizeof(word));
+	if (call->atomic && size == left)
+		return VMPORT_NEEDS_SLEEP;
+
+	memcpy(channel->send + channel->send_done, &word, size);
+	if (size == left && message_complete(call, channel, channel->send_size))
+		return done(call, STATUS_FAIL);
+
+	channel->send_done += size;
+	return done(call, STATUS_SUCCESS);
+}
+
+static enum vmport_result message_recvsize(struct vmport_call *call,
+					   struct vmport_channel *channel)
+{
+	if (!channel->receiving && !channel->running &&
+	    channel->protocol == VMPORT_PROTOCOL_TCLO &&
+	    vmport_tclo_pending(&call->state->tclo)) {
+		if (call->atomic)
+			return VMPORT_NEEDS_SLEEP;
+		channel->request = vmport_tclo_take(&call->state->tclo);
+		channel->receiving = channel->request;
+	}
+
+	if (!channel->receiving)
+		return done(call, STATUS_SUCCESS);
+
+	channel->recv_done = 0;
+	call->regs.bx = vmport_channel_recv_size(channel);
+	set_high(&call->regs.dx, MESSAGE_SENDSIZE);
+	return done(call, STATUS_SUCCESS | STATUS_DORECV);
+}
+
+static enum vmport_result message_recvpayload(struct vmport_call *call,
+					      struct vmport_channel *channel)
+{
+	__le32 word = 0;
+	u32 size;
+
+	if (!channel->receiving)
+		return done(call, STATUS_FAIL);
+
+	/* The guest gives up: it may begin again. */
+	if (call->regs.bx != STATUS_SUCCESS) {
+		channel->recv_done = 0;
+		return done(call, STATUS_SUCCESS);
+	}
+
+	size = min_t(u32, vmport_channel_recv_size(channel) - channel->recv_done,
+		     sizeof(word));
+	memcpy(&word, vmport_channel_recv_data(channel) + channel->recv_done, size);
+	channel->recv_done += size;
+	call->regs.bx = le32_to_cpu(word);
+	set_high(&call->regs.dx, MESSAGE_SENDPAYLOAD);
+	return done(call, STATUS_SUCCESS);
+}
+
+static enum vmport_result message_recvstatus(struct vmport_call *call,
+					     struct vmport_channel *channel)
+{
+	bool received = call->regs.bx == STATUS_SUCCESS;
+
+	if (!channel->receiving)
+		return done(call, STATUS_FAIL);
+
+	if (channel->request && !received) {
+		if (call->atomic)
+			return VMPORT_NEEDS_SLEEP;
+		lose_request(call, channel);
+	}
+
+	channel->receiving = false;
+	channel->running = received && channel->protocol == VMPORT_PROTOCOL_TCLO;
+	return done(call, STATUS_SUCCESS);
+}
+
+static enum vmport_result message_close(struct vmport_call *call,
+					struct vmport_channel *channel)
+{
+	if (call->atomic)
+		return VMPORT_NEEDS_SLEEP;
+
+	lose_request(call, channel);
+	release_buffers(channel);
+	WRITE_ONCE(channel->open, false);
+	return done(call, STATUS_SUCCESS);
+}
+
+static bool cookie_ok(const struct vmport_call *call, const struct vmport_channel *channel)
+{
+	return !channel->has_cookie || (call->regs.si == channel->cookie_high &&
+					call->regs.di == channel->cookie_low);
+}
+
+/* A request on an open channel that the caller owns. */
+static enum vmport_result message_request(struct vmport_call *call,
+					  struct vmport_channel *channel)
+{
+	if (!channel->open || !cookie_ok(call, channel))
+		return done(call, STATUS_FAIL);
+
+	switch (call->regs.cx >> 16) {
+	case MESSAGE_SENDSIZE:
+		return message_sendsize(call, channel);
+	case MESSAGE_SENDPAYLOAD:
+		return message_sendpayload(call, channel);
+	case MESSAGE_RECVSIZE:
+		return message_recvsize(call, channel);
+	case MESSAGE_RECVPAYLOAD:
+		return message_recvpayload(call, channel);
+	case MESSAGE_RECVSTATUS:
+		return message_recvstatus(call, channel);
+	case MESSAGE_CLOSE:
+		return message_close(call, channel);
+	default:
+		return done(call, STATUS_FAIL);
+	}
+}
+
+static struct vmport_channel *find_channel(const struct vmport_call *call)
+{
+	u32 id = call->regs.dx >> 16;
+
+	if (id >= KVM_VMPORT_MAX_CHANNELS)
+		return NULL;
+
+	id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
+	/* Pairs with the store in find_closed(). */
+	return smp_load_acquire(&call->state->channels[id]);
+}
+
+/**
+ * vmport_message() - the MESSAGE command
+ * @call: the request in ECX bits 16..31, for all but OPEN the channel in EDX
+ *	bits 16..31 and its cookie in ESI and EDI
+ *
+ * Two vCPUs on two channels share no lock here.
+ *
+ * Context: any when @call->atomic, else may sleep.
+ * Return: VMPORT_DONE, or VMPORT_NEEDS_SLEEP when @call->atomic.
+ */
+enum vmport_result vmport_message(struct vmport_call *call)
+{
+	struct vmport_channel *channel;
+	enum vmport_result result;
+
+	if (call->regs.cx >> 16 == MESSAGE_OPEN)
+		return message_open(call);
+
+	channel = find_channel(call);
+	if (!channel)
+		return done(call, STATUS_FAIL);
+
+	if (call->atomic) {
+		raw_spin_lock(&channel->lock);
+		result = channel->busy ? VMPORT_NEEDS_SLEEP : message_request(call, channel);
+		raw_spin_unlock(&channel->lock);
+	} else {
+		vmport_channel_own(channel);
+		result = message_request(call, channel);
+		vmport_channel_disown(channel);
+	}
+	return result;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VMPORT_CHANNEL_H
+#define _VMPORT_CHANNEL_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "call.h"
+#include "rpci.h"
+#include "tclo.h"
+
+#define VMPORT_PROTOCOL_RPCI	0x49435052	/* "RPCI" */
+#define VMPORT_PROTOCOL_TCLO	0x4f4c4354	/* "TCLO" */
+
+/**
+ * struct vmport_channel - one GuestRPC channel
+ * @owner_lock: held by whoever may sleep while it owns the channel
+ * @lock: held by an owner that may not sleep, and to change @busy
+ * @busy: an owner that may sleep is at work; atomic callers must come again
+ * @open: the guest has it open; nothing below counts otherwise
+ * @has_cookie: the guest must show @cookie_high and @cookie_low
+ * @sending: a message from the guest has begun
+ * @receiving: a message waits for the guest
+ * @running: TCLO: the guest has taken a request, its next message is the result
+ * @protocol: VMPORT_PROTOCOL_*
+ * @send_size: bytes of the message from the guest
+ * @send_done: bytes of it that came
+ * @send_room: bytes allocated at @send
+ * @recv_done: bytes that the guest has read
+ * @send: message from the guest
+ * @reply: RPCI, and "reset" on TCLO: message to the guest
+ * @request: TCLO: request given to the guest or run by it; NULL: "reset"
+ *
+ * Once made, a channel stays until its VM's state goes: CLOSE only frees what
+ * it holds.  So a pointer from the table is good for as long as the state is.
+ */
+struct vmport_channel {
+	struct mutex owner_lock;	/* owners that may sleep */
+	raw_spinlock_t lock;		/* owners that may not, and @busy */
+	bool busy;
+	bool open;
+	bool has_cookie;
+	bool sending;
+	bool receiving;
+	bool running;
+	u32 protocol;
+	u32 cookie_high;
+	u32 cookie_low;
+	u32 send_size;
+	u32 send_done;
+	u32 send_room;
+	u32 recv_done;
+	u8 *send;
+	struct vmport_request *request;
+	struct vmport_reply reply;
+};
+
+static inline const u8 *vmport_channel_recv_data(const struct vmport_channel *channel)
+{
+	return channel->request ? channel->request->data : vmport_reply_data(&channel->reply);
+}
+
+static inline u32 vmport_channel_recv_size(const struct vmport_channel *channel)
+{
+	return channel->request ? channel->request->size : channel->reply.size;
+}
+
+struct vmport_channel *vmport_channel_alloc(void);
+void vmport_channel_free(struct vmport_channel *channel);
+void vmport_channel_own(struct vmport_channel *channel);
+void vmport_channel_disown(struct vmport_channel *channel);
+int vmport_channel_make_room(struct vmport_channel *channel, u32 size);
+enum vmport_result vmport_message(struct vmport_call *call);
+
+#endif /* _VMPORT_CHANNEL_H */

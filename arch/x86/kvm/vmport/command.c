@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The commands of the VMware guest interface: one table, one small function
+ * each.  Register use as open-vm-tools (lib/include/backdoor_def.h) and Linux
+ * (arch/x86/include/asm/vmware.h, arch/x86/kernel/cpu/vmware.c) expect it.
+ */
+#include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/nospec.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+
+#include "channel.h"
+#include "command.h"
+
+struct vmport_command {
+	enum vmport_result (*handler)(struct vmport_call *call);
+	u64 feature;		/* owned by the kernel when this is enabled */
+};
+
+static u64 tsc_hz(const struct vmport_call *call)
+{
+	return call->config->identity.tsc_hz ?: vmport_vcpu_tsc_hz(call->vcpu);
+}
+
+static enum vmport_result cmd_getmhz(struct vmport_call *call)
+{
+	call->regs.ax = div_u64(tsc_hz(call), 1000000);
+	return VMPORT_DONE;
+}
+
+static enum vmport_result cmd_getversion(struct vmport_call *call)
+{
+	call->regs.ax = call->config->identity.version;
+	call->regs.bx = VMPORT_MAGIC;
+	call->regs.cx = call->config->identity.product_type;
+	return VMPORT_DONE;
+}
+
+static enum vmport_result cmd_gethwversion(struct vmport_call *call)
+{
+	call->regs.ax = call->config->identity.hw_version;
+	return VMPORT_DONE;
+}
+
+static enum vmport_result cmd_getuuid(struct vmport_call *call)
+{
+	const u8 *uuid = call->config->identity.uuid;
+	__le32 word[4];
+
+	BUILD_BUG_ON(sizeof(word) != sizeof(call->config->identity.uuid));
+
+	if (!memchr_inv(uuid, 0, sizeof(word)))
+		return VMPORT_NOT_OURS;
+
+	memcpy(word, uuid, sizeof(word));
+	call->regs.ax = le32_to_cpu(word[0]);
+	call->regs.bx = le32_to_cpu(word[1]);
+	call->regs.cx = le32_to_cpu(word[2]);
+	call->regs.dx = le32_to_cpu(word[3]);
+	return VMPORT_DONE;
+}
+
+static enum vmport_result cmd_getmemsize(struct vmport_call *call)
+{
+	u64 mib = call->config->identity.memory_mib;
+
+	if (!mib)
+		return VMPORT_NOT_OURS;
+
+	call->regs.ax = min_t(u64, mib, U32_MAX);
+	return VMPORT_DONE;
+}
+
+/* Microseconds in EBX and the lag in ECX are the same in all three. */
+static u64 host_time(struct vmport_call *call)
+{
+	struct timespec64 now;
+
+	ktime_get_real_ts64(&now);
+	call->regs.bx = (u32)now.tv_nsec / 1000;
+	call->regs.cx = call->config->identity.max_time_lag_us;
+	return now.tv_sec;
+}
+
+static enum vmport_result cmd_gettime(struct vmport_call *call)
+{
+	call->regs.ax = host_time(call);
+	return VMPORT_DONE;
+}
+
+/* EAX keeps the magic: that is how the guest knows of success. */
+static enum vmport_result cmd_gettimefull(struct vmport_call *call)
+{
+	u64 seconds = host_time(call);
+
+	call->regs.si = upper_32_bits(seconds);
+	call->regs.dx = lower_32_bits(seconds);
+	return VMPORT_DONE;
+}
+
+static enum vmport_result cmd_gettimefull_with_lag(struct vmport_call *call)
+{
+	/* KVM's timers catch up at once: the guest's time never lags behind. */
+	call->regs.di = 0;
+	return cmd_gettimefull(call);
+}
+
+static enum vmport_result cmd_gethz(struct vmport_call *call)
+{
+	u64 apic_hz = call->config->identity.apic_hz ?: vmport_vcpu_apic_hz(call->vcpu);
+	u64 hz = tsc_hz(call);
+
+	call->regs.ax = lower_32_bits(hz);
+	call->regs.bx = upper_32_bits(hz);
+	call->regs.cx = min_t(u64, apic_hz, U32_MAX);
+	return VMPORT_DONE;
+}
+
+static enum vmport_result cmd_get_vcpu_info(struct vmport_call *call)
+{
+	u32 info = call->config->identity.vcpu_info;
+
+	if (!vmport_vcpu_has_x2apic(call->vcpu))
+		info &= ~KVM_VMPORT_VCPU_INFO_LEGACY_X2APIC;
+
+	call->regs.ax = info;
+	return VMPORT_DONE;
+}
+
+#define COMMAND(_name, _handler, _feature)			\
+	[VMPORT_CMD_##_name] = {				\
+		.handler = _handler,				\
+		.feature = KVM_VMPORT_FEATURE_##_feature,	\
+	}
+
+static const struct vmport_command vmport_commands[] = {
+	COMMAND(GETMHZ,			cmd_getmhz,			ENABLE),
+	COMMAND(GETVERSION,		cmd_getversion,			ENABLE),
+	COMMAND(GETHWVERSION,		cmd_gethwversion,		ENABLE),
+	COMMAND(GETUUID,		cmd_getuuid,			ENABLE),
+	COMMAND(GETMEMSIZE,		cmd_getmemsize,			ENABLE),
+	COMMAND(GETTIME,		cmd_gettime,			ENABLE),
+	COMMAND(MESSAGE,		vmport_message,			RPC),
+	COMMAND(GETHZ,			cmd_gethz,			ENABLE),
+	COMMAND(GETTIMEFULL,		cmd_gettimefull,		ENABLE),
+	COMMAND(GETTIMEFULL_WITH_LAG,	cmd_gettimefull_with_lag,	ENABLE),
+	COMMAND(GET_VCPU_INFO,		cmd_get_vcpu_info,		ENABLE),
+};
+
+/**
+ * vmport_command() - answer one call
+ * @call: magic in EAX, command in ECX bits 0..15
+ *
+ * Context: any when @call->atomic, else may sleep.
+ * Return: see enum vmport_result; the registers change with VMPORT_DONE only.
+ */
+enum vmport_result vmport_command(struct vmport_call *call)
+{
+	u16 nr = call->regs.cx;
+	const struct vmport_command *command;
+
+	if (call->regs.ax != VMPORT_MAGIC || nr >= ARRAY_SIZE(vmport_commands))
+		return VMPORT_NOT_OURS;
+
+	nr = array_index_nospec(nr, ARRAY_SIZE(vmport_commands));
+	command = &vmport_commands[nr];
+	if (!command->handler || !vmport_has_feature(call->config, command->feature))
+		return VMPORT_NOT_OURS;
+
+	return command->handler(call);
+}
+
+/**
+ * vmport_default_config() - what a VM answers until its VMM says otherwise
+ * @config: filled
+ * @features: KVM_VMPORT_FEATURE_*
+ */
+void vmport_default_config(struct vmport_config *config, u64 features)
+{
+	*config = (struct vmport_config) {
+		.features = features,
+		.identity = {
+			.version	 = 6,	/* the only one that guests accept */
+			.product_type	 = 2,	/* ESX */
+			.hw_version	 = 17,	/* ESXi 7.0's */
+			.vcpu_info	 = KVM_VMPORT_VCPU_INFO_LEGACY_X2APIC,
+			.max_time_lag_us = 1000000,
+		},
+		.limits = {
+			.channels	 = KVM_VMPORT_MAX_CHANNELS,
+			.keys		 = KVM_VMPORT_MAX_KEYS,
+			.value_bytes	 = KVM_VMPORT_MAX_VALUE,
+			.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
+		},
+	};
+}

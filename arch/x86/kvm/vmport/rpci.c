@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * RPCI: the requests that guests send over a channel.  Text up to the first
+ * space names the request, the rest is its argument.  The reply is "1 " and a
+ * result or "0 " and a reason, without a NUL at its end.
+ */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "guestinfo.h"
+#include "rpci.h"
+#include "state.h"
+
+struct rpci_text {
+	const u8 *data;
+	u32 size;
+};
+
+struct rpci_request {
+	const char *name;	/* a '*' at its end matches any ending */
+	void (*handler)(const struct vmport_call *call, const struct rpci_text *arg,
+			struct vmport_reply *reply);
+};
+
+/**
+ * vmport_reply_text() - set a short reply
+ * @reply: its old bytes are freed
+ * @text: at most VMPORT_REPLY_INLINE characters
+ */
+void vmport_reply_text(struct vmport_reply *reply, const char *text)
+{
+	vmport_reply_free(reply);
+	reply->size = min_t(size_t, strlen(text), sizeof(reply->small));
+	memcpy(reply->small, text, reply->size);
+}
+
+/**
+ * vmport_reply_alloc() - make room for a reply
+ * @reply: its old bytes are freed
+ * @size: bytes
+ *
+ * Context: may sleep.
+ * Return: where to write @size bytes, or NULL when there is no memory.
+ */
+u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
+{
+	vmport_reply_free(reply);
+	if (size > sizeof(reply->small)) {
+		reply->large = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+		if (!reply->large)
+			return NULL;
+	}
+	reply->size = size;
+	return reply->large ?: reply->small;
+}
+
+/**
+ * vmport_reply_free() - no reply
+ * @reply: becomes empty
+ *
+ * Context: may sleep.
+ */
+void vmport_reply_free(struct vmport_reply *reply)
+{
+	kvfree(reply->large);
+	reply->large = NULL;
+	reply->size = 0;
+}
+
+/* Split @text at its first space; false when there is none. */
+static bool split(const struct rpci_text *text, struct rpci_text *head, struct rpci_text *tail)
+{
+	const u8 *space = memchr(text->data, ' ', text->size);
+
+	if (!space) {
+		*head = *text;
+		*tail = (struct rpci_text){ .data = text->data + text->size };
+		return false;
+	}
+	head->data = text->data;
+	head->size = space - text->data;
+	tail->data = space + 1;
+	tail->size = text->size - head->size - 1;
+	return true;
+}
+
+static bool starts_with(const struct rpci_text *text, const char *prefix)
+{
+	size_t size = strlen(prefix);
+
+	return text->size >= size && !memcmp(text->data, prefix, size);
+}
+
+static bool is_guestinfo_key(const struct rpci_text *key)
+{
+	static const char prefix[] = "guestinfo.";
+
+	return starts_with(key, prefix) && key->size > strlen(prefix);
+}
+
+static void reply_entry(const struct vmport_call *call, const u8 *key, u32 size,
+			const char *none, struct vmport_reply *reply)
+{
+	struct vmport_entry *entry = vmport_guestinfo_get(&call->state->guestinfo, key, size);
+	u8 *data;
+
+	if (!entry) {
+		vmport_reply_text(reply, none);
+		return;
+	}
+
+	data = vmport_reply_alloc(reply, 2 + entry->value_size);
+	if (data) {
+		memcpy(data, "1 ", 2);
+		memcpy(data + 2, vmport_entry_value(entry), entry->value_size);
+	} else {
+		vmport_reply_text(reply, "0 Out of memory");
+	}
+	vmport_guestinfo_put(entry);
+}
+
+static void rpci_info_get(const struct vmport_call *call, const struct rpci_text *arg,
+			  struct vmport_reply *reply)
+{
+	static const char none[] = "0 No value found";
+
+	if (is_guestinfo_key(arg) && vmport_guestinfo_key_ok(arg->data, arg->size))
+		reply_entry(call, arg->data, arg->size, none, reply);
+	else
+		vmport_reply_text(reply, none);
+}
+
+static const char *set_error(int r, enum kvm_vmport_error error)
+{
+	if (r == -EPERM)
+		return "0 Permission denied";
+	if (r == -ENOMEM)
+		return "0 Out of memory";
+
+	switch (error) {
+	case KVM_VMPORT_ERR_KEY_SIZE:
+		return "0 Key too long";
+	case KVM_VMPORT_ERR_VALUE_SIZE:
+		return "0 Value too long";
+	case KVM_VMPORT_ERR_KEY_COUNT:
+		return "0 Too many keys";
+	case KVM_VMPORT_ERR_GUESTINFO_SIZE:
+		return "0 No space left";
+	default:
+		return "0 Invalid key";
+	}
+}
+
+static void rpci_info_set(const struct vmport_call *call, const struct rpci_text *arg,
+			  struct vmport_reply *reply)
+{
+	struct vmport_guestinfo_change change = { .by_guest = true };
+	struct rpci_text key, value;
+	int r;
+
+	if (!split(arg, &key, &value)) {
+		vmport_reply_text(reply, "0 Two and exactly two arguments expected");
+		return;
+	}
+	if (!starts_with(&key, "guestinfo.")) {
+		vmport_reply_text(reply, "0 Permission denied");
+		return;
+	}
+	if (!is_guestinfo_key(&key)) {
+		vmport_reply_text(reply, "0 Invalid key");
+		return;
+	}
+
+	change.key = key.data;
+	change.key_size = key.size;
+	change.value = value.data;
+	change.value_size = value.size;
+	r = vmport_guestinfo_set(&call->state->guestinfo, &call->config->limits, &change);
+	vmport_reply_text(reply, r ? set_error(r, change.error) : "1 ");
+}
+
+static void rpci_machine_id(const struct vmport_call *call, const struct rpci_text *arg,
+			    struct vmport_reply *reply)
+{
+	static const char key[] = "machine.id";
+
+	reply_entry(call, key, strlen(key), "0 No machine id", reply);
+}
+
+/* Reports that need no answer but "understood". */
+static void rpci_accept(const struct vmport_call *call, const struct rpci_text *arg,
+			struct vmport_reply *reply)
+{
+	vmport_reply_text(reply, "1 ");
+}
+
+static const struct rpci_request rpci_requests[] = {
+	{ "info-get",			rpci_info_get },
+	{ "info-set",			rpci_info_set },
+	{ "machine.id.get",		rpci_machine_id },
+	{ "SetGuestInfo",		rpci_accept },
+	{ "log",			rpci_accept },
+	{ "tools.capability.*",		rpci_accept },
+	{ "tools.os.statechange.status", rpci_accept },
+	{ "tools.set.version",		rpci_accept },
+	{ "tools.set.versiontype",	rpci_accept },
+	{ "update.tools.health",	rpci_accept },
+};
+
+static bool request_is(const struct rpci_text *name, const char *pattern)
+{
+	size_t size = strlen(pattern);
+
+	if (pattern[size - 1] == '*')
+		return name->size >= size && !memcmp(name->data, pattern, size - 1);
+
+	return name->size == size && !memcmp(name->data, pattern, size);
+}
+
+/**
+ * vmport_rpci() - run a request
+ * @call: configuration and state; the registers don't matter
+ * @request: its bytes
+ * @size: how many
+ * @reply: set in any case; its old bytes are freed
+ *
+ * Context: may sleep.
+ */
+void vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
+		 struct vmport_reply *reply)
+{
+	struct rpci_text text = { .data = request, .size = size }, name, arg;
+	unsigned int i;
+
+	/* Old clients count the NUL of their C string. */
+	if (text.size && !text.data[text.size - 1])
+		text.size--;
+
+	split(&text, &name, &arg);
+
+	for (i = 0; i < ARRAY_SIZE(rpci_requests); i++) {
+		if (request_is(&name, rpci_requests[i].name)) {
+			rpci_requests[i].handler(call, &arg, reply);
+			return;
+		}
+	}
+	vmport_reply_text(reply, "0 Unknown command");
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TCLO: the VMM's requests to the guest's tools.  They wait in a queue of the
+ * VM until a TCLO channel polls, so that a restart of the daemon loses none
+ * that it has not seen.  At most KVM_VMPORT_MAX_TCLO requests and results exist
+ * at any time: no result is ever dropped for want of room.
+ */
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "tclo.h"
+
+void vmport_tclo_init(struct vmport_tclo *tclo)
+{
+	mutex_init(&tclo->lock);
+	tclo->next_id = 1;
+}
+
+/* Nobody else uses it any more. */
+void vmport_tclo_destroy(struct vmport_tclo *tclo)
+{
+	unsigned int i;
+
+	for (i = 0; i < tclo->queued; i++)
+		vmport_request_free(tclo->queue[i]);
+	for (i = 0; i < tclo->unread; i++)
+		vmport_request_free(tclo->results[i]);
+	mutex_destroy(&tclo->lock);
+}
+
+/**
+ * vmport_request_alloc() - a request or a result
+ * @id: its number
+ * @data: its bytes
+ * @size: how many
+ *
+ * Context: may sleep.
+ * Return: the request, NULL when there is no memory.
+ */
+struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size)
+{
+	struct vmport_request *request;
+
+	request = kvmalloc(struct_size(request, data, size), GFP_KERNEL_ACCOUNT);
+	if (!request)
+		return NULL;
+
+	request->id = id;
+	request->size = size;
+	request->status = KVM_VMPORT_TCLO_ANSWERED;
+	if (size)
+		memcpy(request->data, data, size);
+	return request;
+}
+
+void vmport_request_free(struct vmport_request *request)
+{
+	kvfree(request);
+}
+
+/**
+ * vmport_tclo_queue() - give a request to the guest's next poll
+ * @tclo: the queue
+ * @request: to be queued
+ * @id: out: its number
+ *
+ * Context: may sleep.
+ * Return: 0, or -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are
+ * there; the caller keeps the request then.
+ */
+int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id)
+{
+	int r = 0;
+
+	mutex_lock(&tclo->lock);
+	if (tclo->queued + tclo->unread + tclo->taken >= KVM_VMPORT_MAX_TCLO) {
+		r = -EBUSY;
+	} else {
+		/* A guest may take it, answer and have it freed as soon as it is in. */
+		*id = request->id = tclo->next_id++;
+		tclo->queue[tclo->queued] = request;
+		WRITE_ONCE(tclo->queued, tclo->queued + 1);
+	}
+	mutex_unlock(&tclo->lock);
+	return r;
+}
+
+static struct vmport_request *pop(struct vmport_request **array, u32 *count)
+{
+	struct vmport_request *first = array[0];
+
+	WRITE_ONCE(*count, *count - 1);
+	memmove(array, array + 1, *count * sizeof(*array));
+	return first;
+}
+
+/**
+ * vmport_tclo_take() - take the oldest request for a channel
+ * @tclo: the queue
+ *
+ * Context: may sleep.
+ * Return: the request, for vmport_tclo_finish() in the end, or NULL.
+ */
+struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo)
+{
+	struct vmport_request *request = NULL;
+
+	mutex_lock(&tclo->lock);
+	if (tclo->queued) {
+		request = pop(tclo->queue, &tclo->queued);
+		tclo->taken++;
+	}
+	mutex_unlock(&tclo->lock);
+	return request;
+}
+
+/**
+ * vmport_tclo_finish() - a request that a channel took has its result
+ * @tclo: the queue
+ * @result: goes to the VMM
+ *
+ * Context: may sleep.
+ */
+void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result)
+{
+	mutex_lock(&tclo->lock);
+	tclo->taken--;
+	tclo->results[tclo->unread++] = result;
+	mutex_unlock(&tclo->lock);
+}
+
+/**
+ * vmport_tclo_first_result() - look at the oldest result
+ * @tclo: the queue
+ *
+ * Context: may sleep.  One reader at a time: the result stays in place until
+ * that reader calls vmport_tclo_drop_result().
+ * Return: the result, NULL when there is none.
+ */
+struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo)
+{
+	struct vmport_request *result;
+
+	mutex_lock(&tclo->lock);
+	result = tclo->unread ? tclo->results[0] : NULL;
+	mutex_unlock(&tclo->lock);
+	return result;
+}
+
+/**
+ * vmport_tclo_drop_result() - the oldest result has been read
+ * @tclo: the queue, with a result in it
+ *
+ * Context: may sleep.
+ */
+void vmport_tclo_drop_result(struct vmport_tclo *tclo)
+{
+	struct vmport_request *result;
+
+	mutex_lock(&tclo->lock);
+	result = pop(tclo->results, &tclo->unread);
+	mutex_unlock(&tclo->lock);
+	vmport_request_free(result);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VMPORT_TCLO_H
+#define _VMPORT_TCLO_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+#include <uapi/linux/kvm_vmport.h>
+
+/* A request of the VMM to the guest's tools, later its result. */
+struct vmport_request {
+	u64 id;			/* never 0 */
+	u32 size;		/* bytes */
+	u32 status;		/* result: KVM_VMPORT_TCLO_* */
+	u8 data[];
+};
+
+/**
+ * struct vmport_tclo - requests that no channel has taken, and results
+ * @lock: of everything here
+ * @queue: requests, oldest first
+ * @results: not read by the VMM yet, oldest first
+ * @queued: in @queue; read without @lock to see whether a poll finds something
+ * @unread: in @results
+ * @taken: requests that channels hold
+ * @next_id: of the next request
+ */
+struct vmport_tclo {
+	struct mutex lock;		/* all below */
+	struct vmport_request *queue[KVM_VMPORT_MAX_TCLO];
+	struct vmport_request *results[KVM_VMPORT_MAX_TCLO];
+	u32 queued;
+	u32 unread;
+	u32 taken;
+	u64 next_id;
+};
+
+static inline bool vmport_tclo_pending(const struct vmport_tclo *tclo)
+{
+	return READ_ONCE(tclo->queued);
+}
+
+void vmport_tclo_init(struct vmport_tclo *tclo);
+void vmport_tclo_destroy(struct vmport_tclo *tclo);
+struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size);
+void vmport_request_free(struct vmport_request *request);
+int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id);
+struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo);
+void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result);
+struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo);
+void vmport_tclo_drop_result(struct vmport_tclo *tclo);
+
+#endif /* _VMPORT_TCLO_H */
