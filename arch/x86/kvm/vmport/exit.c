@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From a vCPU's exit to the engine and back: port accesses, and the #GP that
+ * ring 3 meets where VMware would have let it in.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+
+#include "cpuid.h"
+#include "kvm_cache_regs.h"
+#include "lapic.h"
+#include "mmu.h"
+#include "pmu.h"
+#include "x86.h"
+
+#include "command.h"
+#include "vmport.h"
+
+/* The longest instruction that the architecture allows. */
+#define INSN_BYTES_MAX	15
+
+u64 vmport_vcpu_tsc_hz(void *vcpu)
+{
+	return (u64)((struct kvm_vcpu *)vcpu)->arch.virtual_tsc_khz * 1000;
+}
+
+u32 vmport_vcpu_apic_hz(void *vcpu)
+{
+	return div64_u64(NSEC_PER_SEC, ((struct kvm_vcpu *)vcpu)->kvm->arch.apic_bus_cycle_ns);
+}
+
+bool vmport_vcpu_has_x2apic(void *vcpu)
+{
+	return guest_cpuid_has(vcpu, X86_FEATURE_X2APIC);
+}
+
+static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
+{
+	regs->ax = kvm_rax_read(vcpu);
+	regs->bx = kvm_rbx_read(vcpu);
+	regs->cx = kvm_rcx_read(vcpu);
+	regs->dx = kvm_rdx_read(vcpu);
+	regs->si = kvm_rsi_read(vcpu);
+	regs->di = kvm_rdi_read(vcpu);
+}
+
+/* VMware changes the low halves only. */
+static unsigned long merge(unsigned long old, u32 low)
+{
+	return (old & ~0xfffffffful) | low;
+}
+
+static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bool in)
+{
+	/* IN is a 32-bit load of EAX, and so zero-extends. */
+	kvm_rax_write(vcpu, in ? regs->ax : merge(kvm_rax_read(vcpu), regs->ax));
+	kvm_rbx_write(vcpu, merge(kvm_rbx_read(vcpu), regs->bx));
+	kvm_rcx_write(vcpu, merge(kvm_rcx_read(vcpu), regs->cx));
+	kvm_rdx_write(vcpu, merge(kvm_rdx_read(vcpu), regs->dx));
+	kvm_rsi_write(vcpu, merge(kvm_rsi_read(vcpu), regs->si));
+	kvm_rdi_write(vcpu, merge(kvm_rdi_read(vcpu), regs->di));
+}
+
+/* Not for L2, whose ports are L1's affair. */
+static bool can_call(struct kvm_vcpu *vcpu)
+{
+	return (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC && !is_guest_mode(vcpu) &&
+	       !vcpu->arch.guest_state_protected;
+}
+
+/**
+ * kvm_vmport_call() - answer a 32-bit IN or OUT on the port
+ * @vcpu: the caller; its VM has the interface enabled
+ * @in: IN, not OUT
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when answered; false when it is not the kernel's, and nothing
+ * has changed.
+ */
+bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
+{
+	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
+	struct vmport_call call = { .vcpu = vcpu };
+
+	if (!can_call(vcpu))
+		return false;
+
+	call.config = srcu_dereference(vmport->config, &vcpu->kvm->srcu);
+	call.state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
+	read_regs(vcpu, &call.regs);
+	if (vmport_command(&call) != VMPORT_DONE)
+		return false;
+
+	write_regs(vcpu, &call.regs, in);
+	return true;
+}
+
+static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *bytes, int size)
+{
+	u64 access = PFERR_FETCH_MASK |
+		     (kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0);
+	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
+	struct x86_exception exception;
+	gpa_t gpa = mmu->gva_to_gpa(vcpu, mmu, addr, access, &exception);
+
+	if (gpa == INVALID_GPA)
+		return -EFAULT;
+	return kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), bytes, offset_in_page(gpa), size);
+}
+
+/*
+ * The length of the 32-bit IN or OUT with DX at the instruction pointer, 0 when
+ * there is another instruction.  Guests rarely put a prefix in front, so bytes
+ * are fetched one by one.
+ */
+static int port_insn_length(struct kvm_vcpu *vcpu, bool *in)
+{
+	unsigned long rip = kvm_get_linear_rip(vcpu);
+	bool opsize_prefix = false, rex = false;
+	int db, l, n;
+	u8 byte;
+
+	for (n = 0; n < INSN_BYTES_MAX; n++) {
+		if (fetch(vcpu, rip + n, &byte, 1))
+			return 0;
+		if (byte == 0xed || byte == 0xef)
+			break;
+		/* A REX counts right before the opcode only, and W not at all. */
+		if (rex)
+			return 0;
+
+		switch (byte) {
+		case 0x66:
+			opsize_prefix = true;
+			break;
+		case 0x67:
+		case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
+		case 0xf2: case 0xf3:
+			break;
+		case 0x40 ... 0x4f:
+			if (!is_64_bit_mode(vcpu))
+				return 0;
+			rex = true;
+			break;
+		default:
+			return 0;
+		}
+	}
+	if (n == INSN_BYTES_MAX)
+		return 0;
+
+	kvm_x86_call(get_cs_db_l_bits)(vcpu, &db, &l);
+	if (opsize_prefix == (db || l))
+		return 0;
+
+	*in = byte == 0xed;
+	return n + 1;
+}
+
+/* The instruction is done; as the emulator would leave things after it. */
+static int finish_insn(struct kvm_vcpu *vcpu, int length)
+{
+	unsigned long rflags = kvm_get_rflags(vcpu);
+	unsigned long rip = kvm_rip_read(vcpu) + length;
+
+	if (unlikely((rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)))
+		return kvm_emulate_instruction(vcpu, EMULTYPE_SKIP | EMULTYPE_COMPLETE_USER_EXIT);
+
+	if (!is_64_bit_mode(vcpu))
+		rip = (u32)rip;
+	kvm_rip_write(vcpu, rip);
+	/* The fault set RF, the instruction ends it. */
+	kvm_set_rflags(vcpu, rflags & ~X86_EFLAGS_RF);
+	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
+	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
+	return 1;
+}
+
+/**
+ * kvm_vmport_gp() - handle a #GP of a call that VMware would have let in
+ * @vcpu: the faulting vCPU, its VM has the interface enabled
+ * @r: out: what the exit handler returns
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when handled; false when the #GP is not ours.
+ */
+bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
+{
+	int length;
+	bool in;
+
+	if ((u16)kvm_rdx_read(vcpu) != VMPORT_PORT || !can_call(vcpu) ||
+	    !kvm_is_vmware_ring3_allowed(vcpu->kvm))
+		return false;
+
+	length = port_insn_length(vcpu, &in);
+	if (!length)
+		return false;
+
+	if (kvm_vmport_call(vcpu, in)) {
+		*r = finish_insn(vcpu, length);
+		return true;
+	}
+
+	/* The VMM's: a port exit, with the permission that VMware gives. */
+	if (x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK)
+		return false;
+	vcpu->arch.emulate_ctxt->perm_ok = true;
+	*r = kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP | EMULTYPE_NO_DECODE);
+	return true;
+}
+EXPORT_SYMBOL_GPL(kvm_vmport_gp);

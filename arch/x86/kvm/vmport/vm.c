@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMware guest interface of a VM: enabling it, its ioctls, its end.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "state.h"
+#include "command.h"
+#include "vmport.h"
+
+static bool features_ok(u64 features)
+{
+	if (features & ~KVM_VMPORT_FEATURES)
+		return false;
+
+	/* All others stand on the port, so an empty mask is refused too. */
+	return features & KVM_VMPORT_FEATURE_ENABLE;
+}
+
+/* On while any VM of the host has the interface. */
+struct static_key_false kvm_vmport_enabled = STATIC_KEY_FALSE_INIT;
+EXPORT_SYMBOL_GPL(kvm_vmport_enabled);
+
+static struct kvm_vmport *vmport_alloc(u64 features)
+{
+	struct vmport_config *config;
+	struct vmport_state *state;
+	struct kvm_vmport *vmport;
+
+	vmport = kzalloc(sizeof(*vmport), GFP_KERNEL_ACCOUNT);
+	config = kzalloc(sizeof(*config), GFP_KERNEL_ACCOUNT);
+	state = vmport_state_alloc();
+	if (!vmport || !config || !state) {
+		vmport_state_free(state);
+		kfree(config);
+		kfree(vmport);
+		return NULL;
+	}
+
+	vmport_default_config(config, features);
+	mutex_init(&vmport->lock);
+	vmport->features = features;
+	RCU_INIT_POINTER(vmport->config, config);
+	RCU_INIT_POINTER(vmport->state, state);
+	return vmport;
+}
+
+static void vmport_free(struct kvm_vmport *vmport)
+{
+	vmport_state_free(rcu_dereference_protected(vmport->state, true));
+	kfree(rcu_dereference_protected(vmport->config, true));
+	mutex_destroy(&vmport->lock);
+	kfree(vmport);
+}
+
+/**
+ * kvm_vmport_enable() - KVM_ENABLE_CAP of KVM_CAP_X86_VMPORT
+ * @kvm: the VM
+ * @cap: features in args[0]
+ *
+ * Context: VM ioctl, no lock held.
+ * Return: 0 or an error as include/uapi/linux/kvm_vmport.h lists them.
+ */
+int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
+{
+	u64 features = cap->args[0];
+	struct kvm_vmport *vmport;
+	int r = 0;
+
+	if (!features_ok(features) || cap->args[1] || cap->args[2] || cap->args[3])
+		return -EINVAL;
+	/* Registers and memory of such a guest cannot be read. */
+	if (kvm->arch.has_protected_state)
+		return -EINVAL;
+
+	vmport = vmport_alloc(features);
+	if (!vmport)
+		return -ENOMEM;
+
+	mutex_lock(&kvm->lock);
+	if (kvm->created_vcpus)
+		r = -EINVAL;
+	else if (kvm->arch.vmport)
+		r = -EEXIST;
+	else
+		kvm->arch.vmport = vmport;
+	mutex_unlock(&kvm->lock);
+
+	if (r)
+		vmport_free(vmport);
+	else
+		static_branch_inc(&kvm_vmport_enabled);
+	return r;
+}
+
+/**
+ * kvm_vmport_destroy_vm() - free what the interface holds
+ * @kvm: has no vCPU and no ioctl any more
+ *
+ * Context: may sleep.
+ */
+void kvm_vmport_destroy_vm(struct kvm *kvm)
+{
+	vmport_free(kvm->arch.vmport);
+	kvm->arch.vmport = NULL;
+	static_branch_dec(&kvm_vmport_enabled);
+}
+
+static bool state_arg_ok(const struct kvm_vmport_state *arg)
+{
+	return !arg->flags && !memchr_inv(arg->reserved, 0, sizeof(arg->reserved));
+}
+
+/*
+ * A blob into memory of its own, so that what the VMM sees is whole.  vCPUs that
+ * run meanwhile may make it grow between measuring and packing.
+ */
+static void *pack_state(struct vmport_state *state, u64 max, u64 *size)
+{
+	void *blob = NULL;
+	size_t room = 0, needed;
+	int r;
+
+	for (;;) {
+		r = vmport_state_pack(state, blob, room, &needed);
+		if (!r && needed > max)
+			r = -E2BIG;
+		*size = needed;
+		if (r || needed <= room)
+			break;
+
+		kvfree(blob);
+		room = needed;
+		blob = kvmalloc(room, GFP_KERNEL_ACCOUNT);
+		if (!blob)
+			return ERR_PTR(-ENOMEM);
+	}
+
+	if (r) {
+		kvfree(blob);
+		return ERR_PTR(r);
+	}
+	return blob;
+}
+
+static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
+{
+	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct vmport_state *state;
+	void *blob;
+	int r = 0;
+
+	lockdep_assert_held(&vmport->lock);
+
+	state = rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
+	blob = pack_state(state, arg->size, &arg->size);
+	if (IS_ERR(blob)) {
+		r = PTR_ERR(blob);
+		if (r == -E2BIG)
+			arg->error = KVM_VMPORT_ERR_BUFFER;
+		return r;
+	}
+
+	if (copy_to_user(u64_to_user_ptr(arg->data), blob, arg->size))
+		r = -EFAULT;
+	kvfree(blob);
+	return r;
+}
+
+static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
+{
+	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct vmport_state *state, *old;
+	struct vmport_blob_error why;
+	void *blob;
+
+	lockdep_assert_held(&vmport->lock);
+
+	if (arg->size < sizeof(struct kvm_vmport_blob_header)) {
+		arg->error = KVM_VMPORT_ERR_LENGTH;
+		return -EINVAL;
+	}
+	if (arg->size > KVM_VMPORT_MAX_STATE) {
+		arg->error = KVM_VMPORT_ERR_STATE_SIZE;
+		return -E2BIG;
+	}
+
+	blob = kvmalloc(arg->size, GFP_KERNEL_ACCOUNT);
+	if (!blob)
+		return -ENOMEM;
+	if (copy_from_user(blob, u64_to_user_ptr(arg->data), arg->size)) {
+		kvfree(blob);
+		return -EFAULT;
+	}
+
+	state = vmport_state_unpack(rcu_dereference_protected(vmport->config,
+							      lockdep_is_held(&vmport->lock)),
+				    blob, arg->size, &why);
+	kvfree(blob);
+	if (IS_ERR(state)) {
+		arg->error = why.error;
+		arg->error_offset = why.offset;
+		return PTR_ERR(state);
+	}
+
+	old = rcu_replace_pointer(vmport->state, state, lockdep_is_held(&vmport->lock));
+	/* vCPUs that began a call with the old state end it with the old. */
+	synchronize_srcu_expedited(&kvm->srcu);
+	vmport_state_free(old);
+	return 0;
+}
+
+static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
+{
+	struct kvm_vmport_state arg;
+	int r;
+
+	if (copy_from_user(&arg, argp, sizeof(arg)))
+		return -EFAULT;
+
+	arg.error = KVM_VMPORT_ERR_NONE;
+	arg.error_offset = 0;
+	if (!state_arg_ok(&arg)) {
+		arg.error = KVM_VMPORT_ERR_RESERVED;
+		r = -EINVAL;
+	} else {
+		mutex_lock(&kvm->arch.vmport->lock);
+		r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
+		mutex_unlock(&kvm->arch.vmport->lock);
+	}
+
+	if (copy_to_user(argp, &arg, sizeof(arg)))
+		return -EFAULT;
+	return r;
+}
+
+static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
+{
+	struct kvm_vmport_attr attr;
+	int r;
+
+	if (copy_from_user(&attr, argp, sizeof(attr)))
+		return -EFAULT;
+
+	attr.error = KVM_VMPORT_ERR_NONE;
+	mutex_lock(&kvm->arch.vmport->lock);
+	r = ioctl == KVM_VMPORT_GET_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
+					   kvm_vmport_set_attr(kvm, &attr);
+	mutex_unlock(&kvm->arch.vmport->lock);
+
+	if (copy_to_user(argp, &attr, sizeof(attr)))
+		return -EFAULT;
+	return r;
+}
+
+/**
+ * kvm_vmport_vm_ioctl() - the interface's ioctls on the VM fd
+ * @kvm: the VM
+ * @ioctl: any number that the rest of KVM does not know
+ * @argp: its argument
+ *
+ * Context: may sleep, no lock held.
+ * Return: 0, -ENOTTY when the number is not known here either, or an error as
+ * include/uapi/linux/kvm_vmport.h lists them.
+ */
+int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
+{
+	bool is_state = ioctl == KVM_GET_VMPORT_STATE || ioctl == KVM_SET_VMPORT_STATE;
+	bool is_attr = ioctl == KVM_VMPORT_GET_ATTR || ioctl == KVM_VMPORT_SET_ATTR;
+
+	if (!is_state && !is_attr)
+		return -ENOTTY;
+	if (!READ_ONCE(kvm->arch.vmport))
+		return -EPERM;
+
+	return is_state ? state_ioctl(kvm, ioctl, argp) : attr_ioctl(kvm, ioctl, argp);
+}

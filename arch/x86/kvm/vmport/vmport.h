@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VMware guest interface, as the rest of KVM sees it.  Everything but the
+ * predicates is called only where they are true, so that nothing of it is left
+ * where CONFIG_KVM_VMPORT is off.
+ */
+#ifndef __KVM_X86_VMPORT_H
+#define __KVM_X86_VMPORT_H
+
+#include <linux/kvm_host.h>
+
+#include "x86.h"
+
+#include "vmport/call.h"
+
+/* Features that this kernel knows, KVM_CHECK_EXTENSION's answer. */
+#define KVM_VMPORT_FEATURES						\
+	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
+	 KVM_VMPORT_FEATURE_RING3)
+
+/**
+ * struct kvm_vmport - a VM with the interface enabled
+ * @lock: serialises the ioctls; taken before the locks of the state
+ * @features: KVM_VMPORT_FEATURE_*, for life
+ * @config: replaced under @lock, read under kvm->srcu
+ * @state: replaced under @lock, used under kvm->srcu
+ */
+struct kvm_vmport {
+	struct mutex lock;		/* ioctls */
+	u64 features;
+	struct vmport_config __rcu *config;
+	struct vmport_state __rcu *state;
+};
+
+DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
+
+#ifdef CONFIG_KVM_VMPORT
+static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
+{
+	return static_branch_unlikely(&kvm_vmport_enabled) && kvm->arch.vmport;
+}
+
+static inline bool kvm_vmport_has_feature(struct kvm *kvm, u64 feature)
+{
+	return kvm_vmport_is_enabled(kvm) && (kvm->arch.vmport->features & feature);
+}
+#else
+static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
+{
+	return false;
+}
+
+static inline bool kvm_vmport_has_feature(struct kvm *kvm, u64 feature)
+{
+	return false;
+}
+#endif
+
+/* VMware lets ring 3 in; on hardware that needs a #GP intercept. */
+static inline bool kvm_is_vmware_ring3_allowed(struct kvm *kvm)
+{
+	return enable_vmware_backdoor ||
+	       kvm_vmport_has_feature(kvm, KVM_VMPORT_FEATURE_RING3);
+}
+
+bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
+bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
+
+/**
+ * kvm_vmport_pio() - answer an IN or OUT if it is a call
+ * @vcpu: the caller
+ * @size: bytes accessed
+ * @port: I/O port
+ * @in: IN, not OUT
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when it was; the instruction is to be skipped.
+ */
+static inline bool kvm_vmport_pio(struct kvm_vcpu *vcpu, int size, u16 port, bool in)
+{
+	return kvm_vmport_is_enabled(vcpu->kvm) && port == VMPORT_PORT && size == 4 &&
+	       kvm_vmport_call(vcpu, in);
+}
+
+/**
+ * kvm_vmport_handle_gp() - handle a #GP that VMware would not have raised
+ * @vcpu: the faulting vCPU; the fault's error code is 0
+ * @r: out: what the exit handler returns
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when handled; else the #GP is the caller's.
+ */
+static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
+{
+	return kvm_vmport_is_enabled(vcpu->kvm) && kvm_vmport_gp(vcpu, r);
+}
+
+int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap);
+int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
+void kvm_vmport_destroy_vm(struct kvm *kvm);
+
+/* Between the files of the glue. */
+int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
+
+#endif /* __KVM_X86_VMPORT_H */
