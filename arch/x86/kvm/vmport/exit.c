@@ -9,6 +9,7 @@
 
 #include "cpuid.h"
 #include "kvm_cache_regs.h"
+#include "kvm_emulate.h"
 #include "lapic.h"
 #include "mmu.h"
 #include "pmu.h"
@@ -19,6 +20,9 @@
 
 /* The longest instruction that the architecture allows. */
 #define INSN_BYTES_MAX	15
+
+#define OPCODE_IN	0xed	/* IN EAX, DX */
+#define OPCODE_OUT	0xef	/* OUT DX, EAX */
 
 u64 vmport_vcpu_tsc_hz(void *vcpu)
 {
@@ -65,8 +69,17 @@ static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bo
 /* Not for L2, whose ports are L1's affair. */
 static bool can_call(struct kvm_vcpu *vcpu)
 {
-	return (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC && !is_guest_mode(vcpu) &&
-	       !vcpu->arch.guest_state_protected;
+	return !is_guest_mode(vcpu) && !vcpu->arch.guest_state_protected;
+}
+
+static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+{
+	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
+
+	call->vcpu = vcpu;
+	call->config = srcu_dereference(vmport->config, &vcpu->kvm->srcu);
+	call->state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
+	return vmport_command(call) == VMPORT_DONE;
 }
 
 /**
@@ -80,19 +93,59 @@ static bool can_call(struct kvm_vcpu *vcpu)
  */
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 {
-	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
-	struct vmport_call call = { .vcpu = vcpu };
+	struct vmport_call call = { };
 
 	if (!can_call(vcpu))
 		return false;
 
-	call.config = srcu_dereference(vmport->config, &vcpu->kvm->srcu);
-	call.state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
 	read_regs(vcpu, &call.regs);
-	if (vmport_command(&call) != VMPORT_DONE)
+	if (!run_call(vcpu, &call))
 		return false;
 
 	write_regs(vcpu, &call.regs, in);
+	return true;
+}
+
+static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
+{
+	*reg_rmw(ctxt, reg) = merge(reg_read(ctxt, reg), value);
+}
+
+/**
+ * kvm_vmport_call_emulated() - the same for an instruction in the emulator
+ * @ctxt: the emulator's registers
+ * @val: IN: out: what EAX becomes; OUT: NULL
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: as of kvm_vmport_call().
+ */
+bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
+{
+	struct vmport_call call = { };
+
+	/* String instructions come this way too. */
+	if (ctxt->opcode_len != 1 || (ctxt->b != OPCODE_IN && ctxt->b != OPCODE_OUT) ||
+	    !can_call(ctxt->vcpu))
+		return false;
+
+	call.regs.ax = reg_read(ctxt, VCPU_REGS_RAX);
+	call.regs.bx = reg_read(ctxt, VCPU_REGS_RBX);
+	call.regs.cx = reg_read(ctxt, VCPU_REGS_RCX);
+	call.regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
+	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
+	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
+	if (!run_call(ctxt->vcpu, &call))
+		return false;
+
+	if (val)
+		*val = call.regs.ax;
+	else
+		emulated_write(ctxt, VCPU_REGS_RAX, call.regs.ax);
+	emulated_write(ctxt, VCPU_REGS_RBX, call.regs.bx);
+	emulated_write(ctxt, VCPU_REGS_RCX, call.regs.cx);
+	emulated_write(ctxt, VCPU_REGS_RDX, call.regs.dx);
+	emulated_write(ctxt, VCPU_REGS_RSI, call.regs.si);
+	emulated_write(ctxt, VCPU_REGS_RDI, call.regs.di);
 	return true;
 }
 
@@ -124,7 +177,7 @@ static int port_insn_length(struct kvm_vcpu *vcpu, bool *in)
 	for (n = 0; n < INSN_BYTES_MAX; n++) {
 		if (fetch(vcpu, rip + n, &byte, 1))
 			return 0;
-		if (byte == 0xed || byte == 0xef)
+		if (byte == OPCODE_IN || byte == OPCODE_OUT)
 			break;
 		/* A REX counts right before the opcode only, and W not at all. */
 		if (rex)
@@ -154,7 +207,7 @@ static int port_insn_length(struct kvm_vcpu *vcpu, bool *in)
 	if (opsize_prefix == (db || l))
 		return 0;
 
-	*in = byte == 0xed;
+	*in = byte == OPCODE_IN;
 	return n + 1;
 }
 
@@ -190,8 +243,9 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 	int length;
 	bool in;
 
-	if ((u16)kvm_rdx_read(vcpu) != VMPORT_PORT || !can_call(vcpu) ||
-	    !kvm_is_vmware_ring3_allowed(vcpu->kvm))
+	if ((u16)kvm_rdx_read(vcpu) != VMPORT_PORT ||
+	    (u32)kvm_rax_read(vcpu) != VMPORT_MAGIC ||
+	    !can_call(vcpu) || !kvm_is_vmware_ring3_allowed(vcpu->kvm))
 		return false;
 
 	length = port_insn_length(vcpu, &in);

@@ -64,7 +64,14 @@ static inline bool kvm_is_vmware_ring3_allowed(struct kvm *kvm)
 }
 
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
+bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
+
+/* A 32-bit access on the port, to a VM that has the interface enabled? */
+static inline bool kvm_vmport_is_access(struct kvm_vcpu *vcpu, int size, u16 port)
+{
+	return kvm_vmport_is_enabled(vcpu->kvm) && port == VMPORT_PORT && size == 4;
+}
 
 /**
  * kvm_vmport_pio() - answer an IN or OUT if it is a call
@@ -78,8 +85,7 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
  */
 static inline bool kvm_vmport_pio(struct kvm_vcpu *vcpu, int size, u16 port, bool in)
 {
-	return kvm_vmport_is_enabled(vcpu->kvm) && port == VMPORT_PORT && size == 4 &&
-	       kvm_vmport_call(vcpu, in);
+	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_call(vcpu, in);
 }
 
 /**
