@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The front door.  "make help" lists what there is.
+
+help:
+	@echo 'make demo     set up, build, boot, migrate a real guest; last line demo: PASS'
+	@echo 'make test     every test that belongs to a normal change; TAP'
+	@echo 'make unit     the engine in user space alone, in seconds'
+	@echo 'make build    the series and the kernel modules alone'
+	@echo 'make lane     the kselftests on the distribution kernel alone'
+	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
+	@echo 'make clean    remove build/'
+	@echo 'make distclean  remove the downloads and built kernels too'
+
+demo:
+	@scripts/demo.sh
+
+test:
+	@scripts/test.sh
+
+unit build lane:
+	@scripts/test.sh $@
+
+lint:
+	@scripts/lint.sh
+
+clean:
+	rm -rf build
+
+distclean: clean
+	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
+
+.PHONY: help demo test unit build lane lint clean distclean

@@ -1,0 +1,43 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# boot.sh INITRAMFS TIMEOUT [QEMU ARGUMENT...]
+#
+# Boot the fetched kernel with an initramfs; what it writes to its serial line
+# goes to standard output.  The status is 0 when it has switched itself off, 124
+# when the time was up.  QEMU_MEMORY sets the guest's memory, 2G.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/lib.sh"
+
+[ $# -ge 2 ] || die "usage: boot.sh INITRAMFS TIMEOUT [QEMU ARGUMENT...]"
+initramfs=$1 limit=$2
+shift 2
+. "$cache/kernel/current"
+ensure_packages qemu-system-x86 seabios
+
+if nested_virtualisation; then
+	note "this machine has nested virtualisation: using it"
+	accel="-accel kvm -cpu host"
+else
+	note "no nested virtualisation here: emulating a processor with SVM"
+	accel="-accel tcg,thread=single -cpu EPYC,+svm"
+fi
+
+# In the background, so that a signal to this script reaches QEMU at once.
+# shellcheck disable=SC2086 # a list
+timeout -k 5 "$limit" qemu-system-x86_64 $accel -smp 2 -m "${QEMU_MEMORY:-2G}" \
+	-nodefaults -display none -serial stdio -no-reboot -kernel "$K_VMLINUZ" \
+	-initrd "$initramfs" \
+	-append "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on" "$@" \
+	</dev/null 2>"$log_dir/qemu.log" &
+qemu=$!
+trap 'kill $qemu 2>/dev/null' HUP INT TERM EXIT
+status=0
+wait "$qemu" || status=$?
+trap - EXIT
+if [ $status != 0 ]; then
+	[ $status = 124 ] && echo "@@TIMEOUT $limit" ||
+		{ echo "@@QEMU $status"; tail -n 3 "$log_dir/qemu.log" | sed 's/^/# /'; }
+fi
+exit $status

@@ -1,0 +1,129 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Shared by the scripts here: errors, progress, packages, places.  Sourced, with
+# $top set to the checkout.
+
+set -eu
+
+: "${top:?set \$top to the checkout before sourcing lib.sh}"
+build=${BUILD:-$top/build}
+cache=${KVM_VMPORT_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvm-vmport}
+log_dir=$build/log
+mkdir -p "$log_dir" "$cache" || {
+	echo "error: cannot write to $build and $cache: set BUILD and KVM_VMPORT_CACHE" >&2
+	exit 1
+}
+jobs=${JOBS:-$(nproc)}
+
+# One line that says what is wrong and what to do.
+die() {
+	echo "error: $*" >&2
+	exit 1
+}
+
+# Progress is a TAP comment, so that it can stand among test results.
+note() {
+	echo "# $*"
+}
+
+# step TEXT COMMAND...: run a part of the set-up; its output goes to a log.
+step() {
+	step_text=$1
+	shift
+	step_log=$log_dir/$(echo "$step_text" | tr -c 'A-Za-z0-9._\n' '-').log
+	step_start=$(date +%s)
+	note "$step_text ..."
+	if ! "$@" >"$step_log" 2>&1 </dev/null; then
+		tail -n 20 "$step_log" | sed 's/^/#   /' >&2
+		die "$step_text failed: the whole output is in $step_log"
+	fi
+	note "$step_text: $(($(date +%s) - step_start)) s"
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || die "$1: run this as root"
+}
+
+# need_space DIRECTORY MIB
+need_space() {
+	space=$(df -Pm "$1" | awk 'NR == 2 { print $4 }')
+	[ "$space" -ge "$2" ] ||
+		die "$1 has $space MiB free, $2 are needed: free some, or set KVM_VMPORT_CACHE"
+}
+
+is_installed() {
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Package lists may be missing on a new machine, or older than the archive.
+apt_update() {
+	apt-get -q update || echo "apt-get update failed"
+}
+
+install_packages() {
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get install -y -q --no-install-recommends "$@" && return
+	apt_update
+	apt-get install -y -q --no-install-recommends "$@"
+}
+
+# ensure_packages PACKAGE...: install those that are missing
+ensure_packages() {
+	missing=
+	for package in "$@"; do
+		is_installed "$package" || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	command -v apt-get >/dev/null || die "install these yourself, this is no Debian:$missing"
+	need_root "installing$missing"
+	need_space / 1000
+	# shellcheck disable=SC2086 # a list
+	step "installing$(echo "$missing" | awk '{ print " " NF " packages" }')" \
+		install_packages $missing
+}
+
+codename() {
+	# shellcheck disable=SC1091 # the machine's
+	(. /etc/os-release && echo "${VERSION_CODENAME:-unknown}")
+}
+
+# The archive that this machine installs from, out of its own configuration.
+archive_uri() {
+	apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk -v suite="$(codename)" '$1 == suite { print $2; exit }'
+}
+
+# apt_private DIRECTORY "deb LINE"...: apt for suites that the machine does not
+# use, without touching its configuration.  Then: apt_in DIRECTORY COMMAND...
+apt_private() {
+	apt_dir=$1
+	shift
+	mkdir -p "$apt_dir/lists/partial" "$apt_dir/archives/partial"
+	for line in "$@"; do
+		echo "$line"
+	done >"$apt_dir/sources.list"
+	apt_in "$apt_dir" apt-get -q update
+}
+
+apt_in() {
+	apt_dir=$1
+	apt_command=$2
+	shift 2
+	"$apt_command" -o Dir::Etc::SourceList="$apt_dir/sources.list" \
+		-o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt_dir/lists" \
+		-o Dir::Cache="$apt_dir" -o APT::Sandbox::User=root "$@"
+}
+
+# The software that runs the lane's own guest: hardware where it is really
+# there, for a nested guest too, else emulation.
+nested_virtualisation() {
+	[ -w /dev/kvm ] || return 1
+	for module in kvm_amd:svm kvm_intel:vmx; do
+		grep -qw "${module#*:}" /proc/cpuinfo || continue
+		case $(cat "/sys/module/${module%:*}/parameters/nested" 2>/dev/null) in
+		1 | Y) return 0 ;;
+		esac
+	done
+	return 1
+}
