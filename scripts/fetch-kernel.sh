@@ -97,7 +97,7 @@ unpack() {
 	rm -f "root/usr/src/linux-headers-$abi/vmlinux"
 	# Debian 13 has no /lib of its own.
 	[ -d root/usr/lib/modules ] || { mkdir -p root/usr/lib && mv root/lib/modules root/usr/lib/; }
-	cat >env <<END
+	cat >./env <<END
 K_VERSION='$version'
 K_ABI='$abi'
 K_SOURCE='$dir/source'

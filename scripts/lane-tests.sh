@@ -12,9 +12,9 @@ run() {
 }
 
 run_all() {
-	for name in $(cat "/tests/$2"); do
-		run "$1" "$name"
-	done
+	while read -r name; do
+		run "$1" "$name" </dev/null
+	done <"/tests/$2"
 }
 
 if load_kvm stock; then

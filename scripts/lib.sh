@@ -14,6 +14,7 @@ mkdir -p "$log_dir" "$cache" || {
 	echo "error: cannot write to $build and $cache: set BUILD and KVM_VMPORT_CACHE" >&2
 	exit 1
 }
+# shellcheck disable=SC2034 # for those who source this
 jobs=${JOBS:-$(nproc)}
 
 # One line that says what is wrong and what to do.
@@ -90,6 +91,7 @@ codename() {
 
 # The archive that this machine installs from, out of its own configuration.
 archive_uri() {
+	# shellcheck disable=SC2016 # apt's own variables
 	apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		awk -v suite="$(codename)" '$1 == suite { print $2; exit }'
 }

@@ -51,7 +51,9 @@ while getopts o:s:f:d: option; do
 	*) exit 1 ;;
 	esac
 done
-[ -n "$output" ] && [ -n "$script" ] || die "usage: mkinitramfs.sh -o IMAGE -s SCRIPT [...]"
+if [ -z "$output" ] || [ -z "$script" ]; then
+	die "usage: mkinitramfs.sh -o IMAGE -s SCRIPT [...]"
+fi
 
 # find_module NAME: its file in the distribution's tree, nothing if built in
 find_module() {
@@ -140,7 +142,7 @@ unload_kvm() {
 . /payload
 
 # Nothing that a test does may make the kernel complain.
-if dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|stack-protector|UBSAN|KASAN|KCSAN|INFO: (task|rcu|possible|suspicious)|unreferenced object'; then
+if dmesg | grep -E 'WARNING: (CPU|possible|suspicious|inconsistent)|BUG:|Oops|general protection|stack-protector|UBSAN|KASAN|KCSAN|INFO: (task|rcu|possible|suspicious)|unreferenced object'; then
 	dmesg | tail -n 60
 	echo '@@LOG bad'
 else

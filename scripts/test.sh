@@ -21,7 +21,11 @@ flock -n 6 || die "another make test runs in this checkout: wait for it"
 
 # result STATUS NAME
 result() {
-	[ "$1" = 0 ] && echo "ok - $2" || echo "not ok - $2"
+	if [ "$1" = 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+	fi
 }
 
 # set_up NAME COMMAND...: part of what a suite needs; its failure is a test's
@@ -30,7 +34,7 @@ set_up() {
 	shift
 	status=0
 	"$@" 2>&1 || status=$?
-	result $status "$set_up_name"
+	result "$status" "$set_up_name"
 	return $status
 }
 
@@ -38,7 +42,7 @@ suite_unit() {
 	note "the engine in user space"
 	status=0
 	make -s -C "$top/tools/testing/vmport" check 2>&1 || status=$?
-	result $status "the engine's unit tests end with status 0"
+	result "$status" "the engine's unit tests end with status 0"
 }
 
 # The machine code of a module; its data has line numbers in it.
@@ -57,7 +61,7 @@ suite_build() {
 		status=0
 		[ "$(code_of "$build/kvm-off/$module.ko")" = \
 			"$(code_of "$build/kvm-stock/$module.ko")" ] || status=1
-		result $status "$module.ko without CONFIG_KVM_VMPORT has the code of the stock module"
+		result "$status" "$module.ko without CONFIG_KVM_VMPORT has the code of the stock module"
 	done
 }
 
@@ -73,7 +77,7 @@ suite_lane() {
 suite_demo() {
 	DEMO_TAP=1 "$top/scripts/demo.sh" 2>&1 | tee "$log_dir/demo.log" || true
 	grep -qx 'demo: PASS' "$log_dir/demo.log" && status=0 || status=1
-	result $status "the demo ends with PASS"
+	result "$status" "the demo ends with PASS"
 }
 
 for suite in "$@"; do

@@ -1,0 +1,92 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# checkpatch --strict on our C and on the series, sparse and W=1 on the
+# subsystem, shellcheck on the scripts, SPDX lines everywhere.  One line a check;
+# the status is 1 when any complains.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/lib.sh"
+cd "$top"
+
+ensure_packages git perl sparse shellcheck python3
+[ -f "$cache/kernel/current" ] || scripts/fetch-kernel.sh
+. "$cache/kernel/current"
+failed=0
+
+# check NAME COMMAND...: fine when it succeeds and says nothing
+check() {
+	check_name=$1
+	shift
+	if output=$("$@" 2>&1) && [ -z "$output" ]; then
+		echo "ok - $check_name"
+	else
+		echo "$output"
+		echo "not ok - $check_name"
+		failed=1
+	fi
+}
+
+checkpatch() {
+	perl "$K_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet \
+		--ignore FILE_PATH_CHANGES "$@"
+}
+
+checkpatch_files() {
+	git ls-files '*.c' '*.h' | grep -v -e '^vmm/' -e '^tools/testing/vmport/' | while read -r file; do
+		checkpatch -f "$file"
+	done
+}
+
+# User space: what checkpatch asks of kernel code only is left out.
+checkpatch_user() {
+	git ls-files 'tools/testing/vmport/*.[ch]' | while read -r file; do
+		checkpatch --ignore NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,CONST_STRUCT,STRCPY,AVOID_BUG,SYMBOLIC_PERMS,COMPLEX_MACRO,MACRO_ARG_PRECEDENCE,UNCOMMENTED_DEFINITION,CONSTANT_COMPARISON,VOLATILE,MEMORY_BARRIER,STORAGE_CLASS,DATA_RACE -f "$file"
+	done
+}
+
+checkpatch_series() {
+	for file in patches/*/*.patch; do
+		checkpatch --patch - <"$file"
+	done
+}
+
+# What the compiler or sparse says of our files; KVM's own are not ours to mend.
+ours_only() {
+	scripts/build-kvm.sh on >"$log_dir/lint-build.log" 2>&1 || {
+		tail -n 5 "$log_dir/lint-build.log"
+		return 1
+	}
+	find "$build/kvm-on/vmport/" -name '*.o' -delete
+	# shellcheck disable=SC2046 # a list
+	make -C "$K_HEADERS" M="$(readlink "$build/kvm-on")" CONFIG_KVM_VMPORT=y \
+		KCFLAGS=-DCONFIG_KVM_VMPORT=1 "$@" \
+		$(sed -n 's#.*+=##p; s#^\t##p' arch/x86/kvm/vmport/Makefile | tr -d '\\') \
+		>"$log_dir/lint-make.log" 2>&1 || { tail -n 20 "$log_dir/lint-make.log"; return 1; }
+	grep -E '(vmport|uapi/linux/kvm_vmport)[^ ]*:[0-9]+:.*(warning|error)' "$log_dir/lint-make.log" ||
+		true
+}
+
+spdx() {
+	git ls-files | grep -v -e '\.bin$' -e '\.patch$' -e '\.svg$' -e '\.dts$' | while read -r file; do
+		[ ! -s "$file" ] || head -n 5 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
+			echo "$file: no SPDX line"
+	done
+}
+
+scripts_ok() {
+	git ls-files '*.sh' | xargs shellcheck -x -s sh -e SC1091,SC2154
+	shellcheck -e SC1091 .ci/run
+	git ls-files '*.py' | while read -r file; do
+		python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$file"
+	done
+}
+
+check "checkpatch --strict: kernel, selftests" checkpatch_files
+check "checkpatch --strict: user space" checkpatch_user
+check "checkpatch --strict: the series" checkpatch_series
+check "W=1" ours_only W=1
+check "sparse, with endianness" ours_only C=2 CF=-D__CHECK_ENDIAN__
+check "shellcheck, python" scripts_ok
+check "SPDX lines" spdx
+exit $failed
