@@ -43,7 +43,7 @@ static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct vmport_config *config;
 
-	config = kmemdup(changed, sizeof(*changed), GFP_KERNEL_ACCOUNT);
+	config = kmemdup(changed, sizeof(*changed), VMPORT_GFP);
 	if (!config)
 		return -ENOMEM;
 
@@ -228,7 +228,7 @@ static int list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *a
 	if (arg->names_size > room) {
 		r = refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
 	} else if (arg->names_size) {
-		names = kvmalloc(arg->names_size, GFP_KERNEL_ACCOUNT);
+		names = kvmalloc(arg->names_size, VMPORT_GFP);
 		if (names)
 			list_names(sorted, gi->count, arg, prefix, names);
 		else

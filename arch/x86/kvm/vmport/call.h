@@ -16,6 +16,12 @@ struct vmport_state;
 #define VMPORT_MAGIC		0x564d5868	/* "VMXh", in EAX */
 #define VMPORT_PORT		0x5658		/* "VX", in DX */
 
+/*
+ * For every allocation: charged to the VMM, and when its memory cgroup is full
+ * the guest gets an error, rather than the VMM killed.
+ */
+#define VMPORT_GFP		(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* Low 32 bits of the guest registers that calls use. */
 struct vmport_regs {
 	u32 ax;

@@ -57,7 +57,7 @@ static enum vmport_result done(struct vmport_call *call, u16 status)
  */
 struct vmport_channel *vmport_channel_alloc(void)
 {
-	struct vmport_channel *channel = kzalloc(sizeof(*channel), GFP_KERNEL_ACCOUNT);
+	struct vmport_channel *channel = kzalloc(sizeof(*channel), VMPORT_GFP);
 
 	if (channel) {
 		mutex_init(&channel->owner_lock);
@@ -133,7 +133,7 @@ int vmport_channel_make_room(struct vmport_channel *channel, u32 size)
 	if (size <= channel->send_room)
 		return 0;
 
-	send = kvmalloc(room, GFP_KERNEL_ACCOUNT);
+	send = kvmalloc(room, VMPORT_GFP);
 	if (!send)
 		return -ENOMEM;
 

@@ -11,6 +11,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
+#include "call.h"
 #include "guestinfo.h"
 
 /* Four entries a bucket when the store is full. */
@@ -178,7 +179,7 @@ static struct vmport_entry *new_entry(struct vmport_guestinfo *gi,
 	struct vmport_entry *entry;
 
 	entry = kvmalloc(struct_size(entry, data, change->key_size + change->value_size),
-			 GFP_KERNEL_ACCOUNT);
+			 VMPORT_GFP);
 	if (!entry)
 		return NULL;
 
@@ -199,7 +200,7 @@ static int alloc_buckets(struct vmport_guestinfo *gi)
 	if (gi->buckets)
 		return 0;
 
-	buckets = kvcalloc(VMPORT_BUCKETS, sizeof(*buckets), GFP_KERNEL_ACCOUNT);
+	buckets = kvcalloc(VMPORT_BUCKETS, sizeof(*buckets), VMPORT_GFP);
 	if (!buckets)
 		return -ENOMEM;
 
@@ -330,7 +331,7 @@ struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi)
 	if (!gi->count)
 		return NULL;
 
-	sorted = kvmalloc_array(gi->count, sizeof(*sorted), GFP_KERNEL_ACCOUNT);
+	sorted = kvmalloc_array(gi->count, sizeof(*sorted), VMPORT_GFP);
 	if (!sorted)
 		return ERR_PTR(-ENOMEM);
 

@@ -47,7 +47,7 @@ u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
 {
 	vmport_reply_free(reply);
 	if (size > sizeof(reply->small)) {
-		reply->large = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+		reply->large = kvmalloc(size, VMPORT_GFP);
 		if (!reply->large)
 			return NULL;
 	}

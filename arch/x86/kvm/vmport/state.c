@@ -24,7 +24,7 @@
  */
 struct vmport_state *vmport_state_alloc(void)
 {
-	struct vmport_state *state = kzalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+	struct vmport_state *state = kzalloc(sizeof(*state), VMPORT_GFP);
 
 	if (state) {
 		mutex_init(&state->open_lock);

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "call.h"
 #include "tclo.h"
 
 void vmport_tclo_init(struct vmport_tclo *tclo)
@@ -44,7 +45,7 @@ struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size)
 {
 	struct vmport_request *request;
 
-	request = kvmalloc(struct_size(request, data, size), GFP_KERNEL_ACCOUNT);
+	request = kvmalloc(struct_size(request, data, size), VMPORT_GFP);
 	if (!request)
 		return NULL;
 

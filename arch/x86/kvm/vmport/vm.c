@@ -32,8 +32,8 @@ static struct kvm_vmport *vmport_alloc(u64 features)
 	struct vmport_state *state;
 	struct kvm_vmport *vmport;
 
-	vmport = kzalloc(sizeof(*vmport), GFP_KERNEL_ACCOUNT);
-	config = kzalloc(sizeof(*config), GFP_KERNEL_ACCOUNT);
+	vmport = kzalloc(sizeof(*vmport), VMPORT_GFP);
+	config = kzalloc(sizeof(*config), VMPORT_GFP);
 	state = vmport_state_alloc();
 	if (!vmport || !config || !state) {
 		vmport_state_free(state);
@@ -136,7 +136,7 @@ static void *pack_state(struct vmport_state *state, u64 max, u64 *size)
 
 		kvfree(blob);
 		room = needed;
-		blob = kvmalloc(room, GFP_KERNEL_ACCOUNT);
+		blob = kvmalloc(room, VMPORT_GFP);
 		if (!blob)
 			return ERR_PTR(-ENOMEM);
 	}
@@ -190,7 +190,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		return -E2BIG;
 	}
 
-	blob = kvmalloc(arg->size, GFP_KERNEL_ACCOUNT);
+	blob = kvmalloc(arg->size, VMPORT_GFP);
 	if (!blob)
 		return -ENOMEM;
 	if (copy_from_user(blob, u64_to_user_ptr(arg->data), arg->size)) {
@@ -228,6 +228,9 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	if (!state_arg_ok(&arg)) {
 		arg.error = KVM_VMPORT_ERR_RESERVED;
 		r = -EINVAL;
+	} else if (copy_to_user(argp, &arg, sizeof(arg))) {
+		/* After the change it would be too late for an error. */
+		return -EFAULT;
 	} else {
 		mutex_lock(&kvm->arch.vmport->lock);
 		r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
@@ -248,6 +251,10 @@ static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 		return -EFAULT;
 
 	attr.error = KVM_VMPORT_ERR_NONE;
+	/* After a change it would be too late for an error. */
+	if (copy_to_user(argp, &attr, sizeof(attr)))
+		return -EFAULT;
+
 	mutex_lock(&kvm->arch.vmport->lock);
 	r = ioctl == KVM_VMPORT_GET_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
 					   kvm_vmport_set_attr(kvm, &attr);
