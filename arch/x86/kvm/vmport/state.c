@@ -619,7 +619,8 @@ static int unpack_tclo(struct unpacker *u)
 
 	/* Without a request ever queued the section would not be there. */
 	u->state->tclo.next_id = le64_to_cpu(packed->next_id);
-	if (u->state->tclo.next_id <= 1)
+	/* No VM gets so far by counting, and none may come round to 0. */
+	if (u->state->tclo.next_id <= 1 || u->state->tclo.next_id > S64_MAX)
 		return malformed(u, FIELD_POS(pos, packed, next_id), KVM_VMPORT_ERR_REQUEST);
 
 	for (i = 0; i < le32_to_cpu(packed->count); i++) {
@@ -670,6 +671,8 @@ static int unpack_guestinfo(struct unpacker *u)
 		last_size = change.key_size;
 
 		r = vmport_guestinfo_set(&u->state->guestinfo, &u->config->limits, &change);
+		if (r == -ENOMEM)
+			return r;
 		if (r)
 			return refuse_at(u, pos, r, change.error);
 		r = unpack_padding(u);
@@ -760,8 +763,10 @@ static int unpack_header(struct unpacker *u, size_t size)
 		return malformed(u, FIELD_POS(0, header, size), KVM_VMPORT_ERR_LENGTH);
 	if (le32_to_cpu(header->checksum) != blob_checksum(u->blob, size))
 		return malformed(u, FIELD_POS(0, header, checksum), KVM_VMPORT_ERR_CHECKSUM);
-	if (header->reserved32 || header->reserved)
+	if (header->reserved32)
 		return malformed(u, FIELD_POS(0, header, reserved32), KVM_VMPORT_ERR_RESERVED);
+	if (header->reserved)
+		return malformed(u, FIELD_POS(0, header, reserved), KVM_VMPORT_ERR_RESERVED);
 	return 0;
 }
 

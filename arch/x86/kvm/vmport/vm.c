@@ -128,9 +128,11 @@ static void *pack_state(struct vmport_state *state, u64 max, u64 *size)
 
 	for (;;) {
 		r = vmport_state_pack(state, blob, room, &needed);
-		if (!r && needed > max)
-			r = -E2BIG;
+		if (r)
+			break;
 		*size = needed;
+		if (needed > max)
+			r = -E2BIG;
 		if (r || needed <= room)
 			break;
 
