@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "guest.h"
+
+u64 vcpu_tsc_hz = 2500000000ull;
+u32 vcpu_apic_hz = 1000000000;
+bool vcpu_x2apic = true;
+
+/* The engine must not look inside. */
+static char opaque_vcpu;
+
+static void check_vcpu(const void *vcpu)
+{
+	if (vcpu != &opaque_vcpu)
+		shim_bug("the engine asks about another vCPU");
+}
+
+u64 vmport_vcpu_tsc_hz(void *vcpu)
+{
+	check_vcpu(vcpu);
+	return vcpu_tsc_hz;
+}
+
+u32 vmport_vcpu_apic_hz(void *vcpu)
+{
+	check_vcpu(vcpu);
+	return vcpu_apic_hz;
+}
+
+bool vmport_vcpu_has_x2apic(void *vcpu)
+{
+	check_vcpu(vcpu);
+	return vcpu_x2apic;
+}
+
+struct vm *vm_new(enum mode mode)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	CHECK(vm);
+	vmport_default_config(&vm->config,
+			      KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC);
+	vm->mode = mode;
+	vm->state = vmport_state_alloc();
+	CHECK(vm->state);
+	return vm;
+}
+
+void vm_free(struct vm *vm)
+{
+	vmport_state_free(vm->state);
+	free(vm);
+}
+
+u8 *vm_pack(struct vm *vm, size_t *size)
+{
+	size_t again = 0;
+	u8 *blob;
+
+	CHECK_EQ(vmport_state_pack(vm->state, NULL, 0, size), 0);
+	CHECK(*size >= sizeof(struct kvm_vmport_blob_header));
+	blob = malloc(*size);
+	CHECK(blob);
+	memset(blob, 0x5a, *size);
+	CHECK_EQ(vmport_state_pack(vm->state, blob, *size, &again), 0);
+	CHECK_EQ(again, *size);
+	return blob;
+}
+
+int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_error *why)
+{
+	struct vmport_blob_error ignored;
+	struct vmport_state *state;
+
+	state = vmport_state_unpack(&vm->config, blob, size, why ?: &ignored);
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+
+	vmport_state_free(vm->state);
+	vm->state = state;
+	return 0;
+}
+
+void vm_migrate(struct vm *vm)
+{
+	size_t size, again;
+	u8 *blob, *copy;
+
+	blob = vm_pack(vm, &size);
+	CHECK_EQ(vm_unpack(vm, blob, size, NULL), 0);
+	copy = vm_pack(vm, &again);
+	CHECK_EQ(again, size);
+	CHECK(!memcmp(blob, copy, size));
+	free(copy);
+	free(blob);
+}
+
+static bool same_regs(const struct vmport_regs *a, const struct vmport_regs *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* The atomic try: an answer, or nothing changed at all. */
+static enum vmport_result fast_call(struct vm *vm, struct vmport_call *call)
+{
+	struct vmport_regs before = call->regs;
+	size_t size, size_after;
+	enum vmport_result result;
+	u8 *blob, *after;
+
+	blob = vm_pack(vm, &size);
+	call->atomic = true;
+	shim_atomic_begin();
+	result = vmport_command(call);
+	shim_atomic_end();
+	call->atomic = false;
+
+	if (result == VMPORT_NEEDS_SLEEP) {
+		CHECK(same_regs(&before, &call->regs));
+		after = vm_pack(vm, &size_after);
+		CHECK_EQ(size_after, size);
+		CHECK(!memcmp(blob, after, size));
+		free(after);
+		vm->slow++;
+	} else {
+		vm->fast++;
+	}
+	free(blob);
+	return result;
+}
+
+/* A failed MESSAGE changes no register but the status. */
+static void check_answer(const struct vmport_regs *in, const struct vmport_regs *out)
+{
+	struct vmport_regs failed = *in;
+
+	if ((u16)in->cx != VMPORT_CMD_MESSAGE)
+		return;
+
+	CHECK_EQ(out->ax, VMPORT_MAGIC);
+	CHECK_EQ((u16)out->cx, VMPORT_CMD_MESSAGE);
+	CHECK_EQ((u16)out->dx, (u16)in->dx);
+	failed.cx &= 0xffff;
+	if (!(out->cx >> 16))
+		CHECK(same_regs(out, &failed));
+	else
+		CHECK(out->cx >> 16 == SUCCESS || out->cx >> 16 == DORECV);
+}
+
+enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
+{
+	struct vmport_call call = {
+		.config = &vm->config,
+		.state = vm->state,
+		.vcpu = &opaque_vcpu,
+		.regs = *regs,
+	};
+	enum vmport_result result = VMPORT_NEEDS_SLEEP;
+
+	if (vm->mode == FAST)
+		result = fast_call(vm, &call);
+	if (result == VMPORT_NEEDS_SLEEP)
+		result = vmport_command(&call);
+	CHECK(result != VMPORT_NEEDS_SLEEP);
+	shim_check_idle();
+
+	if (result == VMPORT_NOT_OURS)
+		CHECK(same_regs(&call.regs, regs));
+	else
+		check_answer(regs, &call.regs);
+	*regs = call.regs;
+
+	if (vm->mode == MIGRATED)
+		vm_migrate(vm);
+	return result;
+}
+
+/* The high half of DX is the channel's, all else has a pattern that must stay. */
+u16 request(struct chan *chan, u16 nr, u32 bx)
+{
+	chan->regs = (struct vmport_regs) {
+		.ax = VMPORT_MAGIC,
+		.bx = bx,
+		.cx = (u32)nr << 16 | VMPORT_CMD_MESSAGE,
+		.dx = (u32)chan->id << 16 | VMPORT_PORT,
+		.si = chan->cookie_high,
+		.di = chan->cookie_low,
+	};
+	CHECK_EQ(vm_call(chan->vm, &chan->regs), VMPORT_DONE);
+	return chan->regs.cx >> 16;
+}
+
+u16 try_open(struct chan *chan, struct vm *vm, u32 protocol)
+{
+	u16 status;
+
+	*chan = (struct chan) {
+		.vm = vm,
+		.id = 0xdead,
+		.cookie_high = 0x11111111,
+		.cookie_low = 0x22222222,
+	};
+	status = request(chan, OPEN, protocol);
+	if (status & SUCCESS) {
+		CHECK_EQ(chan->regs.bx, protocol);
+		chan->id = chan->regs.dx >> 16;
+		chan->cookie_high = chan->regs.si;
+		chan->cookie_low = chan->regs.di;
+	}
+	return status;
+}
+
+struct chan open_chan(struct vm *vm, u32 protocol)
+{
+	struct chan chan;
+
+	CHECK_EQ(try_open(&chan, vm, protocol), SUCCESS);
+	return chan;
+}
+
+void send_part(struct chan *chan, const void *data, u32 size, u32 part)
+{
+	u32 pos;
+
+	CHECK_EQ(request(chan, SENDSIZE, size), SUCCESS);
+	for (pos = 0; pos < part; pos += 4) {
+		__le32 word = cpu_to_le32(0xeeeeeeee);
+
+		/* What stands past the end of the last word must not count. */
+		memcpy(&word, data + pos, min_t(u32, size - pos, 4));
+		CHECK_EQ(request(chan, SENDPAYLOAD, le32_to_cpu(word)), SUCCESS);
+	}
+}
+
+void send_message(struct chan *chan, const void *data, u32 size)
+{
+	send_part(chan, data, size, size);
+}
+
+int receive(struct chan *chan, void *data, size_t room)
+{
+	u32 size, pos;
+
+	if (request(chan, RECVSIZE, 0x77777777) != DORECV) {
+		CHECK_EQ(chan->regs.cx >> 16, SUCCESS);
+		CHECK_EQ(chan->regs.bx, 0x77777777);
+		CHECK_EQ(chan->regs.dx >> 16, chan->id);
+		return -1;
+	}
+	CHECK_EQ(chan->regs.dx >> 16, 1);
+	size = chan->regs.bx;
+	CHECK(size <= room);
+
+	for (pos = 0; pos < size; pos += 4) {
+		__le32 word;
+
+		CHECK_EQ(request(chan, RECVPAYLOAD, 1), SUCCESS);
+		CHECK_EQ(chan->regs.dx >> 16, 2);
+		word = cpu_to_le32(chan->regs.bx);
+		memcpy(data + pos, &word, min_t(u32, size - pos, 4));
+	}
+	CHECK_EQ(request(chan, RECVSTATUS, 1), SUCCESS);
+	return size;
+}
+
+const char *ask_bytes(struct chan *chan, const void *data, u32 size, int *reply_size)
+{
+	static char reply[KVM_VMPORT_MAX_REPLY + 1];
+	int n;
+
+	send_message(chan, data, size);
+	n = receive(chan, reply, sizeof(reply) - 1);
+	/* Clients poll once. */
+	CHECK(n >= 0);
+	reply[n] = '\0';
+	if (reply_size)
+		*reply_size = n;
+	return reply;
+}
+
+const char *ask(struct chan *chan, const char *text)
+{
+	int size;
+	const char *reply = ask_bytes(chan, text, strlen(text), &size);
+
+	/* No NUL in it, at its end least of all. */
+	CHECK_EQ(strlen(reply), size);
+	return reply;
+}
+
+const char *rpc(struct vm *vm, const char *text)
+{
+	struct chan chan = open_chan(vm, RPCI | COOKIE);
+	const char *reply = ask(&chan, text);
+
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	return reply;
+}
+
+int host_set(struct vm *vm, const char *key, const void *value, u32 size, u32 flags,
+	     enum kvm_vmport_error *error)
+{
+	struct vmport_guestinfo_change change = {
+		.key = (const u8 *)key,
+		.key_size = strlen(key),
+		.value = value,
+		.value_size = size,
+		.flags = flags,
+	};
+	int r = vmport_guestinfo_set(&vm->state->guestinfo, &vm->config.limits, &change);
+
+	if (error)
+		*error = change.error;
+	return r;
+}
+
+void host_set_text(struct vm *vm, const char *key, const char *value)
+{
+	CHECK_EQ(host_set(vm, key, value, strlen(value), 0, NULL), 0);
+}
+
+int host_delete(struct vm *vm, const char *key)
+{
+	return vmport_guestinfo_delete(&vm->state->guestinfo, (const u8 *)key, strlen(key));
+}
+
+const char *host_get(struct vm *vm, const char *key, u32 *size)
+{
+	static char value[KVM_VMPORT_MAX_VALUE + 1];
+	struct vmport_entry *entry;
+
+	entry = vmport_guestinfo_get(&vm->state->guestinfo, (const u8 *)key, strlen(key));
+	if (!entry)
+		return NULL;
+
+	CHECK(entry->value_size < sizeof(value));
+	memcpy(value, vmport_entry_value(entry), entry->value_size);
+	value[entry->value_size] = '\0';
+	if (size)
+		*size = entry->value_size;
+	vmport_guestinfo_put(entry);
+	return value;
+}
+
+u64 host_request_bytes(struct vm *vm, const void *data, u32 size)
+{
+	struct vmport_request *req = vmport_request_alloc(0, data, size);
+	u64 id = 0;
+	int r;
+
+	CHECK(req);
+	r = vmport_tclo_queue(&vm->state->tclo, req, &id);
+	if (r) {
+		CHECK_EQ(r, -EBUSY);
+		CHECK_EQ(id, 0);
+		vmport_request_free(req);
+	} else {
+		CHECK(id);
+	}
+	return id;
+}
+
+u64 host_request(struct vm *vm, const char *text)
+{
+	return host_request_bytes(vm, text, strlen(text));
+}
+
+u64 host_result(struct vm *vm, u32 *status, char *data, u32 *size)
+{
+	struct vmport_request *result = vmport_tclo_first_result(&vm->state->tclo);
+	u64 id;
+
+	if (!result)
+		return 0;
+
+	id = result->id;
+	CHECK(id);
+	if (status)
+		*status = result->status;
+	if (data) {
+		memcpy(data, result->data, result->size);
+		data[result->size] = '\0';
+	}
+	if (size)
+		*size = result->size;
+	vmport_tclo_drop_result(&vm->state->tclo);
+	return id;
+}
+
+void conversation(void (*body)(struct vm *vm))
+{
+	static const char *const names[] = {
+		[SLEEPING] = "sleeping",
+		[FAST] = "fast path first",
+		[MIGRATED] = "migrated after each call",
+	};
+	unsigned int mode;
+	struct vm *vm;
+
+	for (mode = 0; mode < MODES; mode++) {
+		tap_context("%s", names[mode]);
+		vm = vm_new(mode);
+		body(vm);
+		vm_migrate(vm);
+		vm_free(vm);
+		CHECK_EQ(shim_live_bytes(), 0);
+	}
+}
+
+/* Marsaglia's xorshift64*. */
+u64 rng_next(struct rng *rng)
+{
+	rng->state ^= rng->state >> 12;
+	rng->state ^= rng->state << 25;
+	rng->state ^= rng->state >> 27;
+	return rng->state * 0x2545f4914f6cdd1dull;
+}
+
+u32 rng_below(struct rng *rng, u32 n)
+{
+	return (rng_next(rng) >> 32) * n >> 32;
+}

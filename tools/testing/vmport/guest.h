@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A VM for the tests: what its guest does, what its VMM does, and what must
+ * hold around each of that, whatever the test is about.
+ */
+#ifndef _GUEST_H
+#define _GUEST_H
+
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "channel.h"
+#include "command.h"
+#include "state.h"
+
+#include "shim.h"
+#include "tap.h"
+
+#define RPCI	0x49435052u
+#define TCLO	0x4f4c4354u
+#define COOKIE	0x80000000u
+
+/* Requests, ECX.H. */
+enum {
+	OPEN,
+	SENDSIZE,
+	SENDPAYLOAD,
+	RECVSIZE,
+	RECVPAYLOAD,
+	RECVSTATUS,
+	CLOSE,
+};
+
+/* Answers, ECX.H. */
+#define FAILED		0
+#define SUCCESS		1
+#define DORECV		3
+
+/* How calls are made. */
+enum mode {
+	SLEEPING,	/* may sleep, at once */
+	FAST,		/* atomic first, as the fast path does */
+	MIGRATED,	/* the state goes through a blob after each call */
+	MODES
+};
+
+struct vm {
+	struct vmport_config config;
+	struct vmport_state *state;
+	enum mode mode;
+	unsigned long fast;	/* calls that were answered atomically */
+	unsigned long slow;	/* and those that were not */
+};
+
+/* What the vCPU is. */
+extern u64 vcpu_tsc_hz;
+extern u32 vcpu_apic_hz;
+extern bool vcpu_x2apic;
+
+struct vm *vm_new(enum mode mode);
+void vm_free(struct vm *vm);
+
+/* A blob from malloc(), exactly as long as it says, and the state unchanged. */
+u8 *vm_pack(struct vm *vm, size_t *size);
+/* Replace the VM's state by a blob's; 0 or why not. */
+int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_error *why);
+void vm_migrate(struct vm *vm);
+
+/* Any call; checks what holds for all. */
+enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs);
+
+/* An end of a channel, as a guest process holds it. */
+struct chan {
+	struct vm *vm;
+	u16 id;
+	u32 cookie_high;
+	u32 cookie_low;
+	struct vmport_regs regs;	/* of the last answer */
+};
+
+/* One request on a channel; returns the status. */
+u16 request(struct chan *chan, u16 nr, u32 bx);
+/* OPEN; returns the status. */
+u16 try_open(struct chan *chan, struct vm *vm, u32 protocol);
+/* OPEN that must succeed. */
+struct chan open_chan(struct vm *vm, u32 protocol);
+/* Whole messages; these must succeed.  receive() gives -1 when none waits. */
+void send_message(struct chan *chan, const void *data, u32 size);
+void send_part(struct chan *chan, const void *data, u32 size, u32 part);
+int receive(struct chan *chan, void *data, size_t room);
+/* Ask on an RPCI channel; the reply as text. */
+const char *ask(struct chan *chan, const char *text);
+const char *ask_bytes(struct chan *chan, const void *data, u32 size, int *reply_size);
+/* The same on a channel of its own. */
+const char *rpc(struct vm *vm, const char *text);
+
+/* The VMM. */
+int host_set(struct vm *vm, const char *key, const void *value, u32 size, u32 flags,
+	     enum kvm_vmport_error *error);
+void host_set_text(struct vm *vm, const char *key, const char *value);
+int host_delete(struct vm *vm, const char *key);
+/* The value, or NULL; good until the next call. */
+const char *host_get(struct vm *vm, const char *key, u32 *size);
+/* Its id, or 0 when there is no room. */
+u64 host_request(struct vm *vm, const char *text);
+u64 host_request_bytes(struct vm *vm, const void *data, u32 size);
+/* Id of the oldest result, 0 when there is none. */
+u64 host_result(struct vm *vm, u32 *status, char *data, u32 *size);
+
+/* CONVERSATION("what it shows") { uses vm }: runs in each mode. */
+void conversation(void (*body)(struct vm *vm));
+#define CONVERSATION(_name)		CONVERSATION1(_name, __COUNTER__)
+#define CONVERSATION1(_name, _n)	CONVERSATION2(_name, _n)
+#define CONVERSATION2(_name, _n)					\
+	static void body_##_n(struct vm *vm);				\
+	TEST(_name)							\
+	{								\
+		conversation(body_##_n);				\
+	}								\
+	static void body_##_n(struct vm *vm)
+
+/* Random numbers of the tests' own. */
+struct rng {
+	u64 state;
+};
+
+u64 rng_next(struct rng *rng);
+/* Below @n. */
+u32 rng_below(struct rng *rng, u32 n);
+
+#endif /* _GUEST_H */

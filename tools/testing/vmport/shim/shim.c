@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <linux/crc32c.h>
+#include <linux/kernel.h>
+#include <linux/mutex.h>
+#include <linux/random.h>
+#include <linux/rcupdate.h>
+#include <linux/siphash.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
+
+#include "shim.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(_p, _size)	((void)(_p), (void)(_size))
+#define ASAN_UNPOISON_MEMORY_REGION(_p, _size)	((void)(_p), (void)(_size))
+#endif
+
+void shim_bug(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	va_start(args, fmt);
+	printf("# BUG: ");
+	vprintf(fmt, args);
+	printf("\n");
+	va_end(args);
+	fflush(stdout);
+	abort();
+}
+
+/* Context */
+
+static unsigned int spinlocks, atomic_sections, readers, mutexes;
+
+static void might_sleep(const char *what)
+{
+	if (spinlocks || atomic_sections || readers)
+		shim_bug("%s() where sleeping is not allowed", what);
+}
+
+void shim_atomic_begin(void)
+{
+	if (mutexes)
+		shim_bug("atomic, but a mutex is held");
+	atomic_sections++;
+}
+
+void shim_atomic_end(void)
+{
+	atomic_sections--;
+}
+
+void shim_check_idle(void)
+{
+	if (spinlocks || atomic_sections || readers || mutexes)
+		shim_bug("%u spinlocks, %u atomic sections, %u readers, %u mutexes left",
+			 spinlocks, atomic_sections, readers, mutexes);
+}
+
+/* Memory: in front of every allocation stands its size, out of the engine's reach. */
+
+enum alloc_kind {
+	ALLOC_K = 0x6b6d616c,
+	ALLOC_KV = 0x6b766d61,
+};
+
+struct alloc_header {
+	size_t size;
+	enum alloc_kind kind;
+} __attribute__((aligned(16)));
+
+static size_t live_bytes, peak_bytes;
+static unsigned long allocs, fail_at;
+static bool failed;
+
+size_t shim_live_bytes(void)
+{
+	return live_bytes;
+}
+
+size_t shim_peak_bytes(void)
+{
+	return peak_bytes;
+}
+
+void shim_reset_peak(void)
+{
+	peak_bytes = live_bytes;
+}
+
+unsigned long shim_allocs(void)
+{
+	return allocs;
+}
+
+void shim_fail_alloc(unsigned long nth)
+{
+	fail_at = nth ? allocs + nth : 0;
+	failed = false;
+}
+
+bool shim_alloc_failed(void)
+{
+	return failed;
+}
+
+static void *alloc(size_t size, gfp_t flags, enum alloc_kind kind, const char *what)
+{
+	struct alloc_header *header;
+
+	might_sleep(what);
+	if (flags != (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN))
+		shim_bug("%s() with flags %u: not charged, or could kill or warn", what, flags);
+	if (++allocs == fail_at) {
+		failed = true;
+		return NULL;
+	}
+
+	header = malloc(sizeof(*header) + size);
+	if (!header)
+		shim_bug("no memory");
+	header->size = size;
+	header->kind = kind;
+	live_bytes += size;
+	peak_bytes = max(peak_bytes, live_bytes);
+	/* What the kernel leaves uninitialised is not zero. */
+	memset(header + 1, 0xa5, size);
+	ASAN_POISON_MEMORY_REGION(header, sizeof(*header));
+	return header + 1;
+}
+
+static void release(const void *p, bool kv, const char *what)
+{
+	struct alloc_header *header;
+
+	might_sleep(what);
+	if (!p)
+		return;
+
+	header = (struct alloc_header *)p - 1;
+	ASAN_UNPOISON_MEMORY_REGION(header, sizeof(*header));
+	if (header->kind != ALLOC_K && (header->kind != ALLOC_KV || !kv))
+		shim_bug("%s() of memory that is not its", what);
+	live_bytes -= header->size;
+	header->kind = 0;
+	free(header);
+}
+
+void *kzalloc(size_t size, gfp_t flags)
+{
+	void *p = alloc(size, flags, ALLOC_K, __func__);
+
+	return p ? memset(p, 0, size) : NULL;
+}
+
+void kfree(const void *p)
+{
+	release(p, false, __func__);
+}
+
+void *kvmalloc(size_t size, gfp_t flags)
+{
+	return alloc(size, flags, ALLOC_KV, __func__);
+}
+
+void *kvmalloc_array(size_t n, size_t size, gfp_t flags)
+{
+	return kvmalloc(n * size, flags);
+}
+
+void *kvcalloc(size_t n, size_t size, gfp_t flags)
+{
+	void *p = kvmalloc(n * size, flags);
+
+	return p ? memset(p, 0, n * size) : NULL;
+}
+
+void kvfree(const void *p)
+{
+	release(p, true, __func__);
+}
+
+/* Locks.  The order in which two kinds are once taken is the order for ever. */
+
+#define MAX_CLASSES	16
+
+static const char *classes[MAX_CLASSES];
+static bool after[MAX_CLASSES][MAX_CLASSES];	/* [x][y]: y was taken under x */
+static unsigned int held_classes[MAX_CLASSES];
+
+static unsigned int lock_class(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_CLASSES; i++) {
+		if (!classes[i])
+			classes[i] = name;
+		if (!strcmp(classes[i], name))
+			return i;
+	}
+	shim_bug("more than %u kinds of mutexes", MAX_CLASSES);
+}
+
+void shim_mutex_init(struct mutex *lock, const char *name)
+{
+	lock->name = name;
+	lock->held = false;
+}
+
+void mutex_destroy(struct mutex *lock)
+{
+	if (lock->held)
+		shim_bug("mutex_destroy() of %s, which is held", lock->name);
+	lock->name = NULL;
+}
+
+void mutex_lock(struct mutex *lock)
+{
+	unsigned int class, i;
+
+	might_sleep(__func__);
+	if (!lock->name)
+		shim_bug("mutex_lock() before mutex_init() or after mutex_destroy()");
+	if (lock->held)
+		shim_bug("deadlock: %s is held already", lock->name);
+
+	class = lock_class(lock->name);
+	for (i = 0; i < MAX_CLASSES; i++) {
+		if (!held_classes[i])
+			continue;
+		if (i == class || after[class][i])
+			shim_bug("%s under %s: the wrong way round", lock->name, classes[i]);
+		after[i][class] = true;
+	}
+	held_classes[class]++;
+	lock->held = true;
+	mutexes++;
+}
+
+void mutex_unlock(struct mutex *lock)
+{
+	might_sleep(__func__);
+	if (!lock->held)
+		shim_bug("mutex_unlock() of %s, which is not held", lock->name);
+	held_classes[lock_class(lock->name)]--;
+	lock->held = false;
+	mutexes--;
+}
+
+void raw_spin_lock_init(raw_spinlock_t *lock)
+{
+	lock->held = false;
+}
+
+void raw_spin_lock(raw_spinlock_t *lock)
+{
+	if (lock->held)
+		shim_bug("deadlock: a raw spinlock is held already");
+	lock->held = true;
+	spinlocks++;
+}
+
+void raw_spin_unlock(raw_spinlock_t *lock)
+{
+	if (!lock->held)
+		shim_bug("raw_spin_unlock() of a lock that is not held");
+	lock->held = false;
+	spinlocks--;
+}
+
+/* RCU */
+
+void rcu_read_lock(void)
+{
+	readers++;
+}
+
+bool rcu_read_lock_held(void)
+{
+	return readers;
+}
+
+/* What waits for the readers to end. */
+struct deferred {
+	void *object;
+	struct deferred *next;
+};
+
+static struct deferred *deferred;
+
+void rcu_read_unlock(void)
+{
+	struct deferred *d;
+
+	if (!readers)
+		shim_bug("rcu_read_unlock() without rcu_read_lock()");
+	if (--readers)
+		return;
+
+	while ((d = deferred)) {
+		deferred = d->next;
+		kvfree(d->object);
+		free(d);
+	}
+}
+
+void shim_kvfree_rcu(void *p, struct rcu_head *head)
+{
+	struct deferred *d;
+
+	(void)head;
+	/* It allocates: not under a raw spinlock, says PREEMPT_RT. */
+	if (spinlocks || atomic_sections)
+		shim_bug("kvfree_rcu() under a raw spinlock");
+	if (!readers) {
+		kvfree(p);
+		return;
+	}
+	d = malloc(sizeof(*d));
+	if (!d)
+		shim_bug("no memory");
+	*d = (struct deferred){ .object = p, .next = deferred };
+	deferred = d;
+}
+
+/* The rest */
+
+static u64 random_state = 1;
+void (*shim_random_hook)(void *buf, size_t len);
+
+void shim_random_seed(u64 seed)
+{
+	random_state = seed * 2 + 1;
+}
+
+/* SplitMix64's step. */
+static u64 mix(u64 *state)
+{
+	u64 z = *state += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return z ^ (z >> 31);
+}
+
+void get_random_bytes(void *buf, size_t len)
+{
+	u8 *bytes = buf;
+
+	if (shim_random_hook) {
+		shim_random_hook(buf, len);
+		return;
+	}
+	while (len--)
+		*bytes++ = mix(&random_state);
+}
+
+u64 siphash(const void *data, size_t len, const siphash_key_t *key)
+{
+	u64 hash = key->key[0] ^ len;
+	const u8 *bytes = data;
+
+	while (len--) {
+		hash ^= *bytes++;
+		hash = mix(&hash);
+	}
+	hash ^= key->key[1];
+	return mix(&hash);
+}
+
+u32 crc32c(u32 crc, const void *address, unsigned int length)
+{
+	static u32 table[256];
+	const u8 *bytes = address;
+	unsigned int i, bit;
+
+	for (i = 0; !table[255] && i < 256; i++) {
+		table[i] = i;
+		for (bit = 0; bit < 8; bit++)
+			table[i] = table[i] >> 1 ^ (table[i] & 1 ? 0x82f63b78 : 0);
+	}
+	while (length--)
+		crc = crc >> 8 ^ table[(crc ^ *bytes++) & 0xff];
+	return crc;
+}
+
+void *memchr_inv(const void *start, int c, size_t bytes)
+{
+	const u8 *p = start;
+
+	for (; bytes; bytes--, p++) {
+		if (*p != (u8)c)
+			return (void *)p;
+	}
+	return NULL;
+}
+
+static struct timespec64 now = { .tv_sec = 1700000000, .tv_nsec = 123456789 };
+
+void shim_set_time(s64 seconds, long nanoseconds)
+{
+	now = (struct timespec64){ .tv_sec = seconds, .tv_nsec = nanoseconds };
+}
+
+void ktime_get_real_ts64(struct timespec64 *ts)
+{
+	*ts = now;
+}

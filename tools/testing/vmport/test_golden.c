@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Golden blobs: written by a released version once, and never again.  Each must
+ * load for ever, mean what it meant, and, while the format stays, be packed to
+ * the same bytes.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blob.h"
+
+#define WRITE_GOLDEN	"VMPORT_WRITE_GOLDEN"
+
+static u8 *read_golden(const char *name, size_t *size)
+{
+	char path[64];
+	FILE *file;
+	u8 *blob;
+
+	snprintf(path, sizeof(path), "golden/%s.bin", name);
+	file = fopen(path, "rb");
+	if (!file)
+		FAIL("%s: %m", path);
+	blob = malloc(1 << 20);
+	CHECK(blob);
+	*size = fread(blob, 1, 1 << 20, file);
+	fclose(file);
+	return realloc(blob, *size);
+}
+
+/* "make golden": what is there already is never replaced. */
+static void write_golden(struct vm *vm, const char *name)
+{
+	char path[64];
+	size_t size;
+	u8 *blob;
+	int fd;
+
+	if (!getenv(WRITE_GOLDEN))
+		return;
+	blob = vm_pack(vm, &size);
+	snprintf(path, sizeof(path), "golden/%s.bin", name);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	if (fd < 0) {
+		tap_note("%s: %m", path);
+	} else {
+		CHECK_EQ(write(fd, blob, size), size);
+		close(fd);
+	}
+	free(blob);
+}
+
+/* Cookies that do not change from one run to the next. */
+static struct vm *seeded_vm(void)
+{
+	shim_random_seed(1);
+	return vm_new(SLEEPING);
+}
+
+static void load_golden(struct vm *vm, const char *name)
+{
+	size_t size;
+	u8 *blob = read_golden(name, &size);
+
+	check_accepted(vm, blob, size);
+	free(blob);
+}
+
+TEST("golden blobs: v1-empty loads and is packed the same")
+{
+	struct vm *vm = seeded_vm();
+
+	write_golden(vm, "v1-empty");
+	load_golden(vm, "v1-empty");
+	CHECK_EQ(vm->state->guestinfo.count, 0);
+	CHECK_EQ(host_request(vm, "ping"), 1);
+	vm_free(vm);
+}
+
+TEST("golden blobs: v1-guestinfo loads with all keys, values and flags")
+{
+	struct vm *vm = seeded_vm();
+	char key[32], value[64];
+	u32 size;
+	int i;
+
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		for (i = 0; i < 40; i++) {
+			snprintf(key, sizeof(key), "guestinfo.key%d", i * 7);
+			snprintf(value, sizeof(value), "%0*d", i, i);
+			CHECK_EQ(host_set(writer, key, value, i, i % 2, NULL), 0);
+		}
+		write_golden(writer, "v1-guestinfo");
+		vm_free(writer);
+	}
+
+	load_golden(vm, "v1-guestinfo");
+	CHECK_EQ(vm->state->guestinfo.count, 40);
+	for (i = 0; i < 40; i++) {
+		const char *text;
+
+		snprintf(key, sizeof(key), "guestinfo.key%d", i * 7);
+		snprintf(value, sizeof(value), "%0*d", i, i);
+		text = host_get(vm, key, &size);
+		CHECK(text);
+		CHECK_EQ(size, i);
+		CHECK(!memcmp(text, value, i));
+		snprintf(value, sizeof(value), "info-set %s x", key);
+		CHECK(!strcmp(rpc(vm, value), i % 2 ? "0 Permission denied" : "1 "));
+	}
+	vm_free(vm);
+}
+
+TEST("golden blobs: v1-rich loads, and each half-done thing in it can be finished")
+{
+	struct vm *vm = seeded_vm();
+	struct chan sending, replying, giving, running, reset;
+	char text[64] = "";
+	u32 status, size;
+
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		rich_state(writer);
+		write_golden(writer, "v1-rich");
+		vm_free(writer);
+	}
+	load_golden(vm, "v1-rich");
+
+	/* The cookies are in the blob and known from nowhere else. */
+	sending = (struct chan) {
+		.vm = vm,
+		.cookie_high = vm->state->channels[0]->cookie_high,
+		.cookie_low = vm->state->channels[0]->cookie_low,
+	};
+	CHECK(sending.cookie_high || sending.cookie_low);
+	replying = (struct chan){ .vm = vm, .id = 1 };
+	giving = (struct chan) {
+		.vm = vm, .id = 2,
+		.cookie_high = vm->state->channels[2]->cookie_high,
+		.cookie_low = vm->state->channels[2]->cookie_low,
+	};
+	running = (struct chan) {
+		.vm = vm, .id = 3,
+		.cookie_high = vm->state->channels[3]->cookie_high,
+		.cookie_low = vm->state->channels[3]->cookie_low,
+	};
+	reset = (struct chan){ .vm = vm, .id = 6 };
+
+	CHECK_EQ(request(&sending, SENDPAYLOAD, ' ' | 'v' << 8 | 'a' << 16 | 'l' << 24), SUCCESS);
+	CHECK_EQ(request(&sending, SENDPAYLOAD, 'u' | 'e' << 8), SUCCESS);
+	CHECK_EQ(receive(&sending, text, sizeof(text)), 2);
+	CHECK(!strcmp(host_get(vm, "guestinfo.b", NULL), "value"));
+
+	CHECK_EQ(request(&replying, RECVPAYLOAD, 1), SUCCESS);
+	CHECK_EQ(replying.regs.bx, ':' | ' ' << 8 | '1' << 16);
+
+	CHECK_EQ(host_result(vm, &status, text, &size), 1);
+	CHECK_EQ(status, KVM_VMPORT_TCLO_LOST);
+	CHECK_EQ(host_result(vm, &status, text, &size), 2);
+	CHECK(!strcmp(text, "OK 2"));
+	CHECK_EQ(host_result(vm, NULL, NULL, NULL), 0);
+
+	CHECK_EQ(request(&running, SENDPAYLOAD, 'h' | 'r' << 8 | 'e' << 16 | 'e' << 24), SUCCESS);
+	CHECK_EQ(host_result(vm, &status, text, &size), 3);
+	CHECK(!strcmp(text, "OK three"));
+	CHECK_EQ(receive(&giving, text, sizeof(text)), 11);
+	CHECK(!memcmp(text, "number four", 11));
+	send_message(&giving, "OK 4", 4);
+	CHECK_EQ(host_result(vm, &status, text, &size), 4);
+	CHECK_EQ(receive(&giving, text, sizeof(text)), 4);
+	CHECK(!memcmp(text, "five", 4));
+	CHECK_EQ(receive(&reset, text, sizeof(text)), 5);
+	CHECK(!memcmp(text, "reset", 5));
+	CHECK_EQ(host_request(vm, "seven"), 7);
+
+	CHECK(!strcmp(host_get(vm, "guestinfo.empty", &size), ""));
+	CHECK(!memcmp(host_get(vm, "guestinfo.ro", &size), "a\0\xff", 3));
+	CHECK_EQ(size, 3);
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.ro x"), "0 Permission denied"));
+	CHECK(!strcmp(rpc(vm, "machine.id.get"), "1 7"));
+	vm_free(vm);
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The guestinfo store, from the VMM's side and by itself. */
+#include <linux/slab.h>
+
+#include "guest.h"
+
+static char value[KVM_VMPORT_MAX_VALUE + 1];
+
+CONVERSATION("the VMM sets, replaces, reads and deletes an entry")
+{
+	u32 size;
+
+	CHECK(!host_get(vm, "guestinfo.k", NULL));
+	CHECK_EQ(host_delete(vm, "guestinfo.k"), -ENOENT);
+	host_set_text(vm, "guestinfo.k", "one");
+	CHECK(!strcmp(host_get(vm, "guestinfo.k", &size), "one"));
+	CHECK_EQ(size, 3);
+	host_set_text(vm, "guestinfo.k", "two and more");
+	CHECK(!strcmp(host_get(vm, "guestinfo.k", &size), "two and more"));
+	host_set_text(vm, "guestinfo.k", "");
+	CHECK(!strcmp(host_get(vm, "guestinfo.k", &size), ""));
+	CHECK_EQ(size, 0);
+	CHECK_EQ(vm->state->guestinfo.count, 1);
+	CHECK_EQ(host_delete(vm, "guestinfo.k"), 0);
+	CHECK(!host_get(vm, "guestinfo.k", NULL));
+	CHECK_EQ(host_delete(vm, "guestinfo.k"), -ENOENT);
+	CHECK_EQ(vm->state->guestinfo.count, 0);
+	CHECK_EQ(vm->state->guestinfo.bytes, 0);
+}
+
+CONVERSATION("read-only: the VMM may change and delete the entry, and lift the flag")
+{
+	CHECK_EQ(host_set(vm, "guestinfo.k", "a", 1, KVM_VMPORT_GUESTINFO_READONLY, NULL), 0);
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.k x"), "0 Permission denied"));
+	CHECK_EQ(host_set(vm, "guestinfo.k", "b", 1, KVM_VMPORT_GUESTINFO_READONLY, NULL), 0);
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.k x"), "0 Permission denied"));
+	CHECK(!strcmp(rpc(vm, "info-get guestinfo.k"), "1 b"));
+	CHECK_EQ(host_set(vm, "guestinfo.k", "c", 1, 0, NULL), 0);
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.k x"), "1 "));
+	CHECK_EQ(host_set(vm, "guestinfo.k", "b", 1, KVM_VMPORT_GUESTINFO_READONLY, NULL), 0);
+	CHECK_EQ(host_delete(vm, "guestinfo.k"), 0);
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.k x"), "1 "));
+}
+
+CONVERSATION("malformed keys: empty, with a space; too long is a limit of its own")
+{
+	enum kvm_vmport_error error;
+	char key[KVM_VMPORT_MAX_KEY + 2];
+
+	CHECK_EQ(host_set(vm, "", "v", 1, 0, &error), -EINVAL);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY);
+	CHECK_EQ(host_set(vm, "a b", "v", 1, 0, &error), -EINVAL);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY);
+	CHECK_EQ(host_set(vm, " ", "v", 1, 0, &error), -EINVAL);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY);
+
+	memset(key, 'k', sizeof(key));
+	key[257] = '\0';
+	CHECK_EQ(host_set(vm, key, "v", 1, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY_SIZE);
+	key[256] = '\0';
+	CHECK_EQ(host_set(vm, key, "v", 1, 0, &error), 0);
+	CHECK_EQ(error, KVM_VMPORT_ERR_NONE);
+	CHECK_EQ(vm->state->guestinfo.count, 1);
+}
+
+TEST("keys: each byte but space and NUL may stand in one")
+{
+	u8 key[3] = { 'a', 0, 'b' };
+	int byte;
+
+	for (byte = 0; byte < 256; byte++) {
+		key[1] = byte;
+		CHECK_EQ(vmport_guestinfo_key_ok(key, 3), byte != ' ' && byte != 0);
+		CHECK_EQ(vmport_guestinfo_key_ok(key + 1, 1), byte != ' ' && byte != 0);
+	}
+	CHECK(!vmport_guestinfo_key_ok(key, 0));
+}
+
+TEST("limits: value_bytes, keys and guestinfo_bytes hold to the byte")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	enum kvm_vmport_error error;
+
+	vm->config.limits.value_bytes = 100;
+	CHECK_EQ(host_set(vm, "a", value, 101, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_VALUE_SIZE);
+	CHECK_EQ(host_set(vm, "a", value, 100, 0, &error), 0);
+
+	vm->config.limits.keys = 1;
+	CHECK_EQ(host_set(vm, "b", value, 1, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY_COUNT);
+	CHECK_EQ(host_set(vm, "a", value, 50, 0, &error), 0);
+	vm->config.limits.keys = 2;
+
+	vm->config.limits.guestinfo_bytes = 51 + 10;
+	CHECK_EQ(host_set(vm, "b", value, 10, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	CHECK_EQ(host_set(vm, "b", value, 9, 0, &error), 0);
+	CHECK_EQ(vm->state->guestinfo.bytes, 61);
+	CHECK_EQ(host_set(vm, "a", value, 51, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	vm_free(vm);
+}
+
+TEST("lowered limits take nothing away: entries stay readable, may shrink, may not grow")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	enum kvm_vmport_error error;
+
+	CHECK_EQ(host_set(vm, "a", value, 1000, 0, NULL), 0);
+	CHECK_EQ(host_set(vm, "b", value, 1000, 0, NULL), 0);
+	vm->config.limits.guestinfo_bytes = 100;
+	vm->config.limits.keys = 1;
+	CHECK(host_get(vm, "a", NULL));
+	CHECK_EQ(host_set(vm, "a", value, 1000, 0, &error), 0);
+	CHECK_EQ(host_set(vm, "a", value, 999, 0, &error), 0);
+	CHECK_EQ(host_set(vm, "a", value, 1000, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	CHECK_EQ(host_set(vm, "c", value, 1, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY_COUNT);
+	CHECK_EQ(host_delete(vm, "a"), 0);
+	CHECK_EQ(host_delete(vm, "b"), 0);
+	CHECK_EQ(host_set(vm, "c", value, 99, 0, &error), 0);
+	vm_free(vm);
+}
+
+TEST("4096 entries are found, listed in byte order, and the next is refused")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_entry **sorted;
+	enum kvm_vmport_error error;
+	char key[32], text[32];
+	unsigned int i;
+
+	for (i = 0; i < KVM_VMPORT_MAX_KEYS; i++) {
+		snprintf(key, sizeof(key), "guestinfo.%u", i * 7919 % KVM_VMPORT_MAX_KEYS);
+		host_set_text(vm, key, key + 10);
+	}
+	CHECK_EQ(host_set(vm, "guestinfo.x", "v", 1, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_KEY_COUNT);
+
+	for (i = 0; i < KVM_VMPORT_MAX_KEYS; i++) {
+		snprintf(key, sizeof(key), "guestinfo.%u", i);
+		snprintf(text, sizeof(text), "%u", i);
+		CHECK(!strcmp(host_get(vm, key, NULL), text));
+	}
+
+	mutex_lock(&vm->state->guestinfo.lock);
+	sorted = vmport_guestinfo_sort(&vm->state->guestinfo);
+	mutex_unlock(&vm->state->guestinfo.lock);
+	for (i = 1; i < KVM_VMPORT_MAX_KEYS; i++) {
+		u32 size = min(sorted[i]->key_size, sorted[i - 1]->key_size);
+		int r = memcmp(sorted[i - 1]->data, sorted[i]->data, size);
+
+		CHECK(r < 0 || (!r && sorted[i - 1]->key_size < sorted[i]->key_size));
+	}
+	kvfree(sorted);
+
+	for (i = 0; i < KVM_VMPORT_MAX_KEYS; i += 2) {
+		snprintf(key, sizeof(key), "guestinfo.%u", i);
+		CHECK_EQ(host_delete(vm, key), 0);
+	}
+	for (i = 0; i < KVM_VMPORT_MAX_KEYS; i++) {
+		snprintf(key, sizeof(key), "guestinfo.%u", i);
+		CHECK_EQ(!!host_get(vm, key, NULL), i % 2);
+	}
+	CHECK_EQ(vm->state->guestinfo.count, KVM_VMPORT_MAX_KEYS / 2);
+	vm_free(vm);
+}
+
+TEST("1 MiB in all: reached to the byte with 64 KiB values, the next byte refused")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	enum kvm_vmport_error error;
+	char key[] = "guestinfo.a";
+	u32 left = KVM_VMPORT_MAX_GUESTINFO;
+
+	while (left > 11 + KVM_VMPORT_MAX_VALUE) {
+		CHECK_EQ(host_set(vm, key, value, KVM_VMPORT_MAX_VALUE, 0, NULL), 0);
+		left -= 11 + KVM_VMPORT_MAX_VALUE;
+		key[10]++;
+	}
+	CHECK_EQ(host_set(vm, key, value, left - 11 + 1, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	CHECK_EQ(host_set(vm, key, value, left - 11, 0, &error), 0);
+	CHECK_EQ(vm->state->guestinfo.bytes, KVM_VMPORT_MAX_GUESTINFO);
+	CHECK_EQ(host_set(vm, "b", value, 0, 0, &error), -E2BIG);
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.B "), "0 No space left"));
+	vm_free(vm);
+}
+
+TEST("a value past 64 KiB is refused, whatever the limits")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	enum kvm_vmport_error error;
+
+	CHECK_EQ(host_set(vm, "a", value, KVM_VMPORT_MAX_VALUE + 1, 0, &error), -E2BIG);
+	CHECK_EQ(error, KVM_VMPORT_ERR_VALUE_SIZE);
+	CHECK_EQ(host_set(vm, "a", value, KVM_VMPORT_MAX_VALUE, 0, &error), 0);
+	vm_free(vm);
+}
+
+static void same_random(void *buf, size_t len)
+{
+	memset(buf, 0, len);
+}
+
+TEST("keys that share a bucket or are prefixes of each other are told apart")
+{
+	struct vm *vm;
+	char key[16];
+	int i;
+
+	/* With a hash that is known, 4096 entries in 1024 buckets collide. */
+	shim_random_hook = same_random;
+	vm = vm_new(SLEEPING);
+	memset(key, 'k', sizeof(key));
+	for (i = 1; i < 15; i++) {
+		char name[16] = { };
+
+		memcpy(name, key, i);
+		host_set_text(vm, name, name);
+	}
+	for (i = 1; i < 15; i++) {
+		char name[16] = { };
+
+		memcpy(name, key, i);
+		CHECK(!strcmp(host_get(vm, name, NULL), name));
+	}
+	/* From the middle, the front and the end of chains. */
+	for (i = 0; i < 4000; i++) {
+		snprintf(key, sizeof(key), "%d", i);
+		host_set_text(vm, key, key);
+	}
+	for (i = 3999; i >= 0; i -= 3) {
+		snprintf(key, sizeof(key), "%d", i);
+		CHECK_EQ(host_delete(vm, key), 0);
+	}
+	for (i = 0; i < 4000; i++) {
+		const char *found;
+
+		snprintf(key, sizeof(key), "%d", i);
+		found = host_get(vm, key, NULL);
+		CHECK_EQ(!!found, (3999 - i) % 3 != 0);
+		CHECK(!found || !strcmp(found, key));
+	}
+	vm_free(vm);
+}
+
+TEST("the hash is seeded: two VMs spread the same keys differently")
+{
+	struct vm *a = vm_new(SLEEPING), *b = vm_new(SLEEPING);
+
+	CHECK(memcmp(&a->state->guestinfo.hash_key, &b->state->guestinfo.hash_key,
+		     sizeof(siphash_key_t)));
+	vm_free(a);
+	vm_free(b);
+}
+
+TEST("a reader keeps what it found: replaced and deleted under it, the value stays")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_entry *entry;
+
+	host_set_text(vm, "k", "old");
+	entry = vmport_guestinfo_get(&vm->state->guestinfo, "k", 1);
+	CHECK(entry);
+	host_set_text(vm, "k", "new");
+	CHECK(!memcmp(vmport_entry_value(entry), "old", 3));
+	CHECK_EQ(host_delete(vm, "k"), 0);
+	CHECK(!memcmp(vmport_entry_value(entry), "old", 3));
+	CHECK(shim_live_bytes());
+	vmport_guestinfo_put(entry);
+	vm_free(vm);
+}
+
+TEST("an entry whose last reference is gone is not found by a reader that still sees it")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_entry *entry;
+
+	host_set_text(vm, "k", "v");
+	entry = vmport_guestinfo_get(&vm->state->guestinfo, "k", 1);
+	CHECK(entry);
+	/* As in the moment between the last put and the unlinking seen. */
+	entry->refs.refs = 0;
+	CHECK(!vmport_guestinfo_get(&vm->state->guestinfo, "k", 1));
+	entry->refs.refs = 1;
+	vm_free(vm);
+}
+
+TEST("lookups take no lock: one works while a writer holds it, and in the fast path")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_entry *entry;
+
+	host_set_text(vm, "k", "v");
+	mutex_lock(&vm->state->guestinfo.lock);
+	entry = vmport_guestinfo_get(&vm->state->guestinfo, "k", 1);
+	CHECK(entry);
+	mutex_unlock(&vm->state->guestinfo.lock);
+	shim_atomic_begin();
+	CHECK(vmport_guestinfo_get(&vm->state->guestinfo, "k", 1) == entry);
+	shim_atomic_end();
+	vmport_guestinfo_put(entry);
+	vmport_guestinfo_put(entry);
+	vm_free(vm);
+}

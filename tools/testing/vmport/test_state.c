@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The state blob: what GET packs, SET accepts again and refuses. */
+#include "blob.h"
+#include "generator.h"
+
+#define HEADER		32
+
+CONVERSATION("the empty state is a header of 32 bytes and nothing else")
+{
+	static const u8 start[16] = { 'V', 'M', 'P', 'S', 1, 0, 32, 0, 32 };
+	struct chan chan;
+	size_t size;
+	u8 *blob;
+
+	blob = vm_pack(vm, &size);
+	CHECK_EQ(size, 32);
+	CHECK(!memcmp(blob, start, sizeof(start)));
+	CHECK(!memchr_inv(blob + 20, 0, 12));
+	free(blob);
+
+	/* What is over leaves nothing behind. */
+	host_set_text(vm, "k", "v");
+	chan = open_chan(vm, RPCI | COOKIE);
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	CHECK_EQ(host_delete(vm, "k"), 0);
+	blob = vm_pack(vm, &size);
+	CHECK_EQ(size, 32);
+	free(blob);
+}
+
+TEST("packing: into a buffer of each size too small nothing is written past it, and what is needed is said")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, needed, room;
+	u8 *blob;
+
+	rich_state(vm);
+	free(vm_pack(vm, &size));
+	for (room = 0; room < size; room++) {
+		/* Exactly as large, so that ASan sees a byte past it. */
+		blob = malloc(room);
+		needed = 0;
+		CHECK_EQ(vmport_state_pack(vm->state, blob, room, &needed), 0);
+		CHECK_EQ(needed, size);
+		free(blob);
+	}
+	vm_free(vm);
+}
+
+TEST("packing: more room than needed gives the same bytes")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, needed;
+	u8 *blob, *more;
+
+	rich_state(vm);
+	blob = vm_pack(vm, &size);
+	more = malloc(size + 100);
+	CHECK_EQ(vmport_state_pack(vm->state, more, size + 100, &needed), 0);
+	CHECK_EQ(needed, size);
+	CHECK(!memcmp(blob, more, size));
+	free(blob);
+	free(more);
+	vm_free(vm);
+}
+
+TEST("the format: a blob built by hand is accepted, packed again the same, and means what it says")
+{
+	struct kvm_vmport_blob_channel half_sent = {
+		.id = cpu_to_le16(3),
+		.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_COOKIE | KVM_VMPORT_CHANNEL_SEND),
+		.protocol = cpu_to_le32(RPCI),
+		.cookie_high = cpu_to_le32(0x12345678),
+		.cookie_low = cpu_to_le32(0x9abcdef0),
+		.send_size = cpu_to_le32(20),
+		.send_done = cpu_to_le32(16),
+	};
+	struct kvm_vmport_blob_channel running = {
+		.id = cpu_to_le16(127),
+		.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_RUN),
+		.protocol = cpu_to_le32(TCLO),
+		.request = cpu_to_le64(7),
+	};
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan = { .vm = vm, .id = 3, .cookie_high = 0x12345678,
+			     .cookie_low = 0x9abcdef0 };
+	struct chan tools = { .vm = vm, .id = 127 };
+	char reply[32] = "", text[32] = "";
+	struct blob blob;
+	u32 status, size;
+
+	blob_init(&blob);
+	blob_channel(&blob, &half_sent, "info-get guestin");
+	blob_channel(&blob, &running, "");
+	blob_begin(&blob, KVM_VMPORT_SECTION_TCLO, KVM_VMPORT_SECTION_CRITICAL);
+	blob_tclo(&blob, 10, 3);
+	blob_request(&blob, 6, KVM_VMPORT_REQUEST_LOST, "");
+	blob_request(&blob, 5, KVM_VMPORT_REQUEST_ANSWERED, "OK five");
+	blob_request(&blob, 9, KVM_VMPORT_REQUEST_QUEUED, "OS_Halt");
+	blob_end(&blob);
+	blob_begin(&blob, KVM_VMPORT_SECTION_GUESTINFO, KVM_VMPORT_SECTION_CRITICAL);
+	blob_entry(&blob, "fo", "", 0);
+	blob_entry(&blob, "foo", "read-only value", KVM_VMPORT_GUESTINFO_READONLY);
+	blob_entry(&blob, "guestinfo.", "short", 0);
+	blob_end(&blob);
+	blob_seal(&blob);
+	check_accepted(vm, blob.data, blob.size);
+	blob_free(&blob);
+
+	CHECK_EQ(request(&chan, SENDPAYLOAD, 'f' | 'o' << 8 | '.' << 16 | 'x' << 24), SUCCESS);
+	CHECK_EQ(receive(&chan, reply, sizeof(reply)), strlen("0 No value found"));
+	CHECK(!strcmp(reply, "0 No value found"));
+
+	CHECK_EQ(host_result(vm, &status, text, &size), 6);
+	CHECK_EQ(status, KVM_VMPORT_TCLO_LOST);
+	CHECK_EQ(host_result(vm, &status, text, &size), 5);
+	CHECK_EQ(status, KVM_VMPORT_TCLO_ANSWERED);
+	CHECK(!strcmp(text, "OK five"));
+	CHECK_EQ(host_result(vm, NULL, NULL, NULL), 0);
+	send_message(&tools, "OK", 2);
+	CHECK_EQ(host_result(vm, &status, text, &size), 7);
+	CHECK(!strcmp(text, "OK"));
+	CHECK_EQ(receive(&tools, text, sizeof(text)), 7);
+	CHECK(!memcmp(text, "OS_Halt", 7));
+	CHECK_EQ(host_request(vm, "next"), 10);
+	CHECK(!strcmp(host_get(vm, "foo", NULL), "read-only value"));
+	vm_free(vm);
+}
+
+TEST("the format: a rich state is byte for byte what is built by hand from the description")
+{
+	static const char metadata[] = "1 id: 1";
+	struct kvm_vmport_blob_channel channel = {
+		.id = cpu_to_le16(0),
+		.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_RECV),
+		.protocol = cpu_to_le32(RPCI),
+		.recv_size = cpu_to_le32(7),
+		.recv_done = cpu_to_le32(4),
+	};
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan;
+	struct blob blob;
+	size_t size;
+	u8 *packed;
+
+	host_set_text(vm, "guestinfo.metadata", "id: 1");
+	host_set_text(vm, "guestinfo.meta", "");
+	host_request(vm, "OS_Halt");
+	chan = open_chan(vm, RPCI);
+	send_message(&chan, "info-get guestinfo.metadata", 27);
+	CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
+
+	blob_init(&blob);
+	blob_channel(&blob, &channel, metadata);
+	blob_begin(&blob, 2, 1);
+	blob_tclo(&blob, 2, 1);
+	blob_request(&blob, 1, KVM_VMPORT_REQUEST_QUEUED, "OS_Halt");
+	blob_end(&blob);
+	blob_begin(&blob, 3, 1);
+	blob_entry(&blob, "guestinfo.meta", "", 0);
+	blob_entry(&blob, "guestinfo.metadata", "id: 1", 0);
+	blob_end(&blob);
+	blob_seal(&blob);
+
+	packed = vm_pack(vm, &size);
+	CHECK_EQ(size, blob.size);
+	CHECK(!memcmp(packed, blob.data, size));
+	free(packed);
+	blob_free(&blob);
+	vm_free(vm);
+}
+
+TEST("GET, SET, GET gives the same bytes for one of everything")
+{
+	struct vm *vm = vm_new(SLEEPING), *other = vm_new(SLEEPING);
+	size_t size;
+	u8 *blob;
+
+	rich_state(vm);
+	blob = vm_pack(vm, &size);
+	host_set_text(other, "guestinfo.old", "gone");
+	check_accepted(other, blob, size);
+	check_accepted(other, blob, size);
+	free(blob);
+	vm_free(vm);
+	vm_free(other);
+}
+
+/* The limit that the issue sets: live data, and so much around each piece. */
+static void check_blob_size(struct vm *vm)
+{
+	const struct vmport_state *state = vm->state;
+	size_t live = state->guestinfo.bytes, bound = 256, size;
+	unsigned int i;
+
+	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
+		const struct vmport_channel *channel = state->channels[i];
+
+		if (!channel || !channel->open)
+			continue;
+		bound += 64;
+		if (channel->sending)
+			live += channel->send_done;
+		if (channel->receiving)
+			live += vmport_channel_recv_size(channel);
+	}
+	/* A request is its record too: there is no other place for id and kind. */
+	for (i = 0; i < state->tclo.queued; i++)
+		live += sizeof(struct kvm_vmport_blob_request) + state->tclo.queue[i]->size;
+	for (i = 0; i < state->tclo.unread; i++)
+		live += sizeof(struct kvm_vmport_blob_request) + state->tclo.results[i]->size;
+	bound += 16 * state->guestinfo.count;
+
+	CHECK_EQ(vmport_state_pack(vm->state, NULL, 0, &size), 0);
+	CHECK(size <= live + bound);
+}
+
+/* The same conversation on three VMs, each answer and in the end each state the same. */
+static void converse(u64 seed, unsigned int steps, u32 sane, bool limited)
+{
+	static struct outcome expected, seen;
+	struct generator *gen = generator_new(seed);
+	struct vm *vms[MODES];
+	unsigned int step, i;
+	size_t size, size2;
+	const struct op *op;
+	u8 *blob, *blob2;
+
+	gen->sane = sane;
+	for (i = 0; i < MODES; i++)
+		vms[i] = vm_new(i);
+	if (limited)
+		random_limits(gen, &vms[0]->config.limits);
+	for (i = 1; i < MODES; i++)
+		vms[i]->config = vms[0]->config;
+
+	for (step = 0; step < steps; step++) {
+		tap_context("seed %llu, step %u", seed, step);
+		op = generator_next(gen);
+		vm_apply(vms[0], op, step, &expected);
+		for (i = 1; i < MODES; i++) {
+			vm_apply(vms[i], op, step, &seen);
+			check_same(op, &seen, &expected);
+		}
+		check_blob_size(vms[0]);
+		generator_learn(gen, &expected);
+	}
+
+	blob = vm_pack(vms[0], &size);
+	for (i = 1; i < MODES; i++) {
+		blob2 = vm_pack(vms[i], &size2);
+		CHECK_EQ(size2, size);
+		CHECK(!memcmp(blob, blob2, size));
+		free(blob2);
+	}
+	free(blob);
+	CHECK(vms[FAST]->fast > steps / 8);
+	CHECK(vms[FAST]->slow > steps / 20);
+	for (i = 0; i < MODES; i++)
+		vm_free(vms[i]);
+	generator_free(gen);
+	CHECK_EQ(shim_live_bytes(), 0);
+}
+
+TEST("round trip at every step of random conversations: migrated, fast and plain VMs answer the same")
+{
+	u64 seed;
+
+	for (seed = 1001; seed <= 1012; seed++)
+		converse(seed, 1500, 95, false);
+}
+
+TEST("the same with small limits and half of it nonsense")
+{
+	u64 seed;
+
+	for (seed = 1101; seed <= 1112; seed++)
+		converse(seed, 1500, seed % 2 ? 95 : 50, true);
+}
+
+/* A blob of one of everything, small enough to try each byte of. */
+static u8 *rich_blob(size_t *size)
+{
+	struct vm *vm = vm_new(SLEEPING);
+	u8 *blob;
+
+	rich_state(vm);
+	blob = vm_pack(vm, size);
+	vm_free(vm);
+	return blob;
+}
+
+TEST("each truncation of a valid blob is refused as too short, nothing changed")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, cut;
+	u8 *blob;
+
+	blob = rich_blob(&size);
+	host_set_text(vm, "k", "v");
+	for (cut = 0; cut < size; cut++) {
+		tap_context("%zu of %zu bytes", cut, size);
+		check_refused(vm, blob, cut, -EINVAL, KVM_VMPORT_ERR_LENGTH, cut < HEADER ? 0 : 8);
+	}
+	free(blob);
+	vm_free(vm);
+}
+
+TEST("each extension of a valid blob is refused: by length, and as a section cut short")
+{
+	struct kvm_vmport_blob_header *header;
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, more;
+	u8 *blob;
+
+	blob = rich_blob(&size);
+	blob = realloc(blob, size + 16);
+	header = (void *)blob;
+	memset(blob + size, 0, 16);
+	for (more = 1; more < 16; more++) {
+		header->size = cpu_to_le64(size);
+		blob_checksum(blob, size);
+		check_refused(vm, blob, size + more, -EINVAL, KVM_VMPORT_ERR_LENGTH, 8);
+		header->size = cpu_to_le64(size + more);
+		blob_checksum(blob, size + more);
+		check_refused(vm, blob, size + more, -EINVAL, KVM_VMPORT_ERR_SECTION, size);
+	}
+	free(blob);
+	vm_free(vm);
+}
+
+/* Sections that are skipped when loaded, and so not packed again. */
+static bool has_optional(const u8 *blob, size_t size)
+{
+	size_t pos = HEADER;
+
+	while (pos + 16 <= size) {
+		const struct kvm_vmport_blob_section *section = (void *)(blob + pos);
+
+		if (!(le32_to_cpu(section->flags) & KVM_VMPORT_SECTION_CRITICAL))
+			return true;
+		pos += 16 + ALIGN(le64_to_cpu(section->size), 8);
+	}
+	return false;
+}
+
+/* Refused with nothing changed, or accepted and packed to exactly the same. */
+static bool refused_or_same(struct vm *vm, const u8 *blob, size_t size)
+{
+	struct vmport_state *before = vm->state, *state;
+	size_t live = shim_live_bytes(), again_size;
+	struct vmport_blob_error why;
+	u8 *again;
+
+	state = vmport_state_unpack(&vm->config, blob, size, &why);
+	CHECK(vm->state == before);
+	if (IS_ERR(state)) {
+		CHECK_EQ(shim_live_bytes(), live);
+		CHECK(why.error);
+		CHECK(why.offset <= size);
+		return false;
+	}
+
+	CHECK_EQ(why.error, 0);
+	vm->state = state;
+	again = vm_pack(vm, &again_size);
+	vm->state = before;
+	if (has_optional(blob, size)) {
+		CHECK(again_size < size);
+	} else {
+		CHECK_EQ(again_size, size);
+		CHECK(!memcmp(again, blob, size));
+	}
+	free(again);
+	vmport_state_free(state);
+	return true;
+}
+
+TEST("each truncation with length and checksum put right is refused, or ends between two sections")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct kvm_vmport_blob_header *header;
+	size_t size, cut, accepted = 0;
+	u8 *blob, *copy;
+
+	blob = rich_blob(&size);
+	for (cut = HEADER; cut < size; cut++) {
+		tap_context("%zu of %zu bytes", cut, size);
+		copy = malloc(cut);
+		memcpy(copy, blob, cut);
+		header = (void *)copy;
+		header->size = cpu_to_le64(cut);
+		blob_checksum(copy, cut);
+		accepted += refused_or_same(vm, copy, cut);
+		free(copy);
+	}
+	/*
+	 * After the header, channel 0, channel 1 and the TCLO section.  Channels 2
+	 * and 3 hold requests, which cannot be without that section.
+	 */
+	CHECK_EQ(accepted, 4);
+	free(blob);
+	vm_free(vm);
+}
+
+TEST("each change of one byte with the old checksum is refused")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, pos;
+	u8 *blob, was;
+	int bits;
+
+	blob = rich_blob(&size);
+	for (pos = 0; pos < size; pos++) {
+		was = blob[pos];
+		for (bits = 1; bits < 256; bits++) {
+			tap_context("byte %zu ^ %#x", pos, bits);
+			blob[pos] = was ^ bits;
+			CHECK(!refused_or_same(vm, blob, size));
+		}
+		blob[pos] = was;
+	}
+	CHECK(refused_or_same(vm, blob, size));
+	free(blob);
+	vm_free(vm);
+}
+
+TEST("each change of one byte with the checksum put right is refused, or packs again to itself")
+{
+	unsigned long accepted = 0, refused = 0;
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, pos;
+	u8 *blob, was;
+	int bits;
+
+	blob = rich_blob(&size);
+	for (pos = 0; pos < size; pos++) {
+		was = blob[pos];
+		for (bits = 1; bits < 256; bits++) {
+			tap_context("byte %zu ^ %#x", pos, bits);
+			blob[pos] = was ^ bits;
+			blob_checksum(blob, size);
+			if (refused_or_same(vm, blob, size))
+				accepted++;
+			else
+				refused++;
+		}
+		blob[pos] = was;
+	}
+	tap_note("%zu bytes: %lu changes refused, %lu packed again to themselves", size, refused,
+		 accepted);
+	CHECK(refused > accepted);
+	free(blob);
+	vm_free(vm);
+}
+
+/* Several changes at once, in pieces of all widths. */
+static void mutate(struct rng *rng, u8 *blob, size_t size)
+{
+	static const u64 values[] = {
+		0, 1, 2, 3, 7, 8, 15, 16, 17, 127, 128, 256, 4096, 65535, 65536, 65537, 65600,
+		65601, 1ull << 31, U32_MAX, U64_MAX, U64_MAX - 7, U64_MAX - 15,
+	};
+	u32 count = 1 + rng_below(rng, 4), width;
+	u64 value;
+	size_t pos;
+
+	while (count--) {
+		width = 1u << rng_below(rng, 4);
+		pos = HEADER + rng_below(rng, (size - HEADER) / width) * width;
+		value = values[rng_below(rng, ARRAY_SIZE(values))];
+		if (!rng_below(rng, 4))
+			value = rng_next(rng);
+		if (pos + width <= size)
+			memcpy(blob + pos, &value, width);
+	}
+}
+
+TEST("50,000 random changes of blobs from random conversations: none crashes, leaks or half applies")
+{
+	static struct outcome outcome;
+	unsigned long accepted = 0;
+	struct rng rng = { .state = 77 };
+	u64 seed, step;
+	unsigned int i;
+
+	for (seed = 1; seed <= 25; seed++) {
+		struct generator *gen = generator_new(seed);
+		struct vm *vm = vm_new(SLEEPING);
+		size_t size;
+		u8 *blob, *copy;
+
+		for (step = 0; step < 400; step++) {
+			vm_apply(vm, generator_next(gen), step, &outcome);
+			generator_learn(gen, &outcome);
+		}
+		blob = vm_pack(vm, &size);
+		copy = malloc(size);
+		for (i = 0; i < 2000; i++) {
+			tap_context("seed %llu, change %u", seed, i);
+			memcpy(copy, blob, size);
+			mutate(&rng, copy, size);
+			blob_checksum(copy, size);
+			accepted += refused_or_same(vm, copy, size);
+		}
+		free(copy);
+		free(blob);
+		vm_free(vm);
+		generator_free(gen);
+	}
+	tap_note("%lu accepted", accepted);
+	CHECK(accepted > 100);
+}
+
+TEST("the guest goes on with each state that is accepted: random calls on changed blobs")
+{
+	static struct outcome outcome;
+	struct rng rng = { .state = 78 };
+	unsigned int accepted = 0, i;
+	size_t size;
+	u64 step;
+	u8 *blob, *copy;
+
+	blob = rich_blob(&size);
+	copy = malloc(size);
+	for (i = 0; i < 4000; i++) {
+		struct vm *vm = vm_new(SLEEPING);
+		struct generator *gen;
+
+		tap_context("change %u", i);
+		memcpy(copy, blob, size);
+		mutate(&rng, copy, size);
+		blob_checksum(copy, size);
+		if (!blob_load(vm, copy, size, NULL)) {
+			accepted++;
+			gen = generator_new(i);
+			/* It knows no cookie; half of the channels have none. */
+			gen->sane = 30;
+			for (step = 0; step < 100; step++) {
+				vm_apply(vm, generator_next(gen), step, &outcome);
+				generator_learn(gen, &outcome);
+			}
+			vm_migrate(vm);
+			generator_free(gen);
+		}
+		vm_free(vm);
+	}
+	CHECK(accepted > 100);
+	free(copy);
+	free(blob);
+}
+
+TEST("sets that fill all: 128 channels, 4096 keys, 16 requests go through a blob")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan;
+	char key[32];
+	size_t size;
+	int i;
+
+	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
+		chan = open_chan(vm, i % 3 ? RPCI | COOKIE : TCLO);
+		send_part(&chan, "log something", 13, i % 4 * 4);
+	}
+	for (i = 0; i < KVM_VMPORT_MAX_KEYS; i++) {
+		snprintf(key, sizeof(key), "guestinfo.%d", i);
+		host_set_text(vm, key, key + i % 10);
+	}
+	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++)
+		CHECK(host_request(vm, "ping"));
+	check_blob_size(vm);
+	vm_migrate(vm);
+	CHECK_EQ(vm->state->guestinfo.count, KVM_VMPORT_MAX_KEYS);
+	CHECK_EQ(host_request(vm, "ping"), 0);
+	CHECK_EQ(try_open(&chan, vm, RPCI), FAILED);
+	free(vm_pack(vm, &size));
+	vm_free(vm);
+}
