@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The RPCI requests, reply by reply, and guestinfo as guest and VMM see it.
+ */
+#include "vmport.h"
+
+FIXTURE(rpci) {
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	struct vmport_channel rpci;
+};
+
+FIXTURE_SETUP(rpci)
+{
+	self->vm = vmport_vm_create(VMPORT_RPC, 1, &self->vcpu);
+	self->rpci = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+}
+
+FIXTURE_TEARDOWN(rpci)
+{
+	kvm_vm_free(self->vm);
+}
+
+#define EXPECT_RPC(_request, _reply)						\
+	EXPECT_STREQ(vmport_rpc_text(&self->rpci, _request), _reply)
+
+/* A request with NULs in it; the reply is text. */
+static const char *rpc_bytes(struct vmport_channel *channel, const void *request, u32 size)
+{
+	static char reply[256];
+	int n = vmport_rpc(channel, request, size, reply, sizeof(reply) - 1);
+
+	TEST_ASSERT(!memchr(reply, 0, n), "A NUL in the reply");
+	reply[n] = '\0';
+	return reply;
+}
+
+#define EXPECT_RPC_BYTES(_request, _size, _reply)				\
+	EXPECT_STREQ(rpc_bytes(&self->rpci, _request, _size), _reply)
+
+TEST_F(rpci, info_get_of_a_host_value)
+{
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.metadata", "instance-id: i"), 0);
+	EXPECT_RPC("info-get guestinfo.metadata", "1 instance-id: i");
+}
+
+TEST_F(rpci, info_get_nothing_there)
+{
+	EXPECT_RPC("info-get guestinfo.nothing", "0 No value found");
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.nothing", "x"), 0);
+	EXPECT_RPC("info-get guestinfo.nothing", "1 x");
+	ASSERT_EQ(vmport_delete(self->vm, "guestinfo.nothing"), 0);
+	EXPECT_RPC("info-get guestinfo.nothing", "0 No value found");
+}
+
+TEST_F(rpci, info_get_outside_guestinfo)
+{
+	ASSERT_EQ(vmport_set_text(self->vm, "host.secret", "x"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo", "x"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfox", "x"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.", "x"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "Guestinfo.k", "x"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "machine.id", "x"), 0);
+	EXPECT_RPC("info-get host.secret", "0 No value found");
+	EXPECT_RPC("info-get guestinfo", "0 No value found");
+	EXPECT_RPC("info-get guestinfox", "0 No value found");
+	EXPECT_RPC("info-get guestinfo.", "0 No value found");
+	EXPECT_RPC("info-get Guestinfo.k", "0 No value found");
+	EXPECT_RPC("info-get machine.id", "0 No value found");
+	EXPECT_RPC("info-get", "0 No value found");
+	EXPECT_RPC("info-get ", "0 No value found");
+}
+
+TEST_F(rpci, info_get_malformed_key)
+{
+	char request[600] = "info-get guestinfo.";
+
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.a", "x"), 0);
+	EXPECT_RPC("info-get guestinfo.a b", "0 No value found");
+	EXPECT_RPC("info-get guestinfo.a ", "0 No value found");
+	EXPECT_RPC("info-get  guestinfo.a", "0 No value found");
+	EXPECT_RPC_BYTES("info-get guestinfo.a\0b", 22, "0 No value found");
+	memset(request + 19, 'k', KVM_VMPORT_MAX_KEY);
+	EXPECT_RPC(request, "0 No value found");
+}
+
+TEST_F(rpci, info_set_then_get)
+{
+	EXPECT_RPC("info-set guestinfo.k value", "1 ");
+	EXPECT_RPC("info-get guestinfo.k", "1 value");
+	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.k"), "value");
+	EXPECT_RPC("info-set guestinfo.k other", "1 ");
+	EXPECT_RPC("info-get guestinfo.k", "1 other");
+}
+
+TEST_F(rpci, info_set_value_with_spaces)
+{
+	EXPECT_RPC("info-set guestinfo.k  two  words ", "1 ");
+	EXPECT_RPC("info-get guestinfo.k", "1  two  words ");
+	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.k"), " two  words ");
+}
+
+TEST_F(rpci, info_set_empty_value)
+{
+	u32 size = 0;
+
+	EXPECT_RPC("info-set guestinfo.k x", "1 ");
+	EXPECT_RPC("info-set guestinfo.k ", "1 ");
+	EXPECT_RPC("info-get guestinfo.k", "1 ");
+	EXPECT_EQ(vmport_get_entry(self->vm, "guestinfo.k", 11, NULL, &size, NULL), 0);
+	EXPECT_EQ(size, 0);
+}
+
+TEST_F(rpci, info_set_without_value)
+{
+	EXPECT_RPC("info-set guestinfo.k x", "1 ");
+	EXPECT_RPC("info-set guestinfo.k", "0 Two and exactly two arguments expected");
+	EXPECT_RPC("info-set", "0 Two and exactly two arguments expected");
+	EXPECT_RPC("info-set ", "0 Two and exactly two arguments expected");
+	EXPECT_RPC("info-set host.k", "0 Two and exactly two arguments expected");
+	EXPECT_RPC("info-get guestinfo.k", "1 x");
+}
+
+TEST_F(rpci, info_set_outside_guestinfo)
+{
+	ASSERT_EQ(vmport_set_text(self->vm, "machine.id", "host"), 0);
+	EXPECT_RPC("info-set machine.id guest", "0 Permission denied");
+	EXPECT_RPC("info-set host.k x", "0 Permission denied");
+	EXPECT_RPC("info-set guestinfo x", "0 Permission denied");
+	EXPECT_RPC("info-set GUESTINFO.k x", "0 Permission denied");
+	EXPECT_RPC("info-set  x", "0 Permission denied");
+	EXPECT_STREQ(vmport_get_text(self->vm, "machine.id"), "host");
+	EXPECT_EQ(vmport_get_text(self->vm, "host.k"), NULL);
+}
+
+TEST_F(rpci, info_set_read_only)
+{
+	ASSERT_EQ(vmport_set_entry(self->vm, "guestinfo.ro", 12, "host", 4,
+				   KVM_VMPORT_GUESTINFO_READONLY), 0);
+	EXPECT_RPC("info-get guestinfo.ro", "1 host");
+	EXPECT_RPC("info-set guestinfo.ro guest", "0 Permission denied");
+	EXPECT_RPC("info-set guestinfo.ro ", "0 Permission denied");
+	EXPECT_RPC("info-get guestinfo.ro", "1 host");
+	/* The VMM can, and can take the flag away. */
+	ASSERT_EQ(vmport_set_entry(self->vm, "guestinfo.ro", 12, "host2", 5,
+				   KVM_VMPORT_GUESTINFO_READONLY), 0);
+	EXPECT_RPC("info-set guestinfo.ro guest", "0 Permission denied");
+	EXPECT_RPC("info-get guestinfo.ro", "1 host2");
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.ro", "host3"), 0);
+	EXPECT_RPC("info-set guestinfo.ro guest", "1 ");
+	EXPECT_RPC("info-get guestinfo.ro", "1 guest");
+}
+
+TEST_F(rpci, info_set_bad_keys)
+{
+	char request[600], key[300];
+
+	EXPECT_RPC("info-set guestinfo. x", "0 Invalid key");
+	EXPECT_RPC_BYTES("info-set guestinfo.a\0b x", 24, "0 Invalid key");
+
+	memset(key, 'k', sizeof(key));
+	snprintf(request, sizeof(request), "info-set guestinfo.%.*s longest",
+		 KVM_VMPORT_MAX_KEY - 10, key);
+	EXPECT_RPC(request, "1 ");
+	snprintf(request, sizeof(request), "info-set guestinfo.%.*s too long",
+		 KVM_VMPORT_MAX_KEY - 9, key);
+	EXPECT_RPC(request, "0 Key too long");
+}
+
+TEST_F(rpci, longest_key_can_be_read)
+{
+	char key[KVM_VMPORT_MAX_KEY + 1] = "guestinfo.";
+	char request[300];
+
+	memset(key + 10, 'k', KVM_VMPORT_MAX_KEY - 10);
+	ASSERT_EQ(vmport_set_text(self->vm, key, "v"), 0);
+	snprintf(request, sizeof(request), "info-get %s", key);
+	EXPECT_RPC(request, "1 v");
+	EXPECT_STREQ(vmport_get_text(self->vm, key), "v");
+}
+
+TEST_F(rpci, binary_value)
+{
+	u8 request[22 + 256], reply[300], value[300];
+	u32 size = sizeof(value), i;
+
+	memcpy(request, "info-set guestinfo.bin", 22);
+	for (i = 0; i < 255; i++)
+		request[23 + i] = i;
+	request[22] = ' ';
+	/* The last byte is no NUL, so all of them belong to the value. */
+	EXPECT_EQ(vmport_rpc(&self->rpci, request, 23 + 255, reply, sizeof(reply)), 2);
+	EXPECT_EQ(vmport_get_entry(self->vm, "guestinfo.bin", 13, value, &size, NULL), 0);
+	EXPECT_EQ(size, 255);
+	EXPECT_EQ(memcmp(value, request + 23, 255), 0);
+	EXPECT_EQ(vmport_rpc(&self->rpci, "info-get guestinfo.bin", 22, reply, sizeof(reply)),
+		  2 + 255);
+	EXPECT_EQ(memcmp(reply + 2, value, 255), 0);
+}
+
+TEST_F(rpci, one_trailing_nul_is_stripped)
+{
+	char value[16];
+	u32 size = sizeof(value);
+
+	EXPECT_RPC_BYTES("info-set guestinfo.k value", 27, "1 ");
+	EXPECT_EQ(vmport_get_entry(self->vm, "guestinfo.k", 11, value, &size, NULL), 0);
+	EXPECT_EQ(size, 5);
+	EXPECT_RPC_BYTES("info-get guestinfo.k", 21, "1 value");
+	EXPECT_RPC_BYTES("machine.id.get", 15, "0 No machine id");
+
+	/* One, not all. */
+	EXPECT_RPC_BYTES("info-set guestinfo.k value\0", 28, "1 ");
+	size = sizeof(value);
+	EXPECT_EQ(vmport_get_entry(self->vm, "guestinfo.k", 11, value, &size, NULL), 0);
+	EXPECT_EQ(size, 6);
+	EXPECT_EQ(memcmp(value, "value\0", 6), 0);
+	EXPECT_RPC_BYTES("info-get guestinfo.k\0", 22, "0 No value found");
+}
+
+TEST_F(rpci, machine_id)
+{
+	EXPECT_RPC("machine.id.get", "0 No machine id");
+	ASSERT_EQ(vmport_set_text(self->vm, "machine.id", "my id"), 0);
+	EXPECT_RPC("machine.id.get", "1 my id");
+	ASSERT_EQ(vmport_set_text(self->vm, "machine.id", ""), 0);
+	EXPECT_RPC("machine.id.get", "1 ");
+	ASSERT_EQ(vmport_delete(self->vm, "machine.id"), 0);
+	EXPECT_RPC("machine.id.get", "0 No machine id");
+}
+
+TEST_F(rpci, reports_are_accepted)
+{
+	EXPECT_RPC("log hello from the guest", "1 ");
+	EXPECT_RPC("log", "1 ");
+	EXPECT_RPC("tools.set.version 12345", "1 ");
+	EXPECT_RPC("tools.set.versiontype 12345 4", "1 ");
+	EXPECT_RPC("tools.capability.hgfs_server toolbox 1", "1 ");
+	EXPECT_RPC("tools.capability.softpowerop_retry ", "1 ");
+	EXPECT_RPC("tools.capability.auto_upgrade 0", "1 ");
+	EXPECT_RPC("tools.os.statechange.status OK 1", "1 ");
+	EXPECT_RPC("update.tools.health green", "1 ");
+	EXPECT_RPC("SetGuestInfo  4 Debian", "1 ");
+	EXPECT_RPC_BYTES("SetGuestInfo  9 \0\1\2\3\0\xff", 22, "1 ");
+}
+
+TEST_F(rpci, unknown_commands)
+{
+	static const char * const requests[] = {
+		"", " ", "x", "info", "info-ge", "info-getx guestinfo.k", "INFO-GET guestinfo.k",
+		" info-get guestinfo.k", "info-set2 guestinfo.k v", "logx", "lo",
+		"vmx.capability.unified_loop toolbox", "vmx.capability.edit_scripts",
+		"tools.set.versio 1", "tools.set.versiontypes 1", "tools.capability",
+		"tools.os.statechange.statu OK 1", "machine.id.getx",
+		"machine.id", "SetGuestInfox 1", "setguestinfo  1", "update.tools.healthy 1",
+		"disk.wiper.enable", "copypaste.hg.copy.files", "\xff\xfe",
+	};
+	char request[64];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
+		EXPECT_RPC(requests[i], "0 Unknown command")
+			TH_LOG("request %d", i);
+	EXPECT_RPC_BYTES("\0", 1, "0 Unknown command");
+	EXPECT_RPC_BYTES("\0\0\0\0", 4, "0 Unknown command");
+	memset(request, 'x', sizeof(request));
+	EXPECT_RPC_BYTES(request, sizeof(request), "0 Unknown command");
+	EXPECT_RPC_BYTES("log\0x", 5, "0 Unknown command");
+	EXPECT_RPC_BYTES("info-get\0guestinfo.k", 20, "0 Unknown command");
+}
+
+TEST_F(rpci, guest_sees_host_values_change)
+{
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.k", "1"), 0);
+	EXPECT_RPC("info-get guestinfo.k", "1 1");
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.k", "a much longer second value"), 0);
+	EXPECT_RPC("info-get guestinfo.k", "1 a much longer second value");
+	EXPECT_RPC("info-set guestinfo.k back", "1 ");
+	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.k"), "back");
+}
+
+TEST_F(rpci, host_value_does_not_change_under_a_reader)
+{
+	char reply[32];
+
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.k", "12345678"), 0);
+	vmport_send(&self->rpci, "info-get guestinfo.k", 20);
+	EXPECT_EQ(vmport_poll(&self->rpci), 10);
+	vmport_recv_payload(&self->rpci, reply, 4);
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.k", "abcdefgh"), 0);
+	vmport_recv_payload(&self->rpci, reply + 4, 6);
+	EXPECT_EQ(memcmp(reply, "1 12345678", 10), 0);
+}
+
+TEST_F(rpci, provisioning_keys)
+{
+	static const char * const keys[] = {
+		"guestinfo.metadata", "guestinfo.metadata.encoding", "guestinfo.userdata",
+		"guestinfo.userdata.encoding", "guestinfo.vendordata",
+		"guestinfo.ignition.config.data", "guestinfo.ovfEnv", "guestinfo.ip",
+	};
+	char request[80], expected[80];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		ASSERT_EQ(vmport_set_text(self->vm, keys[i], keys[ARRAY_SIZE(keys) - 1 - i]), 0);
+	for (i = 0; i < ARRAY_SIZE(keys); i++) {
+		snprintf(request, sizeof(request), "info-get %s", keys[i]);
+		snprintf(expected, sizeof(expected), "1 %s", keys[ARRAY_SIZE(keys) - 1 - i]);
+		EXPECT_RPC(request, expected);
+	}
+}
+
+TEST_F(rpci, guest_limit_value_bytes)
+{
+	struct kvm_vmport_limits limits;
+
+	ASSERT_EQ(vmport_get_limits(self->vm, &limits), 0);
+	limits.value_bytes = 8;
+	ASSERT_EQ(vmport_set_limits(self->vm, &limits), 0);
+	EXPECT_RPC("info-set guestinfo.k 12345678", "1 ");
+	EXPECT_RPC("info-set guestinfo.k 123456789", "0 Value too long");
+	EXPECT_RPC("info-get guestinfo.k", "1 12345678");
+}
+
+TEST_F(rpci, guest_limit_keys)
+{
+	struct kvm_vmport_limits limits;
+
+	ASSERT_EQ(vmport_get_limits(self->vm, &limits), 0);
+	limits.keys = 2;
+	ASSERT_EQ(vmport_set_limits(self->vm, &limits), 0);
+	EXPECT_RPC("info-set guestinfo.a 1", "1 ");
+	EXPECT_RPC("info-set guestinfo.b 1", "1 ");
+	EXPECT_RPC("info-set guestinfo.c 1", "0 Too many keys");
+	EXPECT_RPC("info-get guestinfo.c", "0 No value found");
+	EXPECT_RPC("info-set guestinfo.b 2", "1 ");
+	EXPECT_RPC("info-get guestinfo.b", "1 2");
+}
+
+TEST_F(rpci, guest_limit_guestinfo_bytes)
+{
+	struct kvm_vmport_limits limits;
+
+	ASSERT_EQ(vmport_get_limits(self->vm, &limits), 0);
+	limits.guestinfo_bytes = 2 * 11 + 10;
+	ASSERT_EQ(vmport_set_limits(self->vm, &limits), 0);
+	EXPECT_RPC("info-set guestinfo.a 12345", "1 ");
+	EXPECT_RPC("info-set guestinfo.b 123456", "0 No space left");
+	EXPECT_RPC("info-get guestinfo.b", "0 No value found");
+	EXPECT_RPC("info-set guestinfo.b 12345", "1 ");
+	EXPECT_RPC("info-set guestinfo.b 123456", "0 No space left");
+	EXPECT_RPC("info-set guestinfo.a 1234", "1 ");
+	EXPECT_RPC("info-set guestinfo.b 123456", "1 ");
+	EXPECT_RPC("info-get guestinfo.b", "1 123456");
+}
+
+/* The store alone, no vCPU. */
+FIXTURE(store) {
+	struct kvm_vm *vm;
+};
+
+FIXTURE_SETUP(store)
+{
+	self->vm = vmport_vm_create_barebones(VMPORT_RPC);
+}
+
+FIXTURE_TEARDOWN(store)
+{
+	kvm_vm_free(self->vm);
+}
+
+TEST_F(store, set_get_delete)
+{
+	char value[8];
+	u32 size = sizeof(value), flags = ~0u;
+
+	EXPECT_EQ(vmport_get_entry(self->vm, "k", 1, value, &size, NULL), ENOENT);
+	EXPECT_EQ(vmport_delete(self->vm, "k"), ENOENT);
+	EXPECT_EQ(vmport_set_text(self->vm, "k", "v"), 0);
+	EXPECT_EQ(vmport_get_entry(self->vm, "k", 1, value, &size, &flags), 0);
+	EXPECT_EQ(size, 1);
+	EXPECT_EQ(flags, 0);
+	EXPECT_EQ(vmport_delete(self->vm, "k"), 0);
+	EXPECT_EQ(vmport_delete(self->vm, "k"), ENOENT);
+	EXPECT_EQ(vmport_get_text(self->vm, "k"), NULL);
+}
+
+TEST_F(store, read_only_flag_is_told)
+{
+	char value[8];
+	u32 size = sizeof(value), flags = 0;
+
+	EXPECT_EQ(vmport_set_entry(self->vm, "k", 1, "v", 1, KVM_VMPORT_GUESTINFO_READONLY), 0);
+	EXPECT_EQ(vmport_get_entry(self->vm, "k", 1, value, &size, &flags), 0);
+	EXPECT_EQ(flags, KVM_VMPORT_GUESTINFO_READONLY);
+	/* Read-only is for the guest. */
+	EXPECT_EQ(vmport_delete(self->vm, "k"), 0);
+}
+
+TEST_F(store, keys_are_bytes_not_strings)
+{
+	EXPECT_EQ(vmport_set_entry(self->vm, "keyrest", 3, "v", 1, 0), 0);
+	EXPECT_STREQ(vmport_get_text(self->vm, "key"), "v");
+	EXPECT_EQ(vmport_get_text(self->vm, "keyrest"), NULL);
+	EXPECT_EQ(vmport_get_text(self->vm, "ke"), NULL);
+	EXPECT_EQ(vmport_get_text(self->vm, "Key"), NULL);
+	EXPECT_EQ(vmport_set_text(self->vm, "\xc3\xa4\n\x7f", "v"), 0);
+	EXPECT_STREQ(vmport_get_text(self->vm, "\xc3\xa4\n\x7f"), "v");
+}
+
+TEST_F(store, list_in_byte_order_with_prefix)
+{
+	static const char * const keys[] = {
+		"b", "guestinfo.z", "a", "guestinfo.a\xff", "guestinfo.aa", "guestinfo.a",
+		"\xf0", "guestinfo",
+	};
+	static const char all[] = "a\0b\0guestinfo\0guestinfo.a\0guestinfo.aa\0guestinfo.a\xff\0"
+				  "guestinfo.z\0\xf0";
+	static const char some[] = "guestinfo.a\0guestinfo.aa\0guestinfo.a\xff";
+	char names[256];
+	u32 size, count, i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		ASSERT_EQ(vmport_set_text(self->vm, keys[i], "v"), 0);
+
+	size = sizeof(names);
+	EXPECT_EQ(vmport_list(self->vm, "", names, &size, &count), 0);
+	EXPECT_EQ(count, ARRAY_SIZE(keys));
+	ASSERT_EQ(size, sizeof(all));
+	EXPECT_EQ(memcmp(names, all, sizeof(all)), 0);
+
+	size = sizeof(names);
+	EXPECT_EQ(vmport_list(self->vm, "guestinfo.a", names, &size, &count), 0);
+	EXPECT_EQ(count, 3);
+	ASSERT_EQ(size, sizeof(some));
+	EXPECT_EQ(memcmp(names, some, sizeof(some)), 0);
+
+	size = sizeof(names);
+	EXPECT_EQ(vmport_list(self->vm, "guestinfo.none", names, &size, &count), 0);
+	EXPECT_EQ(count, 0);
+	EXPECT_EQ(size, 0);
+}
+
+TEST_F(store, list_of_nothing)
+{
+	u32 size = 0, count = 1;
+
+	EXPECT_EQ(vmport_list(self->vm, "", NULL, &size, &count), 0);
+	EXPECT_EQ(size, 0);
+	EXPECT_EQ(count, 0);
+}
+
+TEST_F(store, value_of_64_kib_and_one_byte_more)
+{
+	const u32 max = KVM_VMPORT_MAX_VALUE;
+	u8 *value = vmport_alloc(max + 1);
+	u8 *seen = vmport_alloc(max);
+	u32 size = max, i;
+
+	for (i = 0; i < max + 1; i++)
+		value[i] = i * 3 + i / 256;
+	EXPECT_EQ(vmport_set_entry(self->vm, "k", 1, value, max + 1, 0), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_VALUE_SIZE);
+	EXPECT_EQ(vmport_set_entry(self->vm, "k", 1, value, 0xffffffff, 0), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_VALUE_SIZE);
+	EXPECT_EQ(vmport_set_entry(self->vm, "k", 1, value, max, 0), 0);
+	EXPECT_EQ(vmport_get_entry(self->vm, "k", 1, seen, &size, NULL), 0);
+	EXPECT_EQ(size, max);
+	EXPECT_EQ(memcmp(seen, value, max), 0);
+	free(value);
+	free(seen);
+}
+
+TEST_F(store, one_mib_in_all_and_one_byte_more)
+{
+	const u32 max = KVM_VMPORT_MAX_VALUE;
+	u8 *value = vmport_alloc(max);
+	char key[4];
+	u32 i;
+
+	/* 16 keys of 2 bytes: 1 MiB with values of 64 KiB - 2. */
+	for (i = 0; i < 16; i++) {
+		snprintf(key, sizeof(key), "%02u", i);
+		ASSERT_EQ(vmport_set_entry(self->vm, key, 2, value, max - 2, 0), 0);
+	}
+	EXPECT_EQ(vmport_set_entry(self->vm, "x", 1, NULL, 0, 0), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	EXPECT_EQ(vmport_set_entry(self->vm, "07", 2, value, max - 1, 0), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	EXPECT_EQ(vmport_set_entry(self->vm, "07", 2, value, max - 3, 0), 0);
+	EXPECT_EQ(vmport_set_entry(self->vm, "x", 1, NULL, 0, 0), 0);
+	EXPECT_EQ(vmport_set_entry(self->vm, "y", 1, NULL, 0, 0), E2BIG);
+	/* What is deleted can be used again, all of it. */
+	EXPECT_EQ(vmport_delete(self->vm, "00"), 0);
+	EXPECT_EQ(vmport_set_entry(self->vm, "zz", 2, value, max - 2, 0), 0);
+	EXPECT_EQ(vmport_set_entry(self->vm, "y", 1, NULL, 0, 0), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	free(value);
+}
+
+TEST_F(store, 4096_keys_and_one_more)
+{
+	char *expected = vmport_alloc(KVM_VMPORT_MAX_KEYS * 8);
+	char *names = vmport_alloc(KVM_VMPORT_MAX_KEYS * 8);
+	u32 i, size = KVM_VMPORT_MAX_KEYS * 8, count;
+	char key[16];
+
+	for (i = 0; i < KVM_VMPORT_MAX_KEYS; i++) {
+		/* Not in order. */
+		snprintf(key, sizeof(key), "k%04u", (i * 1237) % KVM_VMPORT_MAX_KEYS);
+		ASSERT_EQ(vmport_set_text(self->vm, key, key), 0);
+		snprintf(expected + i * 6, 7, "k%04u", i);
+	}
+	EXPECT_EQ(vmport_set_text(self->vm, "extra", "v"), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_KEY_COUNT);
+	EXPECT_EQ(vmport_set_text(self->vm, "k0815", "other"), 0);
+	EXPECT_STREQ(vmport_get_text(self->vm, "k4095"), "k4095");
+	EXPECT_STREQ(vmport_get_text(self->vm, "k0815"), "other");
+
+	EXPECT_EQ(vmport_list(self->vm, "", names, &size, &count), 0);
+	EXPECT_EQ(count, KVM_VMPORT_MAX_KEYS);
+	EXPECT_EQ(size, KVM_VMPORT_MAX_KEYS * 6);
+	EXPECT_EQ(memcmp(names, expected, size), 0);
+	free(expected);
+	free(names);
+}
+
+TEST_F(store, two_vms_have_two_stores)
+{
+	struct kvm_vm *other = vmport_vm_create_barebones(VMPORT_RPC);
+
+	EXPECT_EQ(vmport_set_text(self->vm, "k", "1"), 0);
+	EXPECT_EQ(vmport_get_text(other, "k"), NULL);
+	EXPECT_EQ(vmport_set_text(other, "k", "2"), 0);
+	EXPECT_STREQ(vmport_get_text(self->vm, "k"), "1");
+	kvm_vm_free(other);
+	EXPECT_STREQ(vmport_get_text(self->vm, "k"), "1");
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_VMPORT));
+
+	return test_harness_run(argc, argv);
+}

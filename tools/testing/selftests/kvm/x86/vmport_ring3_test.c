@@ -1,0 +1,957 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls from ring 3, against IOPL, the TSS I/O bitmap, the feature RING3 and
+ * the module parameter enable_vmware_backdoor.  Whatever is not ours is
+ * compared with a VM that does not have the capability: the run must hold with
+ * either value of the module parameter.
+ */
+#include "vmport.h"
+
+#define USER_CS		0x33
+#define USER_DS		0x2b
+
+/* User code ends with INT of this vector, whose gate ring 3 may use. */
+#define DONE_VECTOR	0x81
+#define INT		0xcd
+
+#define X86_EFLAGS_TF	BIT(8)
+#define X86_EFLAGS_RF	BIT(16)
+
+#define PTE_PRESENT	0x1
+#define PTE_USER	0x4
+
+#define TSS_RSP0	4
+#define TSS_IOMAP_BASE	102
+#define TSS_BITMAP	104
+
+/* Guest: two pages of user code, and where the last exception came from. */
+static u8 user_code[2 * 4096] __aligned(4096);
+static struct ex_regs user_frame;
+
+enum tss_bitmap {
+	BITMAP_NONE,		/* past the TSS's limit: all denied */
+	BITMAP_DENY,		/* there, and all set */
+	BITMAP_DENY_LAST,	/* only the last byte of the access is denied */
+	BITMAP_ALLOW,
+};
+
+struct user {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpu;
+	struct kvm_sregs kernel;
+	struct kvm_sregs sregs;
+	u8 iopl;
+	u64 rflags;		/* more flags to set */
+	u32 debug;		/* KVM_GUESTDBG_* */
+};
+
+/* All that came of one run. */
+struct outcome {
+	u32 nr_exits;
+	u32 exit_reason;	/* the last one, when that is not the port of ours */
+	struct {
+		u8 direction;
+		u8 size;
+		u16 port;
+		u32 count;
+		u32 data;
+	} io[4];
+	struct ex_regs frame;	/* how it ended in ring 3 */
+};
+
+static void user_exception(struct ex_regs *regs)
+{
+	user_frame = *regs;
+	asm volatile("out %%al, %0" : : "i"(VMPORT_DONE_PORT) : "memory");
+}
+
+static u64 *user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level)
+{
+	u64 *table = addr_gpa2hva(vm, cr3 & ~0xfffull);
+	u64 *pte = NULL;
+	int i;
+
+	for (i = 4; i >= level; i--) {
+		pte = &table[(gva >> (12 + 9 * (i - 1))) & 0x1ff];
+		TEST_ASSERT(*pte & PTE_PRESENT, "0x%llx is not mapped", (unsigned long long)gva);
+		if (i > level)
+			table = addr_gpa2hva(vm, *pte & 0x000ffffffffff000ull);
+	}
+	return pte;
+}
+
+static void user_map(struct user *user, void *start, size_t size)
+{
+	u64 gva;
+	int level;
+
+	for (gva = (unsigned long)start & ~0xfffull; gva < (unsigned long)start + size;
+	     gva += 4096) {
+		for (level = 4; level; level--)
+			*user_pte(user->vm, user->kernel.cr3, gva, level) |= PTE_USER;
+	}
+}
+
+static void user_set_bitmap(struct user *user, enum tss_bitmap kind)
+{
+	u8 *tss = addr_gva2hva(user->vm, user->kernel.tr.base);
+	u16 base = TSS_BITMAP;
+
+	memset(tss + TSS_BITMAP, 0xff, 4096 - TSS_BITMAP);
+	if (kind == BITMAP_ALLOW || kind == BITMAP_DENY_LAST)
+		memset(tss + TSS_BITMAP + VMPORT_PORT / 8, 0, 2);
+	if (kind == BITMAP_DENY_LAST)
+		tss[TSS_BITMAP + VMPORT_PORT / 8] = 1 << (VMPORT_PORT % 8 + 3);
+	memcpy(tss + TSS_IOMAP_BASE, &base, sizeof(base));
+	user->sregs.tr.limit = kind == BITMAP_NONE ? TSS_BITMAP - 1 : 4095;
+}
+
+/* 64: long mode; 32 and 16: compatibility mode. */
+static void user_set_mode(struct user *user, int bits)
+{
+	user->sregs.cs.l = bits == 64;
+	user->sregs.cs.db = bits == 32;
+}
+
+static struct user user_create(u64 features)
+{
+	static const u8 vectors[] = { DB_VECTOR, UD_VECTOR, SS_VECTOR, GP_VECTOR, PF_VECTOR,
+				      DONE_VECTOR };
+	u64 rsp0 = (unsigned long)vmport_stack[0] + sizeof(vmport_stack[0]);
+	struct user user = { };
+	struct idt_entry *idt;
+	int i;
+
+	user.vm = vmport_vm_create(features, 1, &user.vcpu);
+	for (i = 0; i < ARRAY_SIZE(vectors); i++)
+		vm_install_exception_handler(user.vm, vectors[i], user_exception);
+
+	vcpu_sregs_get(user.vcpu, &user.kernel);
+	user.sregs = user.kernel;
+	user.sregs.cs = (struct kvm_segment) {
+		.limit = 0xffffffff, .selector = USER_CS, .type = 0xb, .present = 1,
+		.dpl = 3, .l = 1, .s = 1, .g = 1,
+	};
+	user.sregs.ss = (struct kvm_segment) {
+		.limit = 0xffffffff, .selector = USER_DS, .type = 0x3, .present = 1,
+		.dpl = 3, .db = 1, .s = 1, .g = 1,
+	};
+	user.sregs.ds = user.sregs.ss;
+	user.sregs.es = user.sregs.ss;
+	user.sregs.fs = user.sregs.ss;
+	user.sregs.gs = user.sregs.ss;
+	/* Software emulation of SVM looks into the bitmap of an idle TSS only. */
+	if (host_cpu_is_amd)
+		user.sregs.tr.type = 9;
+
+	idt = addr_gva2hva(user.vm, user.kernel.idt.base);
+	idt[DONE_VECTOR].dpl = 3;
+	memcpy(addr_gva2hva(user.vm, user.kernel.tr.base) + TSS_RSP0, &rsp0, sizeof(rsp0));
+	user_set_bitmap(&user, BITMAP_DENY);
+	user_map(&user, user_code, sizeof(user_code));
+	user_map(&user, vmport_buffer[0], sizeof(vmport_buffer[0]));
+	return user;
+}
+
+/* Run @code, put at @offset of the user pages, in ring 3. */
+static struct outcome user_run_at(struct user *user, u32 offset, const u8 *code, u32 size,
+				  struct vmport_regs in)
+{
+	struct kvm_guest_debug debug = { .control = user->debug };
+	struct kvm_run *run = user->vcpu->run;
+	struct outcome outcome = { };
+	struct kvm_regs regs;
+	void *data;
+	int i;
+
+	memcpy(vmport_gva2hva(user->vm, user_code) + offset, code, size);
+	memset(&user_frame, 0, sizeof(user_frame));
+	sync_global_to_guest(user->vm, user_frame);
+
+	vmport_set_regs(user->vcpu, &regs, &in);
+	regs.rip = (unsigned long)user_code + offset - user->sregs.cs.base;
+	regs.rflags = X86_EFLAGS_FIXED | (u64)user->iopl << 12 | user->rflags;
+	regs.rsp = (unsigned long)vmport_buffer[0] + 2048;
+	vcpu_sregs_set(user->vcpu, &user->sregs);
+	vcpu_regs_set(user->vcpu, &regs);
+	if (user->debug)
+		vcpu_guest_debug_set(user->vcpu, &debug);
+	vcpu_run(user->vcpu);
+
+	for (i = 0; i < ARRAY_SIZE(outcome.io) && !vmport_is_done(user->vcpu); i++) {
+		outcome.nr_exits++;
+		outcome.exit_reason = run->exit_reason;
+		if (run->exit_reason != KVM_EXIT_IO)
+			return outcome;
+		outcome.io[i].direction = run->io.direction;
+		outcome.io[i].size = run->io.size;
+		outcome.io[i].port = run->io.port;
+		outcome.io[i].count = run->io.count;
+		data = (void *)run + run->io.data_offset;
+		if (run->io.direction == KVM_EXIT_IO_OUT)
+			memcpy(&outcome.io[i].data, data, run->io.size);
+		else
+			memset(data, 0xa5, run->io.size * run->io.count);
+		vcpu_run(user->vcpu);
+	}
+	TEST_ASSERT(vmport_is_done(user->vcpu), "exit %u", run->exit_reason);
+	sync_global_from_guest(user->vm, user_frame);
+	outcome.frame = user_frame;
+	/* A fault's RF: set by KVM and by hardware, not by software emulation. */
+	outcome.frame.rflags &= ~(u64)X86_EFLAGS_RF;
+	return outcome;
+}
+
+static struct outcome user_run(struct user *user, const u8 *code, u32 size,
+			       struct vmport_regs in)
+{
+	return user_run_at(user, 0, code, size, in);
+}
+
+static struct vmport_regs user_regs(u16 cmd)
+{
+	return (struct vmport_regs) {
+		.ax = VMPORT_MAGIC,
+		.bx = 0x11223344,
+		.cx = 0x55660000 | cmd,
+		.dx = 0x77880000 | VMPORT_PORT,
+		.si = 0x99aabbcc,
+		.di = 0xddeeff00,
+	};
+}
+
+static u64 user_rip(u32 offset)
+{
+	return (unsigned long)user_code + offset;
+}
+
+/* The call was answered in the kernel, and the guest went on behind it. */
+#define EXPECT_SERVED(_outcome, _size)						\
+do {										\
+	const struct outcome __served = (_outcome);				\
+										\
+	EXPECT_EQ(__served.nr_exits, 0);					\
+	EXPECT_EQ(__served.frame.vector, DONE_VECTOR);				\
+	EXPECT_EQ(__served.frame.rip, user_rip(_size));				\
+	EXPECT_EQ(__served.frame.cs, USER_CS);					\
+} while (0)
+
+/* ... and it was GETVERSION by IN. */
+#define EXPECT_VERSION(_outcome, _size)						\
+do {										\
+	const struct outcome __o = (_outcome);					\
+										\
+	EXPECT_SERVED(__o, _size);						\
+	EXPECT_EQ(__o.frame.rax, 6);						\
+	EXPECT_EQ(__o.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);		\
+	EXPECT_EQ(__o.frame.rcx, VMPORT_HIGH_CX | 2);				\
+	EXPECT_EQ(__o.frame.rdx, VMPORT_HIGH_DX | 0x77880000 | VMPORT_PORT);	\
+	EXPECT_EQ(__o.frame.rsi, VMPORT_HIGH_SI | 0x99aabbcc);			\
+	EXPECT_EQ(__o.frame.rdi, VMPORT_HIGH_DI | 0xddeeff00);			\
+} while (0)
+
+#define EXPECT_EXCEPTION(_outcome, _vector, _error_code, _offset)		\
+do {										\
+	const struct outcome __e = (_outcome);					\
+										\
+	EXPECT_EQ(__e.nr_exits, 0);						\
+	EXPECT_EQ(__e.frame.vector, _vector);					\
+	EXPECT_EQ(__e.frame.error_code, _error_code);				\
+	EXPECT_EQ(__e.frame.rip, user_rip(_offset));				\
+	EXPECT_EQ(__e.frame.cs, USER_CS);					\
+} while (0)
+
+/* #GP(0), and no register has changed. */
+#define EXPECT_GP(_outcome, _in)						\
+do {										\
+	const struct outcome __o = (_outcome);					\
+	const struct vmport_regs __in = (_in);					\
+										\
+	EXPECT_EXCEPTION(__o, GP_VECTOR, 0, 0);					\
+	EXPECT_EQ(__o.frame.rax, VMPORT_HIGH_AX | __in.ax);			\
+	EXPECT_EQ(__o.frame.rbx, VMPORT_HIGH_BX | __in.bx);			\
+	EXPECT_EQ(__o.frame.rcx, VMPORT_HIGH_CX | __in.cx);			\
+	EXPECT_EQ(__o.frame.rdx, VMPORT_HIGH_DX | __in.dx);			\
+} while (0)
+
+/* One exit to the VMM, whose answer to IN reached the guest. */
+#define EXPECT_PORT_IN(_outcome, _size)						\
+do {										\
+	const struct outcome __o = (_outcome);					\
+										\
+	EXPECT_EQ(__o.nr_exits, 1);						\
+	EXPECT_EQ(__o.exit_reason, KVM_EXIT_IO);				\
+	EXPECT_EQ(__o.io[0].direction, KVM_EXIT_IO_IN);				\
+	EXPECT_EQ(__o.io[0].size, 4);						\
+	EXPECT_EQ(__o.io[0].port, VMPORT_PORT);					\
+	EXPECT_EQ(__o.io[0].count, 1);						\
+	EXPECT_EQ(__o.frame.vector, DONE_VECTOR);				\
+	EXPECT_EQ(__o.frame.rip, user_rip(_size));				\
+	EXPECT_EQ(__o.frame.rax, 0xa5a5a5a5);					\
+	EXPECT_EQ(__o.frame.rbx, VMPORT_HIGH_BX | 0x11223344);			\
+} while (0)
+
+/* The same exits, the same exception, the same registers. */
+#define EXPECT_SAME(_a, _b)							\
+do {										\
+	const struct outcome __a = (_a), __b = (_b);				\
+										\
+	EXPECT_EQ(memcmp(&__a, &__b, sizeof(__a)), 0)				\
+		TH_LOG("%u exits, vector %lu (%lu) at 0x%lx; %u, %lu (%lu) at 0x%lx", \
+		       __a.nr_exits, __a.frame.vector, __a.frame.error_code,	\
+		       __a.frame.rip, __b.nr_exits, __b.frame.vector,		\
+		       __b.frame.error_code, __b.frame.rip);			\
+} while (0)
+
+static const u8 code_in[] = { 0xed, INT, DONE_VECTOR };
+static const u8 code_out[] = { 0xef, INT, DONE_VECTOR };
+
+FIXTURE(ring3) {
+	struct user ring3;	/* RPC and RING3 */
+	struct user rpc;	/* without RING3 */
+	struct user plain;	/* without the capability */
+	bool backdoor;		/* the module parameter */
+};
+
+FIXTURE_SETUP(ring3)
+{
+	self->ring3 = user_create(VMPORT_RING3);
+	self->rpc = user_create(VMPORT_RPC);
+	self->plain = user_create(0);
+	self->backdoor = get_kvm_param_bool("enable_vmware_backdoor");
+}
+
+FIXTURE_TEARDOWN(ring3)
+{
+	kvm_vm_free(self->ring3.vm);
+	kvm_vm_free(self->rpc.vm);
+	kvm_vm_free(self->plain.vm);
+}
+
+TEST_F(ring3, feature_on_served_whatever_the_bitmap_says)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	enum tss_bitmap kind;
+
+	for (kind = BITMAP_NONE; kind <= BITMAP_ALLOW; kind++) {
+		user_set_bitmap(&self->ring3, kind);
+		EXPECT_VERSION(user_run(&self->ring3, code_in, sizeof(code_in), in),
+			       sizeof(code_in));
+	}
+}
+
+TEST_F(ring3, feature_on_served_with_every_iopl)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	for (self->ring3.iopl = 0; self->ring3.iopl < 4; self->ring3.iopl++)
+		EXPECT_VERSION(user_run(&self->ring3, code_in, sizeof(code_in), in),
+			       sizeof(code_in));
+}
+
+TEST_F(ring3, feature_on_out_form)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome = user_run(&self->ring3, code_out, sizeof(code_out), in);
+
+	EXPECT_SERVED(outcome, sizeof(code_out));
+	EXPECT_EQ(outcome.frame.rax, VMPORT_HIGH_AX | 6);
+	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
+	EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | 2);
+}
+
+TEST_F(ring3, feature_on_every_command)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETHWVERSION);
+	struct kvm_vmport_identity identity;
+	struct outcome outcome;
+
+	ASSERT_EQ(vmport_get_identity(self->ring3.vm, &identity), 0);
+	memcpy(identity.uuid, "0123456789abcdef", 16);
+	identity.memory_mib = 321;
+	identity.tsc_hz = 0x123456789abull;
+	ASSERT_EQ(vmport_set_identity(self->ring3.vm, &identity), 0);
+
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rax, 17);
+
+	in = user_regs(VMPORT_CMD_GETMHZ);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rax, 0x123456789abull / 1000000);
+
+	in = user_regs(VMPORT_CMD_GETHZ);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rax, 0x456789ab);
+	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | 0x123);
+
+	in = user_regs(VMPORT_CMD_GETUUID);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rax, 0x33323130);
+	EXPECT_EQ(outcome.frame.rdx, VMPORT_HIGH_DX | 0x66656463);
+
+	in = user_regs(VMPORT_CMD_GETMEMSIZE);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rax, 321);
+
+	in = user_regs(VMPORT_CMD_GETTIMEFULL_WITH_LAG);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rax, VMPORT_MAGIC);
+	EXPECT_EQ(outcome.frame.rdi, VMPORT_HIGH_DI);
+}
+
+/* A whole conversation, as every open-vm-tools process has it. */
+TEST_F(ring3, feature_on_rpc)
+{
+	static const char request[] = "info-get guestinfo.k";
+	struct vmport_channel channel = { .vcpu = self->ring3.vcpu };
+	struct vmport_regs in;
+	struct outcome outcome;
+	u32 word;
+	int i;
+
+	ASSERT_EQ(vmport_set_text(self->ring3.vm, "guestinfo.k", "yes"), 0);
+
+	in = vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI | VMPORT_COOKIE);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+	EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	channel.id = (u32)outcome.frame.rdx >> 16;
+	channel.cookie_high = outcome.frame.rsi;
+	channel.cookie_low = outcome.frame.rdi;
+
+	in = vmport_msg_regs(&channel, VMPORT_MSG_SENDSIZE, 20);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS);
+	for (i = 0; i < 20; i += 4) {
+		memcpy(&word, request + i, 4);
+		in = vmport_msg_regs(&channel, VMPORT_MSG_SENDPAYLOAD, word);
+		outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+		EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS);
+	}
+	in = vmport_msg_regs(&channel, VMPORT_MSG_RECVSIZE, 0);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS | VMPORT_DORECV);
+	EXPECT_EQ((u32)outcome.frame.rbx, 5);
+	in = vmport_msg_regs(&channel, VMPORT_MSG_RECVPAYLOAD, 1);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_EQ((u32)outcome.frame.rbx, 0x65792031);	/* "1 ye" */
+
+	/* The rest from ring 0: it is the same channel. */
+	vcpu_sregs_set(self->ring3.vcpu, &self->ring3.kernel);
+	EXPECT_EQ(vmport_msg(&channel, VMPORT_MSG_RECVPAYLOAD, 1).bx, 's');
+	vmport_close(&channel);
+}
+
+TEST_F(ring3, feature_off_gp_or_module_parameter)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	enum tss_bitmap kind;
+
+	for (kind = BITMAP_NONE; kind < BITMAP_ALLOW; kind++) {
+		user_set_bitmap(&self->rpc, kind);
+		if (self->backdoor)
+			EXPECT_VERSION(user_run(&self->rpc, code_in, sizeof(code_in), in),
+				       sizeof(code_in));
+		else
+			EXPECT_GP(user_run(&self->rpc, code_in, sizeof(code_in), in), in);
+	}
+	for (self->rpc.iopl = 1; self->rpc.iopl < 3; self->rpc.iopl++) {
+		if (!self->backdoor)
+			EXPECT_GP(user_run(&self->rpc, code_out, sizeof(code_out), in), in);
+	}
+}
+
+TEST_F(ring3, capability_off_gp_or_module_parameter)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	if (self->backdoor)
+		EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in),
+			       sizeof(code_in));
+	else
+		EXPECT_GP(user_run(&self->plain, code_in, sizeof(code_in), in), in);
+}
+
+TEST_F(ring3, iopl_3_needs_no_feature)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	self->rpc.iopl = 3;
+	self->plain.iopl = 3;
+	EXPECT_VERSION(user_run(&self->rpc, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in), sizeof(code_in));
+}
+
+TEST_F(ring3, allowing_bitmap_needs_no_feature)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	user_set_bitmap(&self->rpc, BITMAP_ALLOW);
+	user_set_bitmap(&self->plain, BITMAP_ALLOW);
+	EXPECT_VERSION(user_run(&self->rpc, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in), sizeof(code_in));
+}
+
+TEST_F(ring3, wrong_magic_is_as_without)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	int i;
+
+	for (i = -1; i < 32; i++) {
+		in.ax = i < 0 ? 0 : VMPORT_MAGIC ^ (1u << i);
+		EXPECT_SAME(user_run(&self->ring3, code_in, sizeof(code_in), in),
+			    user_run(&self->plain, code_in, sizeof(code_in), in));
+		if (!self->backdoor)
+			EXPECT_GP(user_run(&self->ring3, code_in, sizeof(code_in), in), in);
+	}
+	EXPECT_SAME(user_run(&self->ring3, code_out, sizeof(code_out), in),
+		    user_run(&self->plain, code_out, sizeof(code_out), in));
+	EXPECT_SAME(user_run(&self->rpc, code_in, sizeof(code_in), in),
+		    user_run(&self->plain, code_in, sizeof(code_in), in));
+}
+
+/* Only the low half of RAX is the magic. */
+TEST_F(ring3, high_half_of_rax_does_not_count)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	/* mov %eax, %eax; in; done */
+	static const u8 code[] = { 0x89, 0xc0, 0xed, INT, DONE_VECTOR };
+
+	outcome = user_run(&self->ring3, code, sizeof(code), in);
+	EXPECT_VERSION(outcome, sizeof(code));
+}
+
+TEST_F(ring3, unowned_command_reaches_the_vmm_with_the_feature)
+{
+	static const u16 cmds[] = { 0, 2, 4, 5, 39, 40, 41, 69, 91, 255, 0xffff };
+	struct vmport_regs in;
+	struct outcome outcome;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
+		in = user_regs(cmds[i]);
+		outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+		EXPECT_PORT_IN(outcome, sizeof(code_in));
+		EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | in.cx);
+		EXPECT_EQ(outcome.frame.rdx, VMPORT_HIGH_DX | in.dx);
+
+		outcome = user_run(&self->ring3, code_out, sizeof(code_out), in);
+		EXPECT_EQ(outcome.nr_exits, 1);
+		EXPECT_EQ(outcome.exit_reason, KVM_EXIT_IO);
+		EXPECT_EQ(outcome.io[0].direction, KVM_EXIT_IO_OUT);
+		EXPECT_EQ(outcome.io[0].size, 4);
+		EXPECT_EQ(outcome.io[0].port, VMPORT_PORT);
+		EXPECT_EQ(outcome.io[0].data, VMPORT_MAGIC);
+		EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
+		EXPECT_EQ(outcome.frame.rax, VMPORT_HIGH_AX | VMPORT_MAGIC);
+	}
+}
+
+TEST_F(ring3, unowned_command_is_as_without_when_the_feature_is_off)
+{
+	struct vmport_regs in = user_regs(4);
+
+	EXPECT_SAME(user_run(&self->rpc, code_in, sizeof(code_in), in),
+		    user_run(&self->plain, code_in, sizeof(code_in), in));
+	EXPECT_SAME(user_run(&self->rpc, code_out, sizeof(code_out), in),
+		    user_run(&self->plain, code_out, sizeof(code_out), in));
+	if (!self->backdoor)
+		EXPECT_GP(user_run(&self->rpc, code_in, sizeof(code_in), in), in);
+}
+
+TEST(ring3_without_rpc_message_reaches_the_vmm)
+{
+	struct user user = user_create(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RING3);
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	EXPECT_VERSION(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
+	in = user_regs(VMPORT_CMD_MESSAGE);
+	EXPECT_PORT_IN(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
+	kvm_vm_free(user.vm);
+}
+
+#define CODE(_name, ...)	static const u8 _name[] = { __VA_ARGS__, INT, DONE_VECTOR }
+
+static void expect_as_without(struct __test_metadata *_metadata, struct _test_data_ring3 *self,
+			      const u8 *code, u32 size, struct vmport_regs in)
+{
+	EXPECT_SAME(user_run(&self->ring3, code, size, in),
+		    user_run(&self->plain, code, size, in));
+	EXPECT_SAME(user_run(&self->rpc, code, size, in),
+		    user_run(&self->plain, code, size, in));
+	if (!self->backdoor)
+		EXPECT_GP(user_run(&self->ring3, code, size, in), in);
+}
+
+#define EXPECT_AS_WITHOUT(_code)						\
+	expect_as_without(_metadata, self, _code, sizeof(_code), in)
+
+TEST_F(ring3, other_sizes_are_as_without)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	CODE(inb, 0xec);
+	CODE(outb, 0xee);
+	CODE(inw, 0x66, 0xed);
+	CODE(outw, 0x66, 0xef);
+
+	EXPECT_AS_WITHOUT(inb);
+	EXPECT_AS_WITHOUT(outb);
+	EXPECT_AS_WITHOUT(inw);
+	EXPECT_AS_WITHOUT(outw);
+}
+
+TEST_F(ring3, other_ports_are_as_without)
+{
+	static const u16 ports[] = { 0x5650, 0x5656, 0x5657, 0x5659, 0x565c, 0x0058, 0xd658, 0x80 };
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	int i;
+
+	CODE(in_imm, 0xe5, 0x58);
+	CODE(out_imm, 0xe7, 0x58);
+
+	for (i = 0; i < ARRAY_SIZE(ports); i++) {
+		in.dx = 0x77880000 | ports[i];
+		EXPECT_SAME(user_run(&self->ring3, code_in, sizeof(code_in), in),
+			    user_run(&self->plain, code_in, sizeof(code_in), in));
+		EXPECT_SAME(user_run(&self->ring3, code_out, sizeof(code_out), in),
+			    user_run(&self->plain, code_out, sizeof(code_out), in));
+		/* 0x5659 is in the module parameter's reach. */
+		if (!self->backdoor || ports[i] != 0x5659)
+			EXPECT_GP(user_run(&self->ring3, code_in, sizeof(code_in), in), in);
+	}
+	in = user_regs(VMPORT_CMD_GETVERSION);
+	EXPECT_AS_WITHOUT(in_imm);
+	EXPECT_AS_WITHOUT(out_imm);
+}
+
+TEST_F(ring3, string_instructions_are_as_without)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	/* mov %rsp, %rdi or %rsi first: memory that the user may use. */
+	static const u8 insl[] = { 0x48, 0x89, 0xe7, 0x6d, INT, DONE_VECTOR };
+	static const u8 outsl[] = { 0x48, 0x89, 0xe6, 0x6f, INT, DONE_VECTOR };
+
+	EXPECT_SAME(user_run(&self->ring3, insl, sizeof(insl), in),
+		    user_run(&self->plain, insl, sizeof(insl), in));
+	EXPECT_SAME(user_run(&self->ring3, outsl, sizeof(outsl), in),
+		    user_run(&self->plain, outsl, sizeof(outsl), in));
+	if (!self->backdoor)
+		EXPECT_EXCEPTION(user_run(&self->ring3, insl, sizeof(insl), in),
+				 GP_VECTOR, 0, 3);
+}
+
+static void expect_still_gp(struct __test_metadata *_metadata, struct _test_data_ring3 *self,
+			    const u8 *code, u32 size, struct vmport_regs in)
+{
+	struct outcome outcome = user_run(&self->ring3, code, size, in);
+
+	EXPECT_GP(outcome, in);
+	EXPECT_SAME(outcome, user_run(&self->plain, code, size, in));
+}
+
+#define EXPECT_STILL_GP(_code)							\
+	expect_still_gp(_metadata, self, _code, sizeof(_code), in)
+
+/* The registers are those of a call, the instruction is not. */
+TEST_F(ring3, other_privileged_instructions_still_gp)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	CODE(cli, 0xfa);
+	CODE(sti, 0xfb);
+	CODE(hlt, 0xf4);
+	CODE(clts, 0x0f, 0x06);
+	CODE(invd, 0x0f, 0x08);
+	CODE(rdmsr, 0x0f, 0x32);
+	CODE(wrmsr, 0x0f, 0x30);
+	CODE(mov_from_cr0, 0x0f, 0x20, 0xc0);
+	CODE(mov_to_cr3, 0x0f, 0x22, 0xd8);
+	CODE(mov_to_dr7, 0x0f, 0x23, 0xf8);
+	/* mov (%rbx), %rax: RBX is not canonical. */
+	CODE(load, 0x48, 0x8b, 0x03);
+
+	EXPECT_STILL_GP(cli);
+	EXPECT_STILL_GP(sti);
+	EXPECT_STILL_GP(hlt);
+	EXPECT_STILL_GP(clts);
+	EXPECT_STILL_GP(invd);
+	EXPECT_STILL_GP(rdmsr);
+	EXPECT_STILL_GP(wrmsr);
+	EXPECT_STILL_GP(mov_from_cr0);
+	EXPECT_STILL_GP(mov_to_cr3);
+	EXPECT_STILL_GP(mov_to_dr7);
+	EXPECT_STILL_GP(load);
+}
+
+TEST_F(ring3, gp_with_an_error_code_keeps_it)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	/* A gate that ring 3 may not use, and a selector past the GDT. */
+	CODE(int_30, 0xcd, 0x30);
+	CODE(mov_es, 0x8e, 0xc1);	/* mov %ecx, %es */
+
+	/* Not the exact code: software emulation has another one for gates. */
+	outcome = user_run(&self->ring3, int_30, sizeof(int_30), in);
+	EXPECT_EQ(outcome.nr_exits, 0);
+	EXPECT_EQ(outcome.frame.vector, GP_VECTOR);
+	EXPECT_EQ(outcome.frame.error_code & 7, 2);
+	EXPECT_EQ(outcome.frame.rip, user_rip(0));
+
+	in.cx = 0xfff8;
+	outcome = user_run(&self->ring3, mov_es, sizeof(mov_es), in);
+	EXPECT_EXCEPTION(outcome, GP_VECTOR, 0xfff8, 0);
+	EXPECT_SAME(outcome, user_run(&self->plain, mov_es, sizeof(mov_es), in));
+}
+
+TEST_F(ring3, other_exceptions_are_not_gp)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	CODE(ud2, 0x0f, 0x0b);
+	CODE(lock_in, 0xf0, 0xed);
+
+	EXPECT_EXCEPTION(user_run(&self->ring3, ud2, sizeof(ud2), in), UD_VECTOR, 0, 0);
+	EXPECT_SAME(user_run(&self->ring3, lock_in, sizeof(lock_in), in),
+		    user_run(&self->plain, lock_in, sizeof(lock_in), in));
+}
+
+TEST_F(ring3, redundant_prefixes)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	CODE(cs, 0x2e, 0xed);
+	CODE(es, 0x26, 0xed);
+	CODE(ss, 0x36, 0xed);
+	CODE(ds, 0x3e, 0xed);
+	CODE(fs, 0x64, 0xed);
+	CODE(gs, 0x65, 0xed);
+	CODE(rex, 0x40, 0xed);
+	CODE(rex_w, 0x48, 0xed);
+	CODE(rex_all, 0x4f, 0xed);
+	CODE(several, 0x2e, 0x65, 0x3e, 0x48, 0xed);
+
+#define EXPECT_VERSION_BY(_code)						\
+	EXPECT_VERSION(user_run(&self->ring3, _code, sizeof(_code), in), sizeof(_code))
+
+	EXPECT_VERSION_BY(cs);
+	EXPECT_VERSION_BY(es);
+	EXPECT_VERSION_BY(ss);
+	EXPECT_VERSION_BY(ds);
+	EXPECT_VERSION_BY(fs);
+	EXPECT_VERSION_BY(gs);
+	EXPECT_VERSION_BY(rex);
+	EXPECT_VERSION_BY(rex_w);
+	EXPECT_VERSION_BY(rex_all);
+	EXPECT_VERSION_BY(several);
+}
+
+/* A REX that is not the last prefix is none. */
+TEST_F(ring3, operand_size_prefix_in_every_place)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+
+	CODE(before, 0x66, 0x2e, 0xed);
+	CODE(behind, 0x2e, 0x66, 0xed);
+	CODE(stale_rex, 0x48, 0x66, 0xed);
+	CODE(twice, 0x66, 0x66, 0xed);
+
+	EXPECT_AS_WITHOUT(before);
+	EXPECT_AS_WITHOUT(behind);
+	EXPECT_AS_WITHOUT(stale_rex);
+	EXPECT_AS_WITHOUT(twice);
+}
+
+TEST_F(ring3, longest_instruction)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	u8 code[15 + 2] = { [14] = 0xed, [15] = INT, [16] = DONE_VECTOR };
+	u8 longer[16 + 2] = { [15] = 0xed, [16] = INT, [17] = DONE_VECTOR };
+
+	memset(code, 0x2e, 14);
+	EXPECT_VERSION(user_run(&self->ring3, code, sizeof(code), in), sizeof(code));
+
+	/* One more is #GP for its length alone. */
+	memset(longer, 0x2e, 15);
+	EXPECT_SAME(user_run(&self->ring3, longer, sizeof(longer), in),
+		    user_run(&self->plain, longer, sizeof(longer), in));
+	EXPECT_GP(user_run(&self->ring3, longer, sizeof(longer), in), in);
+}
+
+TEST_F(ring3, instruction_across_a_page_boundary)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	u32 at;
+
+	CODE(prefixed, 0x2e, 0x3e, 0xed);
+
+	for (at = 4096 - 3; at <= 4096; at++)
+		EXPECT_VERSION(user_run_at(&self->ring3, at, prefixed, sizeof(prefixed), in),
+			       at + sizeof(prefixed));
+}
+
+TEST_F(ring3, last_byte_before_an_unmapped_page)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	u64 *pte = user_pte(self->ring3.vm, self->ring3.kernel.cr3,
+			    (unsigned long)user_code + 4096, 1);
+	static const u8 in_only[] = { 0xed };
+	struct outcome outcome;
+
+	*pte &= ~(u64)PTE_PRESENT;
+	outcome = user_run_at(&self->ring3, 4095, in_only, sizeof(in_only), in);
+	/* Answered, and then the page fault of the next instruction. */
+	EXPECT_EQ(outcome.nr_exits, 0);
+	EXPECT_EQ(outcome.frame.vector, PF_VECTOR);
+	EXPECT_EQ(outcome.frame.rip, user_rip(4096));
+	EXPECT_EQ(outcome.frame.rax, 6);
+	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
+}
+
+/* In compatibility mode only the low halves count. */
+#define EXPECT_VERSION_LOW(_outcome, _rip)					\
+do {										\
+	const struct outcome __o = (_outcome);					\
+										\
+	EXPECT_EQ(__o.nr_exits, 0);						\
+	EXPECT_EQ(__o.frame.vector, DONE_VECTOR);				\
+	EXPECT_EQ(__o.frame.rip, _rip);						\
+	EXPECT_EQ((u32)__o.frame.rax, 6);					\
+	EXPECT_EQ((u32)__o.frame.rbx, VMPORT_MAGIC);				\
+	EXPECT_EQ((u32)__o.frame.rcx, 2);					\
+} while (0)
+
+TEST_F(ring3, compatibility_mode_32_bit)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	CODE(prefixed, 0x65, 0xed);
+	CODE(inw, 0x66, 0xed);
+
+	user_set_mode(&self->ring3, 32);
+	user_set_mode(&self->plain, 32);
+	user_set_mode(&self->rpc, 32);
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(code_in)));
+	outcome = user_run(&self->ring3, prefixed, sizeof(prefixed), in);
+	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(prefixed)));
+	EXPECT_SAME(user_run(&self->ring3, inw, sizeof(inw), in),
+		    user_run(&self->plain, inw, sizeof(inw), in));
+}
+
+/* 0x48 is no prefix here, but DEC EAX: then the magic is wrong. */
+TEST_F(ring3, compatibility_mode_has_no_rex)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	CODE(dec_in, 0x48, 0xed);
+
+	user_set_mode(&self->ring3, 32);
+	user_set_mode(&self->plain, 32);
+	EXPECT_SAME(user_run(&self->ring3, dec_in, sizeof(dec_in), in),
+		    user_run(&self->plain, dec_in, sizeof(dec_in), in));
+	in.ax++;
+	outcome = user_run(&self->ring3, dec_in, sizeof(dec_in), in);
+	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(dec_in)));
+}
+
+TEST_F(ring3, compatibility_mode_segment_base)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	user_set_mode(&self->ring3, 32);
+	self->ring3.sregs.cs.base = 0x12340;
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(code_in)) - 0x12340);
+}
+
+TEST_F(ring3, compatibility_mode_16_bit)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+	u64 base;
+
+	CODE(inl, 0x66, 0xed);
+
+	user_set_mode(&self->ring3, 16);
+	user_set_mode(&self->plain, 16);
+	base = (unsigned long)user_code & ~0xffffull;
+	self->ring3.sregs.cs.base = base;
+	self->plain.sregs.cs.base = base;
+	outcome = user_run(&self->ring3, inl, sizeof(inl), in);
+	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(inl)) - base);
+	/* Without the prefix it is a 16-bit access. */
+	EXPECT_SAME(user_run(&self->ring3, code_in, sizeof(code_in), in),
+		    user_run(&self->plain, code_in, sizeof(code_in), in));
+}
+
+TEST_F(ring3, trap_flag_traps_behind_the_call)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	self->ring3.rflags = X86_EFLAGS_TF;
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_EXCEPTION(outcome, DB_VECTOR, 0, 1);
+	EXPECT_EQ(outcome.frame.rax, 6);
+	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
+}
+
+TEST_F(ring3, host_single_step_stops_behind_the_call)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct kvm_regs regs;
+	struct outcome outcome;
+
+	self->ring3.debug = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_EQ(outcome.nr_exits, 1);
+	EXPECT_EQ(outcome.exit_reason, KVM_EXIT_DEBUG);
+	EXPECT_EQ(self->ring3.vcpu->run->debug.arch.pc, user_rip(1));
+	vcpu_regs_get(self->ring3.vcpu, &regs);
+	EXPECT_EQ(regs.rip, user_rip(1));
+	EXPECT_EQ(regs.rax, 6);
+}
+
+/* A #GP of ring 0 is the kernel's own, feature or not. */
+TEST_F(ring3, gp_in_ring_0_is_untouched)
+{
+	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	CODE(load, 0x48, 0x8b, 0x03);
+	CODE(store, 0x48, 0x89, 0x03);
+
+	self->ring3.sregs = self->ring3.kernel;
+	self->plain.sregs = self->plain.kernel;
+	outcome = user_run(&self->ring3, load, sizeof(load), in);
+	EXPECT_EQ(outcome.nr_exits, 0);
+	EXPECT_EQ(outcome.frame.vector, GP_VECTOR);
+	EXPECT_EQ(outcome.frame.error_code, 0);
+	EXPECT_EQ(outcome.frame.rip, user_rip(0));
+	EXPECT_EQ(outcome.frame.cs & 3, 0);
+	EXPECT_SAME(outcome, user_run(&self->plain, load, sizeof(load), in));
+	EXPECT_SAME(user_run(&self->ring3, store, sizeof(store), in),
+		    user_run(&self->plain, store, sizeof(store), in));
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_VMPORT));
+
+	return test_harness_run(argc, argv);
+}
