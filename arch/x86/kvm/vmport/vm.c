@@ -219,6 +219,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 
 static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
+	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
 	struct kvm_vmport_state arg;
 	int r;
 
@@ -227,16 +228,19 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 
 	arg.error = KVM_VMPORT_ERR_NONE;
 	arg.error_offset = 0;
-	if (!state_arg_ok(&arg)) {
+	if (!vmport) {
+		arg.error = KVM_VMPORT_ERR_FEATURE;
+		r = -EPERM;
+	} else if (!state_arg_ok(&arg)) {
 		arg.error = KVM_VMPORT_ERR_RESERVED;
 		r = -EINVAL;
 	} else if (copy_to_user(argp, &arg, sizeof(arg))) {
 		/* After the change it would be too late for an error. */
 		return -EFAULT;
 	} else {
-		mutex_lock(&kvm->arch.vmport->lock);
+		mutex_lock(&vmport->lock);
 		r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
-		mutex_unlock(&kvm->arch.vmport->lock);
+		mutex_unlock(&vmport->lock);
 	}
 
 	if (copy_to_user(argp, &arg, sizeof(arg)))
@@ -246,21 +250,24 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 
 static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
+	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
 	struct kvm_vmport_attr attr;
 	int r;
 
 	if (copy_from_user(&attr, argp, sizeof(attr)))
 		return -EFAULT;
 
-	attr.error = KVM_VMPORT_ERR_NONE;
+	attr.error = vmport ? KVM_VMPORT_ERR_NONE : KVM_VMPORT_ERR_FEATURE;
 	/* After a change it would be too late for an error. */
 	if (copy_to_user(argp, &attr, sizeof(attr)))
 		return -EFAULT;
+	if (!vmport)
+		return -EPERM;
 
-	mutex_lock(&kvm->arch.vmport->lock);
+	mutex_lock(&vmport->lock);
 	r = ioctl == KVM_VMPORT_GET_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
 					   kvm_vmport_set_attr(kvm, &attr);
-	mutex_unlock(&kvm->arch.vmport->lock);
+	mutex_unlock(&vmport->lock);
 
 	if (copy_to_user(argp, &attr, sizeof(attr)))
 		return -EFAULT;
@@ -284,8 +291,6 @@ int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 
 	if (!is_state && !is_attr)
 		return -ENOTTY;
-	if (!READ_ONCE(kvm->arch.vmport))
-		return -EPERM;
 
 	return is_state ? state_ioctl(kvm, ioctl, argp) : attr_ioctl(kvm, ioctl, argp);
 }

@@ -14,8 +14,12 @@
 #define DONE_VECTOR	0x81
 #define INT		0xcd
 
+#ifndef X86_EFLAGS_TF
 #define X86_EFLAGS_TF	BIT(8)
+#endif
+#ifndef X86_EFLAGS_RF
 #define X86_EFLAGS_RF	BIT(16)
+#endif
 
 #define PTE_PRESENT	0x1
 #define PTE_USER	0x4
@@ -306,6 +310,18 @@ do {										\
 static const u8 code_in[] = { 0xed, INT, DONE_VECTOR };
 static const u8 code_out[] = { 0xef, INT, DONE_VECTOR };
 
+/* The module parameter that opens the port to ring 3 in all VMs. */
+static bool backdoor_parameter(void)
+{
+	FILE *file = fopen("/sys/module/kvm/parameters/enable_vmware_backdoor", "r");
+	int value;
+
+	TEST_ASSERT(file, "No module parameter enable_vmware_backdoor");
+	value = fgetc(file);
+	fclose(file);
+	return value == 'Y';
+}
+
 FIXTURE(ring3) {
 	struct user ring3;	/* RPC and RING3 */
 	struct user rpc;	/* without RING3 */
@@ -318,7 +334,7 @@ FIXTURE_SETUP(ring3)
 	self->ring3 = user_create(VMPORT_RING3);
 	self->rpc = user_create(VMPORT_RPC);
 	self->plain = user_create(0);
-	self->backdoor = get_kvm_param_bool("enable_vmware_backdoor");
+	self->backdoor = backdoor_parameter();
 }
 
 FIXTURE_TEARDOWN(ring3)

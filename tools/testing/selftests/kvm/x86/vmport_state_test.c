@@ -797,42 +797,42 @@ TEST_F(state, channel_errors)
 	vmport_blob_free(&unchanged);
 
 #define EXPECT_CHANNEL(_which, _field, _bytes, _value, _errno, _error)	\
-	expect_field(_metadata, self, __LINE__, o._which + SECTION,			\
+	expect_field(_metadata, self, __LINE__, (_which) + SECTION,			\
 		     sizeof(struct kvm_vmport_blob_channel),			\
 		     offsetof(struct kvm_vmport_blob_channel, _field),		\
 		     _bytes, _value, _errno, _error)
 
-	EXPECT_CHANNEL(tclo_run, id, 2, 128, EINVAL, KVM_VMPORT_ERR_CHANNEL_ID);
-	EXPECT_CHANNEL(tclo_run, id, 2, 0xffff, EINVAL, KVM_VMPORT_ERR_CHANNEL_ID);
-	EXPECT_CHANNEL(rpci2, id, 2, 0, EINVAL, KVM_VMPORT_ERR_ORDER);
-	EXPECT_CHANNEL(tclo_given, id, 2, 3, EINVAL, KVM_VMPORT_ERR_ORDER);
-	EXPECT_CHANNEL(tclo_given, id, 2, 2, EINVAL, KVM_VMPORT_ERR_ORDER);
-	EXPECT_CHANNEL(rpci, protocol, 4, 0, EINVAL, KVM_VMPORT_ERR_PROTOCOL);
-	EXPECT_CHANNEL(rpci, protocol, 4, VMPORT_RPCI | VMPORT_COOKIE, EINVAL,
+	EXPECT_CHANNEL(o.tclo_run, id, 2, 128, EINVAL, KVM_VMPORT_ERR_CHANNEL_ID);
+	EXPECT_CHANNEL(o.tclo_run, id, 2, 0xffff, EINVAL, KVM_VMPORT_ERR_CHANNEL_ID);
+	EXPECT_CHANNEL(o.rpci2, id, 2, 0, EINVAL, KVM_VMPORT_ERR_ORDER);
+	EXPECT_CHANNEL(o.tclo_given, id, 2, 3, EINVAL, KVM_VMPORT_ERR_ORDER);
+	EXPECT_CHANNEL(o.tclo_given, id, 2, 2, EINVAL, KVM_VMPORT_ERR_ORDER);
+	EXPECT_CHANNEL(o.rpci, protocol, 4, 0, EINVAL, KVM_VMPORT_ERR_PROTOCOL);
+	EXPECT_CHANNEL(o.rpci, protocol, 4, VMPORT_RPCI | VMPORT_COOKIE, EINVAL,
 		       KVM_VMPORT_ERR_PROTOCOL);
-	EXPECT_CHANNEL(rpci, flags, 2, 0x10 | KVM_VMPORT_CHANNEL_COOKIE | KVM_VMPORT_CHANNEL_SEND,
+	EXPECT_CHANNEL(o.rpci, flags, 2, 0x10 | KVM_VMPORT_CHANNEL_COOKIE | KVM_VMPORT_CHANNEL_SEND,
 		       EINVAL, KVM_VMPORT_ERR_FLAGS);
 	/* A cookie that nobody asked for. */
-	EXPECT_CHANNEL(rpci, flags, 2, KVM_VMPORT_CHANNEL_SEND, EINVAL, KVM_VMPORT_ERR_FLAGS);
-	EXPECT_CHANNEL(rpci2, cookie_low, 4, 1, EINVAL, KVM_VMPORT_ERR_FLAGS);
+	EXPECT_CHANNEL(o.rpci, flags, 2, KVM_VMPORT_CHANNEL_SEND, EINVAL, KVM_VMPORT_ERR_FLAGS);
+	EXPECT_CHANNEL(o.rpci2, cookie_low, 4, 1, EINVAL, KVM_VMPORT_ERR_FLAGS);
 	/* A message without its flag. */
-	EXPECT_CHANNEL(rpci, flags, 2, KVM_VMPORT_CHANNEL_COOKIE, EINVAL, KVM_VMPORT_ERR_FLAGS);
-	EXPECT_CHANNEL(rpci2, flags, 2, 0, EINVAL, KVM_VMPORT_ERR_FLAGS);
+	EXPECT_CHANNEL(o.rpci, flags, 2, KVM_VMPORT_CHANNEL_COOKIE, EINVAL, KVM_VMPORT_ERR_FLAGS);
+	EXPECT_CHANNEL(o.rpci2, flags, 2, 0, EINVAL, KVM_VMPORT_ERR_FLAGS);
 	/* Only TCLO runs anything, and not while it is being given. */
-	EXPECT_CHANNEL(rpci2, flags, 2, KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN, EINVAL,
+	EXPECT_CHANNEL(o.rpci2, flags, 2, KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN, EINVAL,
 		       KVM_VMPORT_ERR_FLAGS);
 	/* Sizes and positions. */
-	EXPECT_CHANNEL(rpci, send_size, 4, 65537, E2BIG, KVM_VMPORT_ERR_MESSAGE_SIZE);
-	EXPECT_CHANNEL(rpci, send_size, 4, 8, EINVAL, KVM_VMPORT_ERR_POSITION);
-	EXPECT_CHANNEL(rpci, send_size, 4, 9, EINVAL, KVM_VMPORT_ERR_POSITION);
-	EXPECT_CHANNEL(rpci2, recv_done, 4, 10, EINVAL, KVM_VMPORT_ERR_POSITION);
-	EXPECT_CHANNEL(rpci2, recv_done, 4, 0xffffffff, EINVAL, KVM_VMPORT_ERR_POSITION);
-	EXPECT_CHANNEL(rpci2, recv_size, 4, KVM_VMPORT_MAX_REPLY + 1, E2BIG,
+	EXPECT_CHANNEL(o.rpci, send_size, 4, 65537, E2BIG, KVM_VMPORT_ERR_MESSAGE_SIZE);
+	EXPECT_CHANNEL(o.rpci, send_size, 4, 8, EINVAL, KVM_VMPORT_ERR_POSITION);
+	EXPECT_CHANNEL(o.rpci, send_size, 4, 9, EINVAL, KVM_VMPORT_ERR_POSITION);
+	EXPECT_CHANNEL(o.rpci2, recv_done, 4, 10, EINVAL, KVM_VMPORT_ERR_POSITION);
+	EXPECT_CHANNEL(o.rpci2, recv_done, 4, 0xffffffff, EINVAL, KVM_VMPORT_ERR_POSITION);
+	EXPECT_CHANNEL(o.rpci2, recv_size, 4, KVM_VMPORT_MAX_REPLY + 1, E2BIG,
 		       KVM_VMPORT_ERR_REPLY_SIZE);
 	/* Requests. */
-	EXPECT_CHANNEL(rpci2, request, 8, 3, EINVAL, KVM_VMPORT_ERR_REQUEST);
-	EXPECT_CHANNEL(tclo_given, request, 8, 7, EINVAL, KVM_VMPORT_ERR_REQUEST);
-	EXPECT_CHANNEL(tclo_given, request, 8, ~0ull, EINVAL, KVM_VMPORT_ERR_REQUEST);
+	EXPECT_CHANNEL(o.rpci2, request, 8, 3, EINVAL, KVM_VMPORT_ERR_REQUEST);
+	EXPECT_CHANNEL(o.tclo_given, request, 8, 7, EINVAL, KVM_VMPORT_ERR_REQUEST);
+	EXPECT_CHANNEL(o.tclo_given, request, 8, ~0ull, EINVAL, KVM_VMPORT_ERR_REQUEST);
 }
 
 TEST_F(state, channel_data_cut)
@@ -879,6 +879,8 @@ TEST_F(state, tclo_errors)
 		     _bytes, _value, _errno, _error)
 
 	EXPECT_TCLO(next_id, 8, 0, EINVAL, KVM_VMPORT_ERR_REQUEST);
+	/* So large that the next ones would wrap around. */
+	EXPECT_TCLO(next_id, 8, ~0ull, EINVAL, KVM_VMPORT_ERR_REQUEST);
 	EXPECT_TCLO(reserved32, 4, 1, EINVAL, KVM_VMPORT_ERR_RESERVED);
 	EXPECT_REQUEST(queued, id, 8, 7, EINVAL, KVM_VMPORT_ERR_REQUEST);
 	EXPECT_REQUEST(queued, id, 8, 0, EINVAL, KVM_VMPORT_ERR_REQUEST);
@@ -1194,7 +1196,7 @@ TEST_F(state, the_largest_state)
 			.recv_size = KVM_VMPORT_MAX_REPLY,
 			.recv_done = KVM_VMPORT_MAX_REPLY,
 		}, data, data);
-	pos = vmport_blob_begin_tclo(&blob, ~0ull, KVM_VMPORT_MAX_TCLO);
+	pos = vmport_blob_begin_tclo(&blob, 99, KVM_VMPORT_MAX_TCLO);
 	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++)
 		vmport_blob_add_request(&blob, i + 1, KVM_VMPORT_REQUEST_ANSWERED, data,
 					KVM_VMPORT_MAX_MESSAGE);
