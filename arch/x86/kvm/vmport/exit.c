@@ -18,6 +18,9 @@
 #include "command.h"
 #include "vmport.h"
 
+#define CREATE_TRACE_POINTS
+#include "vmport_trace.h"
+
 /* The longest instruction that the architecture allows. */
 #define INSN_BYTES_MAX	15
 
@@ -75,11 +78,18 @@ static bool can_call(struct kvm_vcpu *vcpu)
 static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
+	bool answered;
+
+	trace_kvm_vmport_call(vcpu->vcpu_id, call->regs.bx, call->regs.cx, call->regs.dx);
 
 	call->vcpu = vcpu;
 	call->config = srcu_dereference(vmport->config, &vcpu->kvm->srcu);
 	call->state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
-	return vmport_command(call) == VMPORT_DONE;
+	answered = vmport_command(call) == VMPORT_DONE;
+
+	trace_kvm_vmport_result(vcpu->vcpu_id, answered, call->regs.ax, call->regs.bx,
+				call->regs.cx);
+	return answered;
 }
 
 /**
