@@ -155,7 +155,7 @@ TEST("fault 5: an error anywhere in a blob leaves the old state as it was, whole
 	vm_free(vm);
 }
 
-TEST("fault 6: no clock travels: the blob does not depend on the time, and time answers are the new host's")
+TEST("fault 6: no clock travels: the blob is the same at any time, time is the new host's")
 {
 	struct vmport_regs regs = { .ax = VMPORT_MAGIC, .cx = 23 };
 	struct vm *vm = vm_new(SLEEPING);

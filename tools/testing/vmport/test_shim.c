@@ -75,7 +75,7 @@ static void destroy_locked(void)
 	mutex_destroy(&first);
 }
 
-TEST("shims: a mutex taken twice, not taken, destroyed while held or taken in another order aborts")
+TEST("shims: a mutex taken twice, not at all, in another order or destroyed while held aborts")
 {
 	CHECK(aborts(lock_twice));
 	CHECK(aborts(unlock_unlocked));

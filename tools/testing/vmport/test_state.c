@@ -28,7 +28,7 @@ CONVERSATION("the empty state is a header of 32 bytes and nothing else")
 	free(blob);
 }
 
-TEST("packing: into a buffer of each size too small nothing is written past it, and what is needed is said")
+TEST("packing: a buffer too small, of any size, is not overrun, and what is needed is said")
 {
 	struct vm *vm = vm_new(SLEEPING);
 	size_t size, needed, room;
@@ -262,7 +262,7 @@ static void converse(u64 seed, unsigned int steps, u32 sane, bool limited)
 	CHECK_EQ(shim_live_bytes(), 0);
 }
 
-TEST("round trip at every step of random conversations: migrated, fast and plain VMs answer the same")
+TEST("round trip at every step of random conversations: migrated, fast and plain VMs agree")
 {
 	u64 seed;
 
@@ -476,7 +476,7 @@ static void mutate(struct rng *rng, u8 *blob, size_t size)
 	}
 }
 
-TEST("50,000 random changes of blobs from random conversations: none crashes, leaks or half applies")
+TEST("50,000 random changes of random blobs: none crashes, leaks or half applies")
 {
 	static struct outcome outcome;
 	unsigned long accepted = 0;

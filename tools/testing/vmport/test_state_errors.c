@@ -99,7 +99,7 @@ TEST("error CHECKSUM, and RESERVED in the header")
 	check_header(24, 8, 1ull << 63, true, -EINVAL, KVM_VMPORT_ERR_RESERVED, 24);
 }
 
-TEST("error SECTION: a section header cut, a payload longer than the blob or with its length wrapped")
+TEST("error SECTION: a section header cut, a payload longer than the blob, a length that wraps")
 {
 	static const u64 sizes[] = { 1, 9, 1ull << 32, U64_MAX, U64_MAX - 15, U64_MAX - 47 };
 	struct vm *vm = vm_new(SLEEPING);
@@ -223,7 +223,7 @@ TEST("error SECTION: padding that is cut off at the blob's end")
 	vm_free(vm);
 }
 
-TEST("error ORDER: sections not ascending, TCLO and guestinfo twice, channels not ascending or twice")
+TEST("error ORDER: sections or channels not ascending, or one of them twice")
 {
 	struct kvm_vmport_blob_channel channel = rpci_channel();
 	struct vm *vm = vm_new(SLEEPING);
