@@ -26,6 +26,8 @@ key=$({ echo "$K_VERSION"; [ "$variant" = stock ] || cat "$patches"/*.patch; } |
 tree=$cache/kvm/$K_ABI-$variant-$key
 kvm=$tree/arch/x86/kvm
 mkdir -p "$cache/kvm"
+# What an earlier version of this script left there.
+[ ! -L "$build/kvm-$variant" ] || rm "$build/kvm-$variant"
 exec 8>"$cache/kvm/.lock-$variant"
 flock 8
 
@@ -87,5 +89,7 @@ if [ "$variant" != stock ]; then
 	copy_changed "$top/include/uapi/linux/kvm_vmport.h"
 fi
 step "building KVM modules ($variant)" build_modules "$@"
-mkdir -p "$build"
-ln -sfn "$kvm" "$build/kvm-$variant"
+# Copies, made under the lock: another checkout may build in the same tree next.
+mkdir -p "$build/kvm-$variant"
+cp "$kvm"/*.ko "$build/kvm-$variant/"
+ln -sfn "$kvm" "$build/kvm-$variant/tree"

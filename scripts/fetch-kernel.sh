@@ -131,19 +131,33 @@ newest_cached() {
 		done
 }
 
-if find_version; then
-	dir=$kernels/$version-${abi##*+}
-	if ! is_whole "$dir"; then
-		[ ! -d "$dir" ] || note "the cached kernel $version is damaged: fetching it again"
+dir=
+fetch_log=
+for try in 1 2; do
+	find_version || break
+	newest=$kernels/$version-${abi##*+}
+	if ! is_whole "$newest"; then
+		[ ! -d "$newest" ] || note "the cached kernel $version is damaged: fetching it again"
 		need_space "$kernels" 3000
 		ensure_packages make gcc bison flex libelf-dev xz-utils rsync
-		step "fetching kernel $version" unpack "$dir"
+		attempt "fetching kernel $version" unpack "$newest"
+		if [ "$attempt_status" != 0 ]; then
+			rm -rf "$newest.tmp"
+			fetch_log=$attempt_log
+			# The lists may name a version that the archive has dropped.
+			[ $try = 2 ] || apt_update >"$log_dir/apt-update.log" 2>&1
+			continue
+		fi
 	fi
-else
+	dir=$newest
+	break
+done
+if [ -z "$dir" ]; then
+	reason="check the network and run apt-get update"
+	[ -z "$fetch_log" ] || reason="$(apt_reason "$fetch_log") ($fetch_log)"
 	dir=$(newest_cached)
-	[ -n "$dir" ] || die "no $series kernel in the package lists and none cached:" \
-		"check the network and run apt-get update"
-	note "no $series kernel can be fetched, using the cached one"
+	[ -n "$dir" ] || die "no $series kernel can be fetched and none is cached: $reason"
+	note "no newer $series kernel can be fetched, using the cached one: $reason"
 fi
 ln -sfn "$dir/env" "$kernels/current"
 note "kernel $(sed -n "s/^K_VERSION='\(.*\)'/\1/p" "$dir/env")"

@@ -10,10 +10,11 @@ set -eu
 build=${BUILD:-$top/build}
 cache=${KVM_VMPORT_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvm-vmport}
 log_dir=$build/log
-mkdir -p "$log_dir" "$cache" || {
-	echo "error: cannot write to $build and $cache: set BUILD and KVM_VMPORT_CACHE" >&2
+if ! mkdir -p "$log_dir" "$cache" 2>/dev/null || [ ! -w "$build" ] || [ ! -w "$log_dir" ] ||
+	[ ! -w "$cache" ]; then
+	echo "error: cannot write to $build and $cache: run this as root, or set BUILD and KVM_VMPORT_CACHE" >&2
 	exit 1
-}
+fi
 # shellcheck disable=SC2034 # for those who source this
 jobs=${JOBS:-$(nproc)}
 
@@ -28,18 +29,33 @@ note() {
 	echo "# $*"
 }
 
-# step TEXT COMMAND...: run a part of the set-up; its output goes to a log.
-step() {
-	step_text=$1
+# attempt TEXT COMMAND...: run a part of the set-up; its output goes to a log and
+# its status to $attempt_status.  It stops at its first failing command, for
+# which neither it nor this may stand in a condition: there the shell ignores
+# "set -e", and a function would go on after a failed download or copy.
+attempt() {
+	attempt_text=$1
 	shift
-	step_log=$log_dir/$(echo "$step_text" | tr -c 'A-Za-z0-9._\n' '-').log
-	step_start=$(date +%s)
-	note "$step_text ..."
-	if ! "$@" >"$step_log" 2>&1 </dev/null; then
-		tail -n 20 "$step_log" | sed 's/^/#   /' >&2
-		die "$step_text failed: the whole output is in $step_log"
+	attempt_log=$log_dir/$(echo "$attempt_text" | tr -c 'A-Za-z0-9._\n' '-').log
+	attempt_start=$(date +%s)
+	note "$attempt_text ..."
+	set +e
+	(
+		set -e
+		"$@"
+	) >"$attempt_log" 2>&1 </dev/null
+	attempt_status=$?
+	set -e
+	[ $attempt_status != 0 ] || note "$attempt_text: $(($(date +%s) - attempt_start)) s"
+}
+
+# step TEXT COMMAND...: the same, where there is no going on after a failure.
+step() {
+	attempt "$@"
+	if [ $attempt_status != 0 ]; then
+		tail -n 20 "$attempt_log" | sed 's/^/#   /' >&2
+		die "$attempt_text failed: the whole output is in $attempt_log"
 	fi
-	note "$step_text: $(($(date +%s) - step_start)) s"
 }
 
 need_root() {
@@ -69,6 +85,21 @@ install_packages() {
 	apt-get install -y -q --no-install-recommends "$@"
 }
 
+# apt_reason LOG: what to do about what apt says
+apt_reason() {
+	if grep -q -e 'resolving' -e 'Could not connect' -e 'Failed to fetch' "$1"; then
+		echo "the archive cannot be reached, check the network"
+	elif grep -q -e 'Unable to locate package' -e 'no installation candidate' "$1"; then
+		echo "the machine's apt sources do not have it, add Debian's main archive"
+	elif grep -q -e 'No space left' -e 'enough free space' "$1"; then
+		echo "the disk is full, free some space"
+	elif grep -q -e 'Could not get lock' -e 'dpkg was interrupted' "$1"; then
+		echo "another apt is at work or was interrupted, let it end or run dpkg --configure -a"
+	else
+		grep '^E:' "$1" | head -n 1
+	fi
+}
+
 # ensure_packages PACKAGE...: install those that are missing
 ensure_packages() {
 	missing=
@@ -80,8 +111,10 @@ ensure_packages() {
 	need_root "installing$missing"
 	need_space / 1000
 	# shellcheck disable=SC2086 # a list
-	step "installing$(echo "$missing" | awk '{ print " " NF " packages" }')" \
+	attempt "installing$(echo "$missing" | awk '{ print " " NF " packages" }')" \
 		install_packages $missing
+	[ $attempt_status = 0 ] ||
+		die "cannot install$missing: $(apt_reason "$attempt_log") ($attempt_log)"
 }
 
 codename() {

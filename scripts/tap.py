@@ -74,6 +74,9 @@ class Merger:
             self.stock[program["name"]] = status
         elif program["where"] == "vmport":
             before = self.stock.get(program["name"])
+            if before == status == SKIPPED:
+                self.result(True, "KVM's own " + name, "not supported here")
+                return
             if before != status:
                 for line in program["lines"][-10:]:
                     self.say("# " + line)

@@ -8,6 +8,12 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
 
+# In a session of their own, see below.
+suites_only=
+if [ "${1:-}" = --suites ]; then
+	suites_only=1
+	shift
+fi
 [ $# -gt 0 ] || set -- unit build lane demo
 for suite in "$@"; do
 	case $suite in
@@ -15,9 +21,6 @@ for suite in "$@"; do
 	*) die "no suite $suite: there are unit, build, lane, demo" ;;
 	esac
 done
-
-exec 6>"$build/.test-lock"
-flock -n 6 || die "another make test runs in this checkout: wait for it"
 
 # result STATUS NAME
 result() {
@@ -35,7 +38,7 @@ set_up() {
 	status=0
 	"$@" 2>&1 || status=$?
 	result "$status" "$set_up_name"
-	return $status
+	return "$status"
 }
 
 suite_unit() {
@@ -46,22 +49,31 @@ suite_unit() {
 	result "$status" "the engine's unit tests end with status 0"
 }
 
-# The machine code of a module; its data has line numbers in it.
+# code_of MODULE FILE: the machine code and the constants of a module; its tables
+# of warnings have line numbers in them.  To a file that can seek, as objcopy
+# must, and never nothing, which would equal nothing.
 code_of() {
-	objcopy -O binary -j .text -j .noinstr.text -j .init.text "$1" /dev/stdout | sha256sum
+	objcopy -O binary -j .text -j .noinstr.text -j .init.text -j .rodata "$1" "$2" &&
+		[ -s "$2" ]
+}
+
+# same_code MODULE VARIANT VARIANT
+same_code() {
+	code_of "$build/kvm-$2/$1.ko" "$build/kvm-$2/$1.code" &&
+		code_of "$build/kvm-$3/$1.ko" "$build/kvm-$3/$1.code" &&
+		cmp "$build/kvm-$2/$1.code" "$build/kvm-$3/$1.code"
 }
 
 suite_build() {
 	set_up "the kernel's source, headers and image are there" "$top/scripts/fetch-kernel.sh" ||
 		return 0
 	for variant in on off stock; do
-		set_up "the three modules build ($variant)" "$top/scripts/build-kvm.sh" $variant ||
+		set_up "the three modules build ($variant)" "$top/scripts/build-kvm.sh" "$variant" ||
 			return 0
 	done
 	for module in kvm kvm-amd kvm-intel; do
 		status=0
-		[ "$(code_of "$build/kvm-off/$module.ko")" = \
-			"$(code_of "$build/kvm-stock/$module.ko")" ] || status=1
+		same_code "$module" off stock 2>&1 || status=1
 		result "$status" "$module.ko without CONFIG_KVM_VMPORT has the code of the stock module"
 	done
 }
@@ -81,6 +93,35 @@ suite_demo() {
 	result "$status" "the demo ends with PASS"
 }
 
-for suite in "$@"; do
-	"suite_$suite"
-done | python3 "$top/scripts/tap.py"
+if [ "$suites_only" ]; then
+	# A suite that ends in the middle has not passed.
+	trap '[ "$suites_only" = ended ] || echo "not ok - the suite $suite runs to its end"' EXIT
+	trap 'exit 1' HUP INT TERM
+	number=0
+	for suite in "$@"; do
+		number=$((number + 1))
+		note "suite $number of $#: $suite"
+		start=$(date +%s)
+		"suite_$suite"
+		note "suite $suite: $(($(date +%s) - start)) s"
+	done
+	suites_only=ended
+	exit 0
+fi
+
+exec 6>"$build/.test-lock"
+flock -n 6 || die "another make test runs in this checkout: wait for it"
+
+# The suites run in a session of their own, so that all that they started can be
+# ended with them, QEMU too, whichever process a signal was sent to.
+dir=$(mktemp -d)
+mkfifo "$dir/results"
+setsid "$0" --suites "$@" >"$dir/results" </dev/null 6>&- &
+suites=$!
+trap 'rm -rf "$dir"' EXIT
+trap 'kill -TERM -- "-$suites" 2>/dev/null; exit 130' HUP INT TERM
+status=0
+python3 "$top/scripts/tap.py" <"$dir/results" &
+wait $! || status=$?
+wait "$suites" || status=1
+exit $status

@@ -34,6 +34,10 @@ struct kvm_vmport {
 
 DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 
+bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
+bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
+bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
+
 #ifdef CONFIG_KVM_VMPORT
 static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
 {
@@ -44,17 +48,6 @@ static inline bool kvm_vmport_has_feature(struct kvm *kvm, u64 feature)
 {
 	return kvm_vmport_is_enabled(kvm) && (kvm->arch.vmport->features & feature);
 }
-#else
-static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
-{
-	return false;
-}
-
-static inline bool kvm_vmport_has_feature(struct kvm *kvm, u64 feature)
-{
-	return false;
-}
-#endif
 
 /* VMware lets ring 3 in; on hardware that needs a #GP intercept. */
 static inline bool kvm_is_vmware_ring3_allowed(struct kvm *kvm)
@@ -62,10 +55,6 @@ static inline bool kvm_is_vmware_ring3_allowed(struct kvm *kvm)
 	return enable_vmware_backdoor ||
 	       kvm_vmport_has_feature(kvm, KVM_VMPORT_FEATURE_RING3);
 }
-
-bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
-bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
-bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 
 /* A 32-bit access on the port, to a VM that has the interface enabled? */
 static inline bool kvm_vmport_is_access(struct kvm_vcpu *vcpu, int size, u16 port)
@@ -100,6 +89,17 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
 {
 	return kvm_vmport_is_enabled(vcpu->kvm) && kvm_vmport_gp(vcpu, r);
 }
+#else
+/*
+ * Macros, as even a constant inline function changes how the code around it is
+ * compiled; with these KVM's object code is that of the unpatched source.
+ */
+#define kvm_vmport_is_enabled(kvm)		false
+#define kvm_is_vmware_ring3_allowed(kvm)	enable_vmware_backdoor
+#define kvm_vmport_is_access(vcpu, size, port)	false
+#define kvm_vmport_pio(vcpu, size, port, in)	false
+#define kvm_vmport_handle_gp(vcpu, r)		false
+#endif /* CONFIG_KVM_VMPORT */
 
 int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap);
 int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
