@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -29,26 +30,37 @@ void tap_context(const char *fmt, ...)
 	va_end(args);
 }
 
+/* One line of what can be printed: keys and values hold any byte. */
+static void print_comment(const char *text)
+{
+	printf("# ");
+	for (; *text; text++)
+		putchar(isprint((unsigned char)*text) ? *text : '?');
+	printf("\n");
+}
+
 void tap_note(const char *fmt, ...)
 {
+	char text[512];
 	va_list args;
 
 	va_start(args, fmt);
-	printf("# ");
-	vprintf(fmt, args);
-	printf("\n");
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	print_comment(text);
 }
 
 void tap_fail(const char *file, int line, const char *fmt, ...)
 {
+	char what[512], text[1024];
 	va_list args;
 
 	va_start(args, fmt);
-	printf("# %s:%d: ", file, line);
-	vprintf(fmt, args);
-	printf("%s%s\n", context[0] ? "; at " : "", context);
+	vsnprintf(what, sizeof(what), fmt, args);
 	va_end(args);
+	snprintf(text, sizeof(text), "%s:%d: %s%s%s", file, line, what,
+		 context[0] ? "; at " : "", context);
+	print_comment(text);
 	fflush(stdout);
 	/* Not exit(): what the test has left behind is of no interest. */
 	_exit(1);

@@ -368,6 +368,8 @@ void get_random_bytes(void *buf, size_t len)
 		*bytes++ = mix(&random_state);
 }
 
+u64 shim_hash_bits = U64_MAX;
+
 u64 siphash(const void *data, size_t len, const siphash_key_t *key)
 {
 	u64 hash = key->key[0] ^ len;
@@ -378,7 +380,7 @@ u64 siphash(const void *data, size_t len, const siphash_key_t *key)
 		hash = mix(&hash);
 	}
 	hash ^= key->key[1];
-	return mix(&hash);
+	return mix(&hash) & shim_hash_bits;
 }
 
 u32 crc32c(u32 crc, const void *address, unsigned int length)

@@ -31,6 +31,8 @@ void shim_check_idle(void);
 void shim_random_seed(u64 seed);
 /* When set, get_random_bytes() asks it. */
 extern void (*shim_random_hook)(void *buf, size_t len);
+/* Bits that siphash() gives; without any, all keys collide. */
+extern u64 shim_hash_bits;
 
 void shim_set_time(s64 seconds, long nanoseconds);
 
