@@ -1,0 +1,344 @@
+# shellcheck shell=sh
+# busybox's sh reads with a timeout; options are lists of words; what stands in
+# single quotes is expanded in the guest.
+# shellcheck disable=SC3045,SC2086,SC2016
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the demo does inside the booted host: sourced by the init of
+# mkinitramfs.sh, which has load_kvm and unload_kvm.  /demo has QEMU's firmware,
+# the guest's kernel and the guest's initramfs.
+#
+# Three QEMUs are told apart by a letter: the source, the destination, and a
+# destination that must refuse.  Each has two pairs of pipes, a QMP monitor in
+# $d/X.qmp and the guest's command line (see demo-guest.sh) in $d/X.guest, and
+# what it says goes to $d/X.log.
+
+d=/tmp/demo
+mkdir -p $d
+dmesg -n 1
+
+metadata='instance-id: vmport-demo'
+guest_value='set by the guest before the migration'
+half_value='This message was begun on one host and finished on another.'
+qemu_options='-accel kvm,vmware-backdoor=on'
+uuid=00112233-4455-6677-8899-aabbccddeeff
+
+step=0
+
+# begin NAME: a step; fail or same must follow.
+begin() {
+	step=$((step + 1))
+	name=$1
+	echo "step $step: $name"
+}
+
+fail() {
+	echo "  result:   FAIL"
+	for file in "$d"/*.log "$d"/*.console; do
+		[ -s "$file" ] || continue
+		echo "  last lines of ${file##*/}:"
+		tail -n 4 "$file" | tr -d '\r' | cut -c 1-300 | sed 's/^/    /'
+	done
+	echo "@@DEMO FAIL: $name"
+	leave
+}
+
+# Nothing follows: the machine is switched off.
+leave() {
+	sync
+	poweroff -f
+	sleep 60
+}
+
+# Long values are shortened for the reader, never for the comparison.
+show() {
+	if [ ${#2} -gt 200 ]; then
+		echo "  $1 $(echo "$2" | head -n 1 | cut -c 1-160)... (${#2} characters)"
+	else
+		echo "$2" | sed -e "1s/^/  $1 /" -e '2,$s/^/            /'
+	fi
+}
+
+# same EXPECTED SEEN
+same() {
+	show "expected:" "$1"
+	show "seen:    " "$2"
+	[ "$1" = "$2" ] || fail
+	echo "  result:   ok"
+}
+
+# holds EXPECTED SEEN PATTERN: SEEN has PATTERN in it
+holds() {
+	show "expected:" "$1"
+	show "seen:    " "$2"
+	case $2 in
+	*"$3"*) echo "  result:   ok" ;;
+	*) fail ;;
+	esac
+}
+
+start_qemu() {
+	vm=$1
+	shift
+	for pipe in qmp guest; do
+		mkfifo "$d/$vm.$pipe.in" "$d/$vm.$pipe.out"
+	done
+	qemu-system-x86_64 -L /demo/firmware -machine pc -cpu host -m 256 -smp 1 \
+		-uuid $uuid -nodefaults -display none -no-reboot \
+		-kernel /demo/vmlinuz -initrd /demo/guest.cpio.gz \
+		-append "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off" \
+		-serial "file:$d/$vm.console" \
+		-chardev "pipe,id=guest,path=$d/$vm.guest" -serial chardev:guest \
+		-chardev "pipe,id=qmp,path=$d/$vm.qmp" -mon chardev=qmp,mode=control \
+		"$@" >"$d/$vm.log" 2>&1 </dev/null &
+	echo $! >"$d/$vm.pid"
+	: >"$d/$vm.events"
+}
+
+runs() {
+	kill -0 "$(cat "$d/$1.pid")" 2>/dev/null
+}
+
+# ends VM SECONDS: wait until it has gone
+ends() {
+	tries=$(($2 * 10))
+	while runs "$1"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# qmp VM COMMAND [ARGUMENTS]: prints the reply.  The first command of a VM waits
+# for the greeting.  Pipes are opened for both ways, so that a QEMU that has gone
+# makes a timeout and no hang.
+qmp() {
+	if [ ! -e "$d/$1.greeted" ]; then
+		qmp_line "$1" 60 >/dev/null || return
+		: >"$d/$1.greeted"
+		qmp "$1" qmp_capabilities >/dev/null || return
+	fi
+	echo "{ \"execute\": \"$2\"${3:+, \"arguments\": $3} }" 1<>"$d/$1.qmp.in"
+	qmp_line "$1" 60
+}
+
+# qmp_line VM SECONDS: the next line of a monitor that is no event
+qmp_line() {
+	while read -r -t "$2" line <>"$d/$1.qmp.out"; do
+		case $line in
+		*'"event"'*) echo "$line" >>"$d/$1.events" ;;
+		*) echo "$line" | tr -d '\r'; return 0 ;;
+		esac
+	done
+	echo "no answer from the monitor of $1"
+	return 1
+}
+
+# guest VM COMMAND: runs it there, prints its output, returns its status
+guest() {
+	echo "$2" 1<>"$d/$1.guest.in"
+	guest_read "$1" 120
+}
+
+# guest_read VM SECONDS
+guest_read() {
+	while read -r -t "$2" line <>"$d/$1.guest.out"; do
+		line=$(echo "$line" | tr -d '\r')
+		case $line in
+		'@@ready') return 0 ;;
+		'@@'*) return "${line#@@}" ;;
+		'|'*) echo "${line#|}" ;;
+		esac
+	done
+	echo "no answer from the guest of $1"
+	return 1
+}
+
+# field REPLY NAME: a number or a string out of a line of JSON
+field() {
+	echo "$1" | sed -n "s/.*\"$2\": \"\{0,1\}\([^\",}]*\).*/\1/p"
+}
+
+# migrate VM SOCKET: prints the status that it ends with, and the last reply
+migrate() {
+	qmp "$1" migrate-set-capabilities \
+		'{ "capabilities": [ { "capability": "return-path", "state": true } ] }' >/dev/null
+	qmp "$1" migrate "{ \"uri\": \"unix:$2\" }" >/dev/null
+	tries=300
+	while [ $tries -gt 0 ]; do
+		reply=$(qmp "$1" query-migrate) || return 1
+		case $(field "${reply#*\"return\"}" status) in
+		completed | failed) echo "$reply"; return 0 ;;
+		esac
+		tries=$((tries - 1))
+		sleep 0.1
+	done
+	echo "$reply"
+	return 1
+}
+
+# status of a migration's last reply; "status" also names no other field there
+outcome() {
+	field "$1" status
+}
+
+# qmp_text: what is between the quotes of {"return": "..."}
+qmp_text() {
+	echo "$1" | sed -n 's/^{"return": "\(.*\)"}$/\1/p'
+}
+
+# large VM KEY: size and checksum of a value as the guest reads it.  The tool adds
+# a newline.
+large() {
+	guest "$1" "vmware-rpctool 'info-get $2' >/tmp/large"'; printf "%s bytes, sha256 " $(($(wc -c </tmp/large) - 1)); head -c -1 /tmp/large | sha256sum | cut -c 1-64'
+}
+
+# 60 KiB of text that is the same every time and has nothing a shell would mind.
+seq 100000 | tr '\n' , | head -c 61440 >$d/userdata
+userdata_sum=$(sha256sum <$d/userdata | cut -c 1-64)
+head -c 65537 /dev/zero | tr '\0' x >$d/toolong
+
+# ---------------------------------------------------------------------------
+
+begin "a kernel without the feature: QEMU says so and does not start"
+load_kvm stock
+refusal=$(timeout 60 qemu-system-x86_64 -L /demo/firmware -nodefaults -display none \
+	$qemu_options 2>&1)
+holds "... KVM on this host does not offer the VMware guest interface ..." "$refusal" \
+	"KVM on this host does not offer the VMware guest interface (KVM_CAP_X86_VMPORT)"
+unload_kvm
+load_kvm vmport
+
+begin "a value past the limit: QEMU names the limit and does not start"
+refusal=$(timeout 60 qemu-system-x86_64 -L /demo/firmware -nodefaults -display none $qemu_options \
+	-object "vmware-guestinfo,id=gi,key=guestinfo.big,file=$d/toolong" 2>&1)
+holds "... the value is longer than 65536 bytes" "$refusal" \
+	"the value is longer than 65536 bytes"
+
+begin "the guest boots on the source"
+start_qemu source $qemu_options \
+	-object "vmware-guestinfo,id=gi0,key=guestinfo.metadata,value=$metadata,readonly=on" \
+	-object "vmware-guestinfo,id=gi1,key=guestinfo.userdata,file=$d/userdata"
+seen=$(guest_read source 300 && guest source 'uname -s; id -u')
+same "$(printf 'Linux\n0')" "$seen"
+
+begin "vmware-checkvm finds VMware"
+same "VMware software version 6 (good)" "$(guest source vmware-checkvm)"
+
+begin "the guest reads what the host gave: guestinfo.metadata"
+same "$metadata" "$(guest source 'vmware-rpctool "info-get guestinfo.metadata"')"
+
+begin "the guest reads 60 KiB that the host gave from a file: guestinfo.userdata"
+same "61440 bytes, sha256 $userdata_sum" \
+	"$(large source guestinfo.userdata)"
+
+begin "the guest cannot change what the host marked read-only"
+seen=$(guest source 'vmware-rpctool "info-set guestinfo.metadata x"')
+same "status 1: Permission denied" "status $?: $seen"
+
+begin "the guest sets a key of its own: guestinfo.demo"
+seen=$(guest source "vmware-rpctool 'info-set guestinfo.demo $guest_value'")
+same "status 0: " "status $?: $seen"
+
+begin "the host reads the guest's key from QEMU's monitor"
+qmp source object-add '{ "qom-type": "vmware-guestinfo", "id": "window", "key": "guestinfo.demo" }' >/dev/null
+same "$guest_value" \
+	"$(qmp_text "$(qmp source qom-get '{ "path": "/objects/window", "property": "value" }')")"
+
+begin "the guest sets a value of 60 KiB: guestinfo.big"
+seen=$(guest source 'tr 0-9 k-t </tmp/large | head -c 61440 >/tmp/b; vmware-rpctool "info-set guestinfo.big $(cat /tmp/b)"')
+same "status 0: " "status $?: $seen"
+big_sum=$(tr 0-9 k-t <$d/userdata | sha256sum | cut -c 1-64)
+
+begin "a program stops half way through sending a message"
+guest source 'mkfifo /tmp/send.go /tmp/receive.go' >/dev/null
+request="info-set guestinfo.half $half_value"
+seen=$(guest source "rpc-half send /tmp/send.go '$request' >/tmp/send.out 2>&1 & echo \$! >/tmp/send.pid; until [ -s /tmp/send.out ]; do sleep 0.1; done; cat /tmp/send.out")
+same "sent $((${#request} / 2 / 4 * 4)) of ${#request} bytes" "$seen"
+
+begin "another stops half way through reading a reply"
+reply="1 $guest_value"
+seen=$(guest source "rpc-half receive /tmp/receive.go 'info-get guestinfo.demo' >/tmp/receive.out 2>&1 & until [ -s /tmp/receive.out ]; do sleep 0.1; done; cat /tmp/receive.out")
+same "received $((${#reply} / 2 / 4 * 4)) of ${#reply} bytes" "$seen"
+
+# It says whether one call failed, and that the guest never stood still.
+guest source '(good=0 bad=0; while :; do if vmware-rpctool "info-get guestinfo.metadata" >/dev/null; then good=$((good + 1)); else bad=$((bad + 1)); fi; echo "$good $bad" >/tmp/load.new; mv /tmp/load.new /tmp/load; done) >/dev/null 2>&1 &'
+
+begin "a destination without the interface refuses the guest"
+start_qemu refuses -accel kvm -incoming "unix:$d/refuses.socket"
+qmp refuses query-status >/dev/null
+ended=$(outcome "$(migrate source $d/refuses.socket)")
+ends refuses 10
+holds "migration failed: ... start QEMU here with -accel kvm,vmware-backdoor=on" \
+	"migration $ended: $(cat $d/refuses.log)" \
+	"start QEMU here with -accel kvm,vmware-backdoor=on"
+case $ended in failed) ;; *) fail ;; esac
+
+begin "the guest goes on at the source"
+same "running, VMware software version 6 (good)" \
+	"$(field "$(qmp source query-status)" status), $(guest source vmware-checkvm)"
+
+begin "live migration to the destination"
+start_qemu destination $qemu_options -incoming "unix:$d/destination.socket"
+qmp destination query-status >/dev/null
+before=$(guest source 'cat /tmp/load')
+reply=$(migrate source $d/destination.socket)
+same "source: completed, destination: running" \
+	"source: $(outcome "$reply"), destination: $(field "$(qmp destination query-status)" status)"
+echo "  downtime: $(field "$reply" downtime) ms of $(field "$reply" total-time) ms, $(field "$reply" transferred) bytes"
+
+begin "the source is gone"
+qmp source quit >/dev/null
+ends source 10
+runs source && seen="still there" || seen="gone"
+same "gone" "$seen"
+
+begin "the half-sent message is finished and answered"
+seen=$(guest destination 'kill -0 $(cat /tmp/send.pid) && echo >/tmp/send.go; while kill -0 $(cat /tmp/send.pid); do sleep 0.1; done 2>/dev/null; tail -n 1 /tmp/send.out')
+same "reply [1 ]" "$seen"
+
+begin "the half-read reply is read to its end"
+seen=$(guest destination 'echo >/tmp/receive.go; while pgrep rpc-half; do sleep 0.1; done >/dev/null; tail -n 1 /tmp/receive.out')
+same "reply [1 $guest_value]" "$seen"
+
+begin "vmware-rpctool reads the host's key: guestinfo.metadata"
+same "$metadata" "$(guest destination 'vmware-rpctool "info-get guestinfo.metadata"')"
+
+begin "vmware-rpctool reads the guest's key: guestinfo.demo"
+same "$guest_value" "$(guest destination 'vmware-rpctool "info-get guestinfo.demo"')"
+
+begin "the key of the half-sent message has its whole value"
+same "$half_value" "$(guest destination 'vmware-rpctool "info-get guestinfo.half"')"
+
+begin "the guest's 60 KiB value survived"
+same "61440 bytes, sha256 $big_sum" \
+	"$(large destination guestinfo.big)"
+
+begin "the host's 60 KiB value survived"
+same "61440 bytes, sha256 $userdata_sum" \
+	"$(large destination guestinfo.userdata)"
+
+begin "the host's key is still read-only"
+seen=$(guest destination 'vmware-rpctool "info-set guestinfo.metadata x"')
+same "status 1: Permission denied" "status $?: $seen"
+
+begin "vmware-checkvm still finds VMware"
+same "VMware software version 6 (good)" "$(guest destination vmware-checkvm)"
+
+begin "no call of the guest's load failed, before or after"
+after=$(guest destination 'sleep 2; cat /tmp/load')
+[ "${after% *}" -gt "${before% *}" ] && moved="more" || moved="no more"
+same "0 failed, more calls after than before" "${after#* } failed, $moved calls after than before"
+echo "  calls:    ${before% *} before the migration, ${after% *} now"
+
+begin "a new host value reaches the guest at run time"
+qmp destination object-add '{ "qom-type": "vmware-guestinfo", "id": "news", "key": "guestinfo.news", "value": "from the new host" }' >/dev/null
+same "from the new host" "$(guest destination 'vmware-rpctool "info-get guestinfo.news"')"
+
+begin "the destination's QEMU ends cleanly"
+qmp destination quit >/dev/null
+ends destination 10
+runs destination && seen="still there" || seen="gone"
+same "gone" "$seen"
+
+echo "@@DEMO PASS"
