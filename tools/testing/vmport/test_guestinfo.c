@@ -213,6 +213,7 @@ TEST("keys that collide, in the bucket or in all of the hash, or are prefixes ar
 		tap_context("hash bits %#llx", hash_bits[h]);
 		shim_hash_bits = hash_bits[h];
 		vm = vm_new(SLEEPING);
+		memset(key, 0, sizeof(key));
 		for (i = 1; i < 15; i++) {
 			memset(key, 'k', i);
 			host_set_text(vm, key, key);

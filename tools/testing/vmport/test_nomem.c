@@ -169,6 +169,12 @@ TEST("ENOMEM: info-get of a large value replies 'Out of memory', the value stays
 	CHECK_EQ(each_failure(vm, do_ask, true), 1);
 	question = "info-get guestinfo.s";
 	CHECK_EQ(each_failure(vm, do_ask, true), 0);
+
+	/* The largest reply that needs no memory, and one byte more. */
+	CHECK_EQ(host_set(vm, "guestinfo.s", value, VMPORT_REPLY_INLINE - 2, 0, NULL), 0);
+	CHECK_EQ(each_failure(vm, do_ask, true), 0);
+	CHECK_EQ(host_set(vm, "guestinfo.s", value, VMPORT_REPLY_INLINE - 1, 0, NULL), 0);
+	CHECK_EQ(each_failure(vm, do_ask, true), 1);
 	vm_free(vm);
 }
 

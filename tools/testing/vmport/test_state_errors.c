@@ -640,6 +640,27 @@ TEST("error TCLO_COUNT: 16 requests in queue, results and channels; the 17th E2B
 	vm_free(vm);
 }
 
+TEST("error REQUEST: of two channels the first has a request that was never queued")
+{
+	struct kvm_vmport_blob_channel channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN, 9);
+	struct vm *vm = vm_new(SLEEPING);
+	struct blob blob;
+
+	blob_init(&blob);
+	blob_channel(&blob, &channel, "");
+	channel.id = cpu_to_le16(1);
+	channel.request = cpu_to_le64(3);
+	blob_channel(&blob, &channel, "");
+	blob_begin(&blob, 2, 1);
+	blob_tclo(&blob, 9, 0);
+	blob_end(&blob);
+	blob_seal(&blob);
+	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_REQUEST,
+		      FIELD(channel, request));
+	blob_free(&blob);
+	vm_free(vm);
+}
+
 TEST("error ORDER: one request in two channels")
 {
 	struct kvm_vmport_blob_channel channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN, 3);
