@@ -30,7 +30,7 @@ fi
 # In the background, so that a signal to this script reaches QEMU at once; and
 # QEMU goes when this script is killed without one.
 # shellcheck disable=SC2086 # a list
-setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 $accel -smp 2 -m "${QEMU_MEMORY:-2G}" \
+setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 $accel -smp "${QEMU_CPUS:-2}" -m "${QEMU_MEMORY:-2G}" \
 	-nodefaults -display none -serial stdio -no-reboot -kernel "$K_VMLINUZ" \
 	-initrd "$initramfs" \
 	-append "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on" "$@" \

@@ -258,7 +258,7 @@ same "sent $((${#request} / 2 / 4 * 4)) of ${#request} bytes" "$seen"
 
 begin "another stops half way through reading a reply"
 reply="1 $guest_value"
-seen=$(guest source "rpc-half receive /tmp/receive.go 'info-get guestinfo.demo' >/tmp/receive.out 2>&1 & until [ -s /tmp/receive.out ]; do sleep 0.1; done; cat /tmp/receive.out")
+seen=$(guest source "rpc-half receive /tmp/receive.go 'info-get guestinfo.demo' >/tmp/receive.out 2>&1 & echo \$! >/tmp/receive.pid; until [ -s /tmp/receive.out ]; do sleep 0.1; done; cat /tmp/receive.out")
 same "received $((${#reply} / 2 / 4 * 4)) of ${#reply} bytes" "$seen"
 
 # It says whether one call failed, and that the guest never stood still.
@@ -298,7 +298,7 @@ seen=$(guest destination 'kill -0 $(cat /tmp/send.pid) && echo >/tmp/send.go; wh
 same "reply [1 ]" "$seen"
 
 begin "the half-read reply is read to its end"
-seen=$(guest destination 'echo >/tmp/receive.go; while pgrep rpc-half; do sleep 0.1; done >/dev/null; tail -n 1 /tmp/receive.out')
+seen=$(guest destination 'echo >/tmp/receive.go; while kill -0 $(cat /tmp/receive.pid); do sleep 0.1; done 2>/dev/null; tail -n 1 /tmp/receive.out')
 same "reply [1 $guest_value]" "$seen"
 
 begin "vmware-rpctool reads the host's key: guestinfo.metadata"

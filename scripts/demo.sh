@@ -87,7 +87,8 @@ rm -f "$pipe"
 mkfifo "$pipe"
 tee "$transcript" <"$pipe" | format &
 reader=$!
-"$top/scripts/boot.sh" "$build/demo-host.cpio.gz" "$limit" >"$pipe" 2>&1 &
+# One processor: with two that share a thread, each waits for the other.
+QEMU_CPUS=1 "$top/scripts/boot.sh" "$build/demo-host.cpio.gz" "$limit" >"$pipe" 2>&1 &
 child=$!
 status=0
 wait "$child" || status=$?
