@@ -27,9 +27,11 @@ check() {
 	fi
 }
 
+# Series have no MAINTAINERS file to change, and what is left of the hooks where
+# the option is off must not even look at its arguments.
 checkpatch() {
 	perl "$K_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet \
-		--ignore FILE_PATH_CHANGES "$@"
+		--ignore FILE_PATH_CHANGES,MACRO_ARG_UNUSED "$@"
 }
 
 # Trace headers have a style of their own that checkpatch does not know.

@@ -119,9 +119,9 @@ mkfifo "$dir/results"
 setsid "$0" --suites "$@" >"$dir/results" </dev/null 6>&- &
 suites=$!
 trap 'rm -rf "$dir"' EXIT
-trap 'kill -TERM -- "-$suites" 2>/dev/null; exit 130' HUP INT TERM
+trap 'kill -s TERM -- "-$suites" 2>/dev/null; exit 130' HUP INT TERM
 status=0
-python3 "$top/scripts/tap.py" <"$dir/results" &
+python3 "$top/scripts/tap.py" <"$dir/results" 6>&- &
 wait $! || status=$?
 wait "$suites" || status=1
 exit $status
