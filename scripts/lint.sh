@@ -62,7 +62,7 @@ ours_only() {
 	}
 	find "$build/kvm-on/tree/vmport/" -name '*.o' -delete
 	# shellcheck disable=SC2046 # a list
-	make -C "$K_HEADERS" M="$(readlink "$build/kvm-on/tree")" CONFIG_KVM_VMPORT=y \
+	flock "$cache/kvm/.lock-on" make -C "$K_HEADERS" M="$(readlink "$build/kvm-on/tree")" CONFIG_KVM_VMPORT=y \
 		KCFLAGS=-DCONFIG_KVM_VMPORT=1 "$@" \
 		$(sed -n 's#.*+=##p; s#^\t##p' arch/x86/kvm/vmport/Makefile | tr -d '\\') \
 		>"$log_dir/lint-make.log" 2>&1 || { tail -n 20 "$log_dir/lint-make.log"; return 1; }
