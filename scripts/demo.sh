@@ -14,6 +14,8 @@ child=
 finish() {
 	status=$?
 	[ -z "$child" ] || kill "$child" 2>/dev/null || true
+	# What it still says comes before the verdict.
+	wait
 	echo "$verdict"
 	[ "$verdict" = "demo: PASS" ] || exit 1
 	exit "$status"
@@ -67,7 +69,7 @@ format() {
 		{ sub(/\r$/, "") }
 		/^step [0-9]+: / { name = $0; sub(/^step [0-9]+: /, "", name) }
 		tap == 1 { print /^#/ ? $0 : "# " $0 }
-		tap != 1 && !/^@@DEMO/ { print }
+		tap != 1 && !/^@@(DEMO|LOG)/ { print }
 		tap == 1 && /^  result:   ok/ { print "ok - demo: " name; name = "" }
 		tap == 1 && /^  result:   FAIL/ { print "not ok - demo: " name; name = "" }
 		/^  result:/ { name = "" }

@@ -221,7 +221,7 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
 	struct kvm_vmport_state arg;
-	int r;
+	int r = 0;
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
@@ -234,14 +234,16 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	} else if (!state_arg_ok(&arg)) {
 		arg.error = KVM_VMPORT_ERR_RESERVED;
 		r = -EINVAL;
-	} else if (copy_to_user(argp, &arg, sizeof(arg))) {
-		/* After the change it would be too late for an error. */
-		return -EFAULT;
-	} else {
-		mutex_lock(&vmport->lock);
-		r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
-		mutex_unlock(&vmport->lock);
 	}
+	/* After a change it would be too late for an error. */
+	if (copy_to_user(argp, &arg, sizeof(arg)))
+		return -EFAULT;
+	if (r)
+		return r;
+
+	mutex_lock(&vmport->lock);
+	r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
+	mutex_unlock(&vmport->lock);
 
 	if (copy_to_user(argp, &arg, sizeof(arg)))
 		return -EFAULT;

@@ -26,7 +26,7 @@ static inline bool refcount_inc_not_zero(refcount_t *r)
 static inline bool refcount_dec_and_test(refcount_t *r)
 {
 	if (!r->refs)
-		shim_bug("refcount_dec_and_test() of 0");
+		shim_bug("%s() of 0", __func__);
 	return !--r->refs;
 }
 
