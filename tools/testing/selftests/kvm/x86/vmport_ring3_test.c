@@ -670,9 +670,14 @@ static void expect_still_gp(struct __test_metadata *_metadata, struct _test_data
 			    const u8 *code, u32 size, struct vmport_regs in)
 {
 	struct outcome outcome = user_run(&self->ring3, code, size, in);
+	struct outcome plain = user_run(&self->plain, code, size, in);
 
-	EXPECT_GP(outcome, in);
-	EXPECT_SAME(outcome, user_run(&self->plain, code, size, in));
+	EXPECT_SAME(outcome, plain);
+	/* QEMU 10 emulates a processor that lets one of them pass. */
+	if (plain.frame.vector == GP_VECTOR)
+		EXPECT_GP(outcome, in);
+	else
+		TH_LOG("0x%02x 0x%02x raises no #GP here", code[0], code[1]);
 }
 
 #define EXPECT_STILL_GP(_code)							\
