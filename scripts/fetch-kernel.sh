@@ -87,7 +87,7 @@ unpack() {
 	done
 	tar -xf ../root/usr/src/linux-source-$series.tar.xz -C ../source --strip-components=1 \
 		--wildcards '*/arch/x86' '*/arch/Kconfig' '*/virt' '*/include' '*/scripts' \
-		'*/tools' '*/lib' '*/Makefile' '*/Kbuild' '*/Kconfig' '*/usr/include'
+		'*/tools' '*/lib' '*/Makefile' '*/Kbuild' '*/Kconfig'
 	cd ..
 	rm -rf root/usr/src/*.tar.xz root/usr/share root/usr/src/linux-source* debs
 	make -s -C source headers_install ARCH=x86
