@@ -17,8 +17,25 @@ run_all() {
 	done <"/tests/$2"
 }
 
+# Some of KVM's own wait for interrupts with an alarm clock running, which an
+# emulated processor does not always meet: what fails has two more attempts.
+run_kvm() {
+	while read -r name; do
+		for attempt in 1 2 3; do
+			echo "@@BEGIN $1 $name"
+			timeout 300 "/tests/bin/$name" </dev/null 2>&1
+			status=$?
+			case $attempt:$status in
+			3:* | *:0 | *:4) break ;;
+			esac
+			echo "@@AGAIN $1 $name $status"
+		done
+		echo "@@END $1 $name $status"
+	done </tests/kvm
+}
+
 if load_kvm stock; then
-	run_all stock kvm
+	run_kvm stock
 	unload_kvm
 else
 	echo "@@FAIL the distribution's modules load"
@@ -29,7 +46,7 @@ for parameter in 0 1; do
 		echo "@@FAIL our modules load with enable_vmware_backdoor=$parameter"
 		continue
 	fi
-	[ $parameter = 1 ] || run_all vmport kvm
+	[ $parameter = 1 ] || run_kvm vmport
 	run_all "parameter=$parameter" ours
 	unload_kvm || echo "@@FAIL our modules unload after enable_vmware_backdoor=$parameter"
 done

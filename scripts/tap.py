@@ -7,6 +7,7 @@ Reads standard input, writes one "ok" or "not ok" line a test and, last,
 none ran.  Besides TAP it understands
 
   @@BEGIN WHERE PROGRAM ... @@END WHERE PROGRAM STATUS   around a kselftest
+  @@AGAIN WHERE PROGRAM STATUS   instead of @@END: it failed and is run again
   @@FAIL TEXT      something that had to work did not
   @@LOG clean|bad  the guest's kernel log
   @@TIMEOUT S, @@QEMU STATUS   the guest did not end by itself
@@ -105,6 +106,10 @@ class Merger:
             self.begin(*rest.split())
         elif word == "END" and self.program:
             self.end(int(rest.split()[-1]))
+        elif word == "AGAIN" and self.program:
+            self.program = None
+            self.say("# KVM's own %s (%s) ended with %s: once more" % tuple(
+                rest.split()[i] for i in (1, 0, 2)))
         elif word == "FAIL":
             self.result(False, rest)
         elif word == "LOG":
