@@ -25,11 +25,6 @@
 #define MESSAGE_RECVSTATUS	5
 #define MESSAGE_CLOSE		6
 
-/* Status: ECX bits 16..31 of the answer.  Without SUCCESS it is a failure. */
-#define STATUS_FAIL		0x00
-#define STATUS_SUCCESS		0x01
-#define STATUS_DORECV		0x02
-
 /* OPEN, EBX: the guest wants a cookie. */
 #define OPEN_FLAG_COOKIE	0x80000000u
 
@@ -47,6 +42,12 @@ static enum vmport_result done(struct vmport_call *call, u16 status)
 {
 	set_high(&call->regs.cx, status);
 	return VMPORT_DONE;
+}
+
+/* The payload that follows may go over the high-bandwidth port. */
+static u16 hb_status(const struct vmport_call *call)
+{
+	return vmport_has_feature(call->config, KVM_VMPORT_FEATURE_HB) ? VMPORT_STATUS_HB : 0;
 }
 
 /**
@@ -196,7 +197,7 @@ static enum vmport_result message_open(struct vmport_call *call)
 	u16 id;
 
 	if (protocol != VMPORT_PROTOCOL_RPCI && protocol != VMPORT_PROTOCOL_TCLO)
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 	if (call->atomic)
 		return VMPORT_NEEDS_SLEEP;
 
@@ -208,7 +209,7 @@ static enum vmport_result message_open(struct vmport_call *call)
 	channel = find_closed(call, &id);
 	if (!channel) {
 		mutex_unlock(&state->open_lock);
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 	}
 
 	vmport_channel_own(channel);
@@ -229,14 +230,19 @@ static enum vmport_result message_open(struct vmport_call *call)
 	set_high(&call->regs.dx, id);
 	call->regs.si = cookie[0];
 	call->regs.di = cookie[1];
-	return done(call, STATUS_SUCCESS);
+	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
-/*
- * A whole message of @size bytes from the guest is there.  May sleep.  Returns 0
- * or -ENOMEM; then nothing has changed.
+/**
+ * vmport_message_complete() - a whole message from the guest is there
+ * @call: the call that brought its end
+ * @channel: owned by the caller, the message is at @channel->send
+ * @size: bytes of it
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM; then nothing has changed.
  */
-static int message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
+int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
 	struct vmport_request *result = NULL;
 
@@ -272,19 +278,19 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 	u32 size = call->regs.bx;
 
 	if (size > KVM_VMPORT_MAX_MESSAGE)
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 
 	if (call->atomic && (!size || size > channel->send_room))
 		return VMPORT_NEEDS_SLEEP;
 
 	/* Never no buffer at all: an empty message has an address too. */
 	if (vmport_channel_make_room(channel, size ?: 1))
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 
 	if (!size) {
-		if (message_complete(call, channel, 0))
-			return done(call, STATUS_FAIL);
-		return done(call, STATUS_SUCCESS);
+		if (vmport_message_complete(call, channel, 0))
+			return done(call, VMPORT_STATUS_FAIL);
+		return done(call, VMPORT_STATUS_SUCCESS);
 	}
 
 	channel->sending = true;
@@ -293,7 +299,7 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 	/* A reply that the guest has left is no longer asked for. */
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI)
 		channel->receiving = false;
-	return done(call, STATUS_SUCCESS);
+	return done(call, VMPORT_STATUS_SUCCESS | hb_status(call));
 }
 
 static enum vmport_result message_sendpayload(struct vmport_call *call,
@@ -303,7 +309,7 @@ static enum vmport_result message_sendpayload(struct vmport_call *call,
 	u32 left, size;
 
 	if (!channel->sending)
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 
 	left = channel->send_size - channel->send_done;
 	size = min_t(u32, left, sizeof(word));
@@ -311,11 +317,11 @@ static enum vmport_result message_sendpayload(struct vmport_call *call,
 		return VMPORT_NEEDS_SLEEP;
 
 	memcpy(channel->send + channel->send_done, &word, size);
-	if (size == left && message_complete(call, channel, channel->send_size))
-		return done(call, STATUS_FAIL);
+	if (size == left && vmport_message_complete(call, channel, channel->send_size))
+		return done(call, VMPORT_STATUS_FAIL);
 
 	channel->send_done += size;
-	return done(call, STATUS_SUCCESS);
+	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
 static enum vmport_result message_recvsize(struct vmport_call *call,
@@ -331,12 +337,12 @@ static enum vmport_result message_recvsize(struct vmport_call *call,
 	}
 
 	if (!channel->receiving)
-		return done(call, STATUS_SUCCESS);
+		return done(call, VMPORT_STATUS_SUCCESS);
 
 	channel->recv_done = 0;
 	call->regs.bx = vmport_channel_recv_size(channel);
 	set_high(&call->regs.dx, MESSAGE_SENDSIZE);
-	return done(call, STATUS_SUCCESS | STATUS_DORECV);
+	return done(call, VMPORT_STATUS_SUCCESS | VMPORT_STATUS_DORECV | hb_status(call));
 }
 
 static enum vmport_result message_recvpayload(struct vmport_call *call,
@@ -346,12 +352,12 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	u32 size;
 
 	if (!channel->receiving)
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 
 	/* The guest gives up: it may begin again. */
-	if (call->regs.bx != STATUS_SUCCESS) {
+	if (call->regs.bx != VMPORT_STATUS_SUCCESS) {
 		channel->recv_done = 0;
-		return done(call, STATUS_SUCCESS);
+		return done(call, VMPORT_STATUS_SUCCESS);
 	}
 
 	size = min_t(u32, vmport_channel_recv_size(channel) - channel->recv_done,
@@ -360,16 +366,16 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	channel->recv_done += size;
 	call->regs.bx = le32_to_cpu(word);
 	set_high(&call->regs.dx, MESSAGE_SENDPAYLOAD);
-	return done(call, STATUS_SUCCESS);
+	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
 static enum vmport_result message_recvstatus(struct vmport_call *call,
 					     struct vmport_channel *channel)
 {
-	bool received = call->regs.bx == STATUS_SUCCESS;
+	bool received = call->regs.bx == VMPORT_STATUS_SUCCESS;
 
 	if (!channel->receiving)
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 
 	if (channel->request && !received) {
 		if (call->atomic)
@@ -379,7 +385,7 @@ static enum vmport_result message_recvstatus(struct vmport_call *call,
 
 	channel->receiving = false;
 	channel->running = received && channel->protocol == VMPORT_PROTOCOL_TCLO;
-	return done(call, STATUS_SUCCESS);
+	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
 static enum vmport_result message_close(struct vmport_call *call,
@@ -391,21 +397,22 @@ static enum vmport_result message_close(struct vmport_call *call,
 	lose_request(call, channel);
 	release_buffers(channel);
 	WRITE_ONCE(channel->open, false);
-	return done(call, STATUS_SUCCESS);
+	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
-static bool cookie_ok(const struct vmport_call *call, const struct vmport_channel *channel)
+static bool may_use(const struct vmport_call *call, const struct vmport_channel *channel)
 {
-	return !channel->has_cookie || (call->regs.si == channel->cookie_high &&
-					call->regs.di == channel->cookie_low);
+	return channel->open && (!channel->has_cookie ||
+				 (call->regs.si == channel->cookie_high &&
+				  call->regs.di == channel->cookie_low));
 }
 
-/* A request on an open channel that the caller owns. */
+/* A request on a channel that the caller owns. */
 static enum vmport_result message_request(struct vmport_call *call,
 					  struct vmport_channel *channel)
 {
-	if (!channel->open || !cookie_ok(call, channel))
-		return done(call, STATUS_FAIL);
+	if (!may_use(call, channel))
+		return done(call, VMPORT_STATUS_FAIL);
 
 	switch (call->regs.cx >> 16) {
 	case MESSAGE_SENDSIZE:
@@ -421,7 +428,7 @@ static enum vmport_result message_request(struct vmport_call *call,
 	case MESSAGE_CLOSE:
 		return message_close(call, channel);
 	default:
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 	}
 }
 
@@ -435,6 +442,29 @@ static struct vmport_channel *find_channel(const struct vmport_call *call)
 	id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
 	/* Pairs with the store in find_closed(). */
 	return smp_load_acquire(&call->state->channels[id]);
+}
+
+/**
+ * vmport_channel_get() - own the channel that a call names
+ * @call: its id in EDX bits 16..31, its cookie in ESI and EDI
+ *
+ * Context: may sleep.
+ * Return: the open channel, for vmport_channel_disown() in the end; NULL when
+ * there is none or the cookie is wrong.
+ */
+struct vmport_channel *vmport_channel_get(const struct vmport_call *call)
+{
+	struct vmport_channel *channel = find_channel(call);
+
+	if (!channel)
+		return NULL;
+
+	vmport_channel_own(channel);
+	if (may_use(call, channel))
+		return channel;
+
+	vmport_channel_disown(channel);
+	return NULL;
 }
 
 /**
@@ -457,7 +487,7 @@ enum vmport_result vmport_message(struct vmport_call *call)
 
 	channel = find_channel(call);
 	if (!channel)
-		return done(call, STATUS_FAIL);
+		return done(call, VMPORT_STATUS_FAIL);
 
 	if (call->atomic) {
 		raw_spin_lock(&channel->lock);

@@ -13,6 +13,12 @@
 #define VMPORT_PROTOCOL_RPCI	0x49435052	/* "RPCI" */
 #define VMPORT_PROTOCOL_TCLO	0x4f4c4354	/* "TCLO" */
 
+/* Status of a request, bits 16..31.  Without SUCCESS it is a failure. */
+#define VMPORT_STATUS_FAIL	0x00
+#define VMPORT_STATUS_SUCCESS	0x01
+#define VMPORT_STATUS_DORECV	0x02
+#define VMPORT_STATUS_HB	0x80	/* the payload may go by port 0x5659 */
+
 /**
  * struct vmport_channel - one GuestRPC channel
  * @owner_lock: held by whoever may sleep while it owns the channel
@@ -71,6 +77,8 @@ void vmport_channel_free(struct vmport_channel *channel);
 void vmport_channel_own(struct vmport_channel *channel);
 void vmport_channel_disown(struct vmport_channel *channel);
 int vmport_channel_make_room(struct vmport_channel *channel, u32 size);
+struct vmport_channel *vmport_channel_get(const struct vmport_call *call);
+int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size);
 enum vmport_result vmport_message(struct vmport_call *call);
 
 #endif /* _VMPORT_CHANNEL_H */

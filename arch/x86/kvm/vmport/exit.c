@@ -52,39 +52,46 @@ static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
 	regs->di = kvm_rdi_read(vcpu);
 }
 
-/* VMware changes the low halves only. */
-static unsigned long merge(unsigned long old, u32 low)
-{
-	return (old & ~0xfffffffful) | low;
-}
-
 static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bool in)
 {
 	/* IN is a 32-bit load of EAX, and so zero-extends. */
-	kvm_rax_write(vcpu, in ? regs->ax : merge(kvm_rax_read(vcpu), regs->ax));
-	kvm_rbx_write(vcpu, merge(kvm_rbx_read(vcpu), regs->bx));
-	kvm_rcx_write(vcpu, merge(kvm_rcx_read(vcpu), regs->cx));
-	kvm_rdx_write(vcpu, merge(kvm_rdx_read(vcpu), regs->dx));
-	kvm_rsi_write(vcpu, merge(kvm_rsi_read(vcpu), regs->si));
-	kvm_rdi_write(vcpu, merge(kvm_rdi_read(vcpu), regs->di));
+	kvm_rax_write(vcpu, in ? regs->ax : kvm_vmport_merge(kvm_rax_read(vcpu), regs->ax));
+	kvm_rbx_write(vcpu, kvm_vmport_merge(kvm_rbx_read(vcpu), regs->bx));
+	kvm_rcx_write(vcpu, kvm_vmport_merge(kvm_rcx_read(vcpu), regs->cx));
+	kvm_rdx_write(vcpu, kvm_vmport_merge(kvm_rdx_read(vcpu), regs->dx));
+	kvm_rsi_write(vcpu, kvm_vmport_merge(kvm_rsi_read(vcpu), regs->si));
+	kvm_rdi_write(vcpu, kvm_vmport_merge(kvm_rdi_read(vcpu), regs->di));
 }
 
 /* Not for L2, whose ports are L1's affair. */
-static bool can_call(struct kvm_vcpu *vcpu)
+bool kvm_vmport_can_call(struct kvm_vcpu *vcpu)
 {
 	return !is_guest_mode(vcpu) && !vcpu->arch.guest_state_protected;
 }
 
-static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+/**
+ * kvm_vmport_begin_call() - give a call all but its registers
+ * @vcpu: the caller
+ * @call: filled; good for as long as kvm->srcu is held
+ *
+ * Context: vCPU's thread, kvm->srcu held.
+ */
+void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
-	bool answered;
-
-	trace_kvm_vmport_call(vcpu->vcpu_id, call->regs.bx, call->regs.cx, call->regs.dx);
 
 	call->vcpu = vcpu;
 	call->config = srcu_dereference(vmport->config, &vcpu->kvm->srcu);
 	call->state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
+}
+
+static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+{
+	bool answered;
+
+	trace_kvm_vmport_call(vcpu->vcpu_id, call->regs.bx, call->regs.cx, call->regs.dx);
+
+	kvm_vmport_begin_call(vcpu, call);
 	answered = vmport_command(call) == VMPORT_DONE;
 
 	trace_kvm_vmport_result(vcpu->vcpu_id, answered, call->regs.ax, call->regs.bx,
@@ -105,7 +112,7 @@ bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 {
 	struct vmport_call call = { };
 
-	if (!can_call(vcpu))
+	if (!kvm_vmport_can_call(vcpu))
 		return false;
 
 	read_regs(vcpu, &call.regs);
@@ -118,7 +125,7 @@ bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 
 static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
 {
-	*reg_rmw(ctxt, reg) = merge(reg_read(ctxt, reg), value);
+	*reg_rmw(ctxt, reg) = kvm_vmport_merge(reg_read(ctxt, reg), value);
 }
 
 /**
@@ -135,7 +142,7 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 
 	/* String instructions come this way too. */
 	if (ctxt->opcode_len != 1 || (ctxt->b != OPCODE_IN && ctxt->b != OPCODE_OUT) ||
-	    !can_call(ctxt->vcpu))
+	    !kvm_vmport_can_call(ctxt->vcpu))
 		return false;
 
 	call.regs.ax = reg_read(ctxt, VCPU_REGS_RAX);
@@ -240,6 +247,24 @@ static int finish_insn(struct kvm_vcpu *vcpu, int length)
 	return 1;
 }
 
+/* Run what was decoded, with the permission that VMware gives. */
+static int emulate_permitted(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.emulate_ctxt->perm_ok = true;
+	return kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP | EMULTYPE_NO_DECODE);
+}
+
+static bool string_gp(struct kvm_vcpu *vcpu, int *r)
+{
+	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) ||
+	    x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK ||
+	    !kvm_vmport_is_string(vcpu->arch.emulate_ctxt))
+		return false;
+
+	*r = emulate_permitted(vcpu);
+	return true;
+}
+
 /**
  * kvm_vmport_gp() - handle a #GP of a call that VMware would have let in
  * @vcpu: the faulting vCPU, its VM has the interface enabled
@@ -250,13 +275,17 @@ static int finish_insn(struct kvm_vcpu *vcpu, int length)
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
+	u16 port = kvm_rdx_read(vcpu);
 	int length;
 	bool in;
 
-	if ((u16)kvm_rdx_read(vcpu) != VMPORT_PORT ||
+	if ((port != VMPORT_PORT && port != VMPORT_HB_PORT) ||
 	    (u32)kvm_rax_read(vcpu) != VMPORT_MAGIC ||
-	    !can_call(vcpu) || !kvm_is_vmware_ring3_allowed(vcpu->kvm))
+	    !kvm_vmport_can_call(vcpu) || !kvm_is_vmware_ring3_allowed(vcpu->kvm))
 		return false;
+
+	if (port == VMPORT_HB_PORT)
+		return string_gp(vcpu, r);
 
 	length = port_insn_length(vcpu, &in);
 	if (!length)
@@ -267,11 +296,10 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 		return true;
 	}
 
-	/* The VMM's: a port exit, with the permission that VMware gives. */
+	/* The VMM's: a port exit. */
 	if (x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK)
 		return false;
-	vcpu->arch.emulate_ctxt->perm_ok = true;
-	*r = kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP | EMULTYPE_NO_DECODE);
+	*r = emulate_permitted(vcpu);
 	return true;
 }
 EXPORT_SYMBOL_GPL(kvm_vmport_gp);

@@ -5,6 +5,7 @@
  * result or "0 " and a reason, without a NUL at its end.
  */
 #include <linux/kernel.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -47,12 +48,25 @@ u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
 {
 	vmport_reply_free(reply);
 	if (size > sizeof(reply->small)) {
-		reply->large = kvmalloc(size, VMPORT_GFP);
+		reply->large = kvmalloc(struct_size(reply->large, data, size), VMPORT_GFP);
 		if (!reply->large)
 			return NULL;
+		refcount_set(&reply->large->refs, 1);
 	}
 	reply->size = size;
-	return reply->large ?: reply->small;
+	return reply->large ? reply->large->data : reply->small;
+}
+
+/**
+ * vmport_large_put() - the bytes are needed here no more
+ * @large: of a reply, or NULL
+ *
+ * Context: may sleep.
+ */
+void vmport_large_put(struct vmport_large *large)
+{
+	if (large && refcount_dec_and_test(&large->refs))
+		kvfree(large);
 }
 
 /**
@@ -63,7 +77,7 @@ u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
  */
 void vmport_reply_free(struct vmport_reply *reply)
 {
-	kvfree(reply->large);
+	vmport_large_put(reply->large);
 	reply->large = NULL;
 	reply->size = 0;
 }

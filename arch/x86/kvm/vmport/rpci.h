@@ -2,12 +2,19 @@
 #ifndef _VMPORT_RPCI_H
 #define _VMPORT_RPCI_H
 
+#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include "call.h"
 
 /* Holds every reply that is not a guestinfo value. */
 #define VMPORT_REPLY_INLINE	64
+
+/* Bytes of a large reply: the channel's, and of transfers that read them. */
+struct vmport_large {
+	refcount_t refs;
+	u8 data[];
+};
 
 /**
  * struct vmport_reply - bytes that wait for the guest
@@ -16,19 +23,20 @@
  * @small: most replies, without an allocation that could fail
  */
 struct vmport_reply {
-	u8 *large;
+	struct vmport_large *large;
 	u32 size;
 	u8 small[VMPORT_REPLY_INLINE];
 };
 
 static inline const u8 *vmport_reply_data(const struct vmport_reply *reply)
 {
-	return reply->large ?: reply->small;
+	return reply->large ? reply->large->data : reply->small;
 }
 
 void vmport_reply_text(struct vmport_reply *reply, const char *text);
 u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size);
 void vmport_reply_free(struct vmport_reply *reply);
+void vmport_large_put(struct vmport_large *large);
 
 void vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 		 struct vmport_reply *reply);

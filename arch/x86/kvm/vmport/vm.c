@@ -18,6 +18,10 @@ static bool features_ok(u64 features)
 	if (features & ~KVM_VMPORT_FEATURES)
 		return false;
 
+	/* What is moved there are messages. */
+	if ((features & KVM_VMPORT_FEATURE_HB) && !(features & KVM_VMPORT_FEATURE_RPC))
+		return false;
+
 	/* All others stand on the port, so an empty mask is refused too. */
 	return features & KVM_VMPORT_FEATURE_ENABLE;
 }

@@ -9,14 +9,16 @@
 
 #include <linux/kvm_host.h>
 
+#include "kvm_emulate.h"
 #include "x86.h"
 
 #include "vmport/call.h"
+#include "vmport/hb.h"
 
 /* Features that this kernel knows, KVM_CHECK_EXTENSION's answer. */
 #define KVM_VMPORT_FEATURES						\
 	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
-	 KVM_VMPORT_FEATURE_RING3)
+	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3)
 
 /**
  * struct kvm_vmport - a VM with the interface enabled
@@ -36,6 +38,8 @@ DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
 bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
+bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count);
+bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 
 #ifdef CONFIG_KVM_VMPORT
@@ -77,6 +81,46 @@ static inline bool kvm_vmport_pio(struct kvm_vcpu *vcpu, int size, u16 port, boo
 	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_call(vcpu, in);
 }
 
+/* A byte access on the port for whole messages? */
+static inline bool kvm_vmport_is_hb_access(struct kvm_vcpu *vcpu, int size, u16 port)
+{
+	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) &&
+	       port == VMPORT_HB_PORT && size == 1;
+}
+
+/**
+ * kvm_vmport_emulated_in() - the same for an instruction in the emulator
+ * @ctxt: the emulator
+ * @size: bytes accessed at a time
+ * @port: I/O port
+ * @val: out: what was read
+ * @count: how many times @size; out: 0 when the guest is to be entered again
+ *	instead of anything written, which is what the emulator is to be told
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when it was a call.
+ */
+static inline bool kvm_vmport_emulated_in(struct x86_emulate_ctxt *ctxt, int size, u16 port,
+					  void *val, unsigned int *count)
+{
+	if (kvm_vmport_is_access(ctxt->vcpu, size, port))
+		return kvm_vmport_call_emulated(ctxt, val);
+
+	return kvm_vmport_is_hb_access(ctxt->vcpu, size, port) &&
+	       kvm_vmport_string_in(ctxt, val, count);
+}
+
+/* The same for what is written: @val has @size bytes. */
+static inline bool kvm_vmport_emulated_out(struct x86_emulate_ctxt *ctxt, int size, u16 port,
+					   const void *val)
+{
+	if (kvm_vmport_is_access(ctxt->vcpu, size, port))
+		return kvm_vmport_call_emulated(ctxt, NULL);
+
+	return kvm_vmport_is_hb_access(ctxt->vcpu, size, port) &&
+	       kvm_vmport_string_out(ctxt, *(const u8 *)val);
+}
+
 /**
  * kvm_vmport_handle_gp() - handle a #GP that VMware would not have raised
  * @vcpu: the faulting vCPU; the fault's error code is 0
@@ -96,7 +140,8 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
  */
 #define kvm_vmport_is_enabled(kvm)		false
 #define kvm_is_vmware_ring3_allowed(kvm)	enable_vmware_backdoor
-#define kvm_vmport_is_access(vcpu, size, port)	false
+#define kvm_vmport_emulated_in(ctxt, size, port, val, count)	false
+#define kvm_vmport_emulated_out(ctxt, size, port, val)		false
 #define kvm_vmport_pio(vcpu, size, port, in)	false
 #define kvm_vmport_handle_gp(vcpu, r)		false
 #endif /* CONFIG_KVM_VMPORT */
@@ -106,6 +151,16 @@ int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
 void kvm_vmport_destroy_vm(struct kvm *kvm);
 
 /* Between the files of the glue. */
+
+/* VMware changes the low halves of registers only. */
+static inline unsigned long kvm_vmport_merge(unsigned long old, u32 low)
+{
+	return (old & ~0xfffffffful) | low;
+}
+
+void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call);
+bool kvm_vmport_can_call(struct kvm_vcpu *vcpu);
+bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 

@@ -59,6 +59,34 @@ TRACE_EVENT(kvm_vmport_result,
 		  __entry->status, __entry->ax, __entry->bx)
 );
 
+/* Bytes of a message that one string instruction has moved. */
+TRACE_EVENT(kvm_vmport_hb,
+	TP_PROTO(unsigned int vcpu_id, bool in, u32 dx, u64 left, u32 moved, bool success),
+	TP_ARGS(vcpu_id, in, dx, left, moved, success),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(bool,		in)
+		__field(bool,		success)
+		__field(u16,		channel)
+		__field(u64,		left)
+		__field(u32,		moved)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id = vcpu_id;
+		__entry->in = in;
+		__entry->success = success;
+		__entry->channel = dx >> 16;
+		__entry->left = left;
+		__entry->moved = moved;
+	),
+
+	TP_printk("vcpu %u %s channel %u: %u of %llu bytes, %s", __entry->vcpu_id,
+		  __entry->in ? "receive" : "send", __entry->channel, __entry->moved,
+		  __entry->left, __entry->success ? "success" : "failure")
+);
+
 #endif /* _TRACE_KVM_VMPORT_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -17,4 +17,12 @@
 #define min_t(_type, _x, _y)	min((_type)(_x), (_type)(_y))
 #define max_t(_type, _x, _y)	max((_type)(_x), (_type)(_y))
 
+#define swap(a, b)						\
+do {								\
+	typeof(a) __tmp = (a);					\
+								\
+	(a) = (b);						\
+	(b) = __tmp;						\
+} while (0)
+
 #endif /* _SHIM_LINUX_MINMAX_H */

@@ -15,6 +15,13 @@ static inline void refcount_set(refcount_t *r, unsigned int n)
 	r->refs = n;
 }
 
+static inline void refcount_inc(refcount_t *r)
+{
+	if (!r->refs)
+		shim_bug("%s() of 0", __func__);
+	r->refs++;
+}
+
 static inline bool refcount_inc_not_zero(refcount_t *r)
 {
 	if (!r->refs)

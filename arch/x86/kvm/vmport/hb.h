@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VMPORT_HB_H
+#define _VMPORT_HB_H
+
+#include <linux/types.h>
+
+#include "call.h"
+
+#define VMPORT_HB_PORT		0x5659		/* in DX */
+#define VMPORT_HB_MESSAGE	0		/* in BX: move a message */
+
+struct vmport_large;
+
+/**
+ * struct vmport_hb_source - bytes on their way to the guest
+ * @data: they stay in place until vmport_hb_receive_end()
+ * @large: held meanwhile
+ * @copy: freed then
+ */
+struct vmport_hb_source {
+	const u8 *data;
+	struct vmport_large *large;
+	u8 *copy;
+};
+
+bool vmport_hb_can_send(const struct vmport_call *call, u64 count);
+bool vmport_hb_send(struct vmport_call *call, u64 count, u8 **data, u32 size);
+bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
+			     struct vmport_hb_source *source);
+void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
+			   struct vmport_hb_source *source);
+
+#endif /* _VMPORT_HB_H */

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * REP OUTSB and REP INSB on the high-bandwidth port.  KVM's emulator runs them:
+ * it has checked the permission and read the first byte of an OUTSB when it
+ * comes here.  What is plain memory is moved here at once, and the emulator
+ * left with registers as if it had come that far by itself.  All else, page
+ * faults, segment limits, MMIO, DF, it does byte by byte as always.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+
+#include "kvm_cache_regs.h"
+#include "kvm_emulate.h"
+#include "x86.h"
+
+#include "channel.h"
+#include "hb.h"
+#include "vmport.h"
+#include "vmport_trace.h"
+
+#define OPCODE_INSB	0x6c
+#define OPCODE_OUTSB	0x6e
+
+/* Type bits of a segment, SDM volume 3, 3.4.5.1. */
+#define SEGMENT_CODE		BIT(3)
+#define SEGMENT_EXPAND_DOWN	BIT(2)
+#define SEGMENT_WRITABLE	BIT(1)	/* of code: readable */
+
+static unsigned long address_mask(const struct x86_emulate_ctxt *ctxt)
+{
+	return ctxt->ad_bytes == 8 ? ~0ul : BIT(8 * ctxt->ad_bytes) - 1;
+}
+
+/* What a register of the instruction's address size becomes, as hardware does it. */
+static unsigned long assign(const struct x86_emulate_ctxt *ctxt, unsigned long old,
+			    unsigned long new)
+{
+	switch (ctxt->ad_bytes) {
+	case 2:
+		return (old & ~0xfffful) | (u16)new;
+	case 4:
+		return (u32)new;
+	default:
+		return new;
+	}
+}
+
+static void add(struct x86_emulate_ctxt *ctxt, int reg, unsigned long value)
+{
+	unsigned long old = reg_read(ctxt, reg);
+
+	*reg_rmw(ctxt, reg) = assign(ctxt, old, old + value);
+}
+
+static bool is_backward(const struct x86_emulate_ctxt *ctxt)
+{
+	return ctxt->eflags & X86_EFLAGS_DF;
+}
+
+/* EBX bits 16..31 say what became of the transfer. */
+static unsigned long result(unsigned long rbx, bool ok)
+{
+	u32 status = ok ? VMPORT_STATUS_SUCCESS : VMPORT_STATUS_FAIL;
+
+	return kvm_vmport_merge(rbx, (u16)rbx | status << 16);
+}
+
+static void set_result(struct x86_emulate_ctxt *ctxt, bool ok)
+{
+	*reg_rmw(ctxt, VCPU_REGS_RBX) = result(reg_read(ctxt, VCPU_REGS_RBX), ok);
+}
+
+/**
+ * kvm_vmport_is_string() - is this REP INSB or REP OUTSB?
+ * @ctxt: an instruction that is decoded
+ */
+bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt)
+{
+	return ctxt->opcode_len == 1 && ctxt->rep_prefix &&
+	       (ctxt->b == OPCODE_INSB || ctxt->b == OPCODE_OUTSB);
+}
+
+/*
+ * How many of @count bytes from @addr on are one piece of linear memory, which
+ * the segment lets the instruction use.  0: let the emulator find out.
+ */
+static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_address *addr,
+		       bool write, u64 count, unsigned long *linear)
+{
+	u64 size = min_t(u64, count, KVM_VMPORT_MAX_REPLY);
+	unsigned long ea = addr->ea & address_mask(ctxt);
+	struct kvm_vcpu *vcpu = ctxt->vcpu;
+	struct kvm_segment segment;
+	u8 bits;
+
+	if (is_backward(ctxt))
+		return 0;
+
+	/* Up to where the address wraps. */
+	if (ctxt->ad_bytes != 8)
+		size = min_t(u64, size, (u64)address_mask(ctxt) + 1 - ea);
+
+	kvm_get_segment(vcpu, &segment, addr->seg);
+	if (ctxt->mode == X86EMUL_MODE_PROT64) {
+		*linear = ea;
+		if (addr->seg == VCPU_SREG_FS || addr->seg == VCPU_SREG_GS)
+			*linear += segment.base;
+		bits = vcpu_virt_addr_bits(vcpu);
+		if (!__is_canonical_address(*linear, bits) ||
+		    !__is_canonical_address(*linear + size - 1, bits))
+			return 0;
+		return size;
+	}
+
+	if (segment.unusable || ea > segment.limit ||
+	    (segment.type & (SEGMENT_CODE | SEGMENT_EXPAND_DOWN)) == SEGMENT_EXPAND_DOWN)
+		return 0;
+	/* Code is never written, and not always read. */
+	if ((write || (segment.type & SEGMENT_CODE)) && !(segment.type & SEGMENT_WRITABLE))
+		return 0;
+	if (write && (segment.type & SEGMENT_CODE))
+		return 0;
+
+	*linear = (u32)(segment.base + ea);
+	size = min_t(u64, size, (u64)segment.limit - ea + 1);
+	return min_t(u64, size, BIT_ULL(32) - *linear);
+}
+
+/* Bytes of the first page that @size bytes from @linear on touch. */
+static u32 page_part(unsigned long linear, u32 size)
+{
+	return min_t(u32, size, PAGE_SIZE - offset_in_page(linear));
+}
+
+/*
+ * Read the guest's memory into a buffer from kvmalloc(), as far as that works
+ * without a fault.  0: it doesn't, there is no buffer.
+ */
+static u32 read_plain(struct x86_emulate_ctxt *ctxt, u64 count, u8 **data)
+{
+	struct x86_exception exception;
+	unsigned long linear;
+	u32 size, part, done;
+	u8 *buffer;
+
+	size = plain_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
+	buffer = size > 1 ? kvmalloc(size, VMPORT_GFP) : NULL;
+	if (!buffer)
+		return 0;
+
+	for (done = 0; done < size; done += part) {
+		part = page_part(linear + done, size - done);
+		if (ctxt->ops->read_std(ctxt, linear + done, buffer + done, part,
+					&exception, false) != X86EMUL_CONTINUE)
+			break;
+	}
+	if (done < 2) {
+		kvfree(buffer);
+		return 0;
+	}
+	*data = buffer;
+	return done;
+}
+
+/* The same in the other direction: the bytes that were written. */
+static u32 write_plain(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data)
+{
+	struct x86_exception exception;
+	unsigned long linear;
+	u32 size, part, done;
+
+	size = plain_bytes(ctxt, &ctxt->dst.addr.mem, true, count, &linear);
+	for (done = 0; done < size; done += part) {
+		part = page_part(linear + done, size - done);
+		if (ctxt->ops->write_std(ctxt, linear + done, (void *)data + done, part,
+					 &exception, false) != X86EMUL_CONTINUE)
+			break;
+	}
+	return done;
+}
+
+/* A transfer of a message?  Then @call is filled but for the cookie. */
+static bool begin(struct x86_emulate_ctxt *ctxt, struct vmport_call *call)
+{
+	if (!kvm_vmport_is_string(ctxt) || !kvm_vmport_can_call(ctxt->vcpu) ||
+	    (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC ||
+	    (u16)reg_read(ctxt, VCPU_REGS_RBX) != VMPORT_HB_MESSAGE)
+		return false;
+
+	kvm_vmport_begin_call(ctxt->vcpu, call);
+	call->regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
+	return true;
+}
+
+/* As after the last byte: nothing was moved, and nothing will be. */
+static void refuse_out(struct x86_emulate_ctxt *ctxt, u64 count)
+{
+	add(ctxt, VCPU_REGS_RSI, is_backward(ctxt) ? 1 - count : count - 1);
+	add(ctxt, VCPU_REGS_RCX, 1 - count);
+}
+
+/**
+ * kvm_vmport_string_out() - the guest sends bytes of a message
+ * @ctxt: the emulator, in a string instruction on the port
+ * @val: the byte that the emulator has read
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when the emulator is to go on after the bytes, the last of which
+ * it takes for the one that it has read; false when the port is the VMM's.
+ */
+bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
+{
+	u64 count = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
+	struct kvm_vcpu *vcpu = ctxt->vcpu;
+	struct vmport_call call = { };
+	u8 *data = NULL, *bytes = &val;
+	u32 size = 1;
+	bool ok;
+
+	if (!begin(ctxt, &call))
+		return false;
+	call.regs.si = reg_read(ctxt, VCPU_REGS_RBP);
+	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
+
+	ok = vmport_hb_can_send(&call, count);
+	if (ok) {
+		size = read_plain(ctxt, count, &data) ?: 1;
+		ok = vmport_hb_send(&call, count, data ? &data : &bytes, size);
+		kvfree(data);
+	}
+
+	if (ok) {
+		add(ctxt, VCPU_REGS_RSI, size - 1);
+		add(ctxt, VCPU_REGS_RCX, 1 - (unsigned long)size);
+	} else {
+		refuse_out(ctxt, count);
+	}
+	set_result(ctxt, ok);
+	trace_kvm_vmport_hb(vcpu->vcpu_id, false, call.regs.dx, count, ok ? size : 0, ok);
+	return true;
+}
+
+/*
+ * As after the last byte, but the emulator must not write any: it is sent back
+ * to the guest, which finds an instruction with nothing left to do.
+ */
+static void refuse_in(struct x86_emulate_ctxt *ctxt, u64 count)
+{
+	struct kvm_vcpu *vcpu = ctxt->vcpu;
+	unsigned long rdi = kvm_rdi_read(vcpu), rcx = kvm_rcx_read(vcpu);
+
+	kvm_rdi_write(vcpu, assign(ctxt, rdi, is_backward(ctxt) ? rdi - count : rdi + count));
+	kvm_rcx_write(vcpu, assign(ctxt, rcx, 0));
+	kvm_rbx_write(vcpu, result(kvm_rbx_read(vcpu), false));
+}
+
+/**
+ * kvm_vmport_string_in() - the guest receives bytes of a message
+ * @ctxt: the emulator, in a string instruction on the port
+ * @val: out: @count bytes for the emulator to write
+ * @count: how many it wants at once; out: 0 when it is to write none, but to
+ *	enter the guest again
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when done; false when the port is the VMM's.
+ */
+bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count)
+{
+	u64 left = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
+	struct kvm_vcpu *vcpu = ctxt->vcpu;
+	struct vmport_hb_source source;
+	struct vmport_call call = { };
+	unsigned long ahead;
+	u32 moved = 0;
+	bool ok;
+
+	if (!begin(ctxt, &call))
+		return false;
+	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
+	call.regs.di = reg_read(ctxt, VCPU_REGS_RBP);
+
+	ok = vmport_hb_receive_begin(&call, left, &source);
+	if (ok) {
+		moved = write_plain(ctxt, left, source.data);
+		/* What the emulator writes in any case are the last of these. */
+		moved = max(moved, *count);
+		ahead = moved - *count;
+		memcpy(val, source.data + ahead, *count);
+		add(ctxt, VCPU_REGS_RDI, ahead);
+		add(ctxt, VCPU_REGS_RCX, -ahead);
+		ctxt->dst.addr.mem.ea = reg_read(ctxt, VCPU_REGS_RDI) & address_mask(ctxt);
+		set_result(ctxt, true);
+		vmport_hb_receive_end(&call, left, moved, &source);
+	} else {
+		refuse_in(ctxt, left);
+		*count = 0;
+	}
+	trace_kvm_vmport_hb(vcpu->vcpu_id, true, call.regs.dx, left, moved, ok);
+	return true;
+}
