@@ -37,9 +37,17 @@ u32 vmport_vcpu_apic_hz(void *vcpu)
 	return div64_u64(NSEC_PER_SEC, ((struct kvm_vcpu *)vcpu)->kvm->arch.apic_bus_cycle_ns);
 }
 
-bool vmport_vcpu_has_x2apic(void *vcpu)
+/* guest_cpuid_has() may not be used with interrupts disabled. */
+bool vmport_vcpu_has_x2apic(void *data)
 {
-	return guest_cpuid_has(vcpu, X86_FEATURE_X2APIC);
+	struct kvm_vcpu *vcpu = data;
+	int i;
+
+	for (i = 0; i < vcpu->arch.cpuid_nent; i++) {
+		if (vcpu->arch.cpuid_entries[i].function == 1)
+			return vcpu->arch.cpuid_entries[i].ecx & feature_bit(X2APIC);
+	}
+	return false;
 }
 
 static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
@@ -87,16 +95,31 @@ void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 
 static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
+	u32 bx = call->regs.bx, cx = call->regs.cx, dx = call->regs.dx;
 	bool answered;
-
-	trace_kvm_vmport_call(vcpu->vcpu_id, call->regs.bx, call->regs.cx, call->regs.dx);
 
 	kvm_vmport_begin_call(vcpu, call);
 	answered = vmport_command(call) == VMPORT_DONE;
 
-	trace_kvm_vmport_result(vcpu->vcpu_id, answered, call->regs.ax, call->regs.bx,
-				call->regs.cx);
+	/* What could not be answered here comes again. */
+	if (answered || !call->atomic) {
+		trace_kvm_vmport_call(vcpu->vcpu_id, bx, cx, dx);
+		trace_kvm_vmport_result(vcpu->vcpu_id, answered, call->regs.ax, call->regs.bx,
+					call->regs.cx);
+	}
 	return answered;
+}
+
+static bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic)
+{
+	struct vmport_call call = { .atomic = atomic };
+
+	read_regs(vcpu, &call.regs);
+	if (!run_call(vcpu, &call))
+		return false;
+
+	write_regs(vcpu, &call.regs, in);
+	return true;
 }
 
 /**
@@ -110,18 +133,33 @@ static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
  */
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 {
-	struct vmport_call call = { };
-
-	if (!kvm_vmport_can_call(vcpu))
-		return false;
-
-	read_regs(vcpu, &call.regs);
-	if (!run_call(vcpu, &call))
-		return false;
-
-	write_regs(vcpu, &call.regs, in);
-	return true;
+	return kvm_vmport_can_call(vcpu) && port_call(vcpu, in, false);
 }
+
+/**
+ * kvm_vmport_fastpath_call() - answer a 32-bit IN or OUT before the exit loop ends
+ * @vcpu: the caller; its VM has the interface enabled
+ * @in: IN, not OUT
+ *
+ * Context: vCPU's thread, interrupts disabled.
+ * Return: EXIT_FASTPATH_NONE when it is for the ordinary handler, then nothing
+ * has changed; else the instruction has been skipped.
+ */
+fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
+{
+	fastpath_t ret = EXIT_FASTPATH_NONE;
+
+	if ((u32)kvm_rax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu))
+		return EXIT_FASTPATH_NONE;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	if (port_call(vcpu, in, true))
+		ret = kvm_skip_emulated_instruction(vcpu) ? EXIT_FASTPATH_REENTER_GUEST :
+							    EXIT_FASTPATH_EXIT_USERSPACE;
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(kvm_vmport_fastpath_call);
 
 static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
 {
@@ -166,6 +204,7 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 	return true;
 }
 
+/* With page faults disabled it fails where it would have to wait. */
 static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *bytes, int size)
 {
 	u64 access = PFERR_FETCH_MASK |
@@ -228,24 +267,64 @@ static int port_insn_length(struct kvm_vcpu *vcpu, bool *in)
 	return n + 1;
 }
 
-/* The instruction is done; as the emulator would leave things after it. */
-static int finish_insn(struct kvm_vcpu *vcpu, int length)
+static bool is_single_stepping(struct kvm_vcpu *vcpu)
 {
-	unsigned long rflags = kvm_get_rflags(vcpu);
-	unsigned long rip = kvm_rip_read(vcpu) + length;
+	return (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) ||
+	       (kvm_get_rflags(vcpu) & X86_EFLAGS_TF);
+}
 
-	if (unlikely((rflags & X86_EFLAGS_TF) || (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)))
-		return kvm_emulate_instruction(vcpu, EMULTYPE_SKIP | EMULTYPE_COMPLETE_USER_EXIT);
+/* The instruction is done; as the emulator would leave things after it. */
+static void finish_insn(struct kvm_vcpu *vcpu, int length)
+{
+	unsigned long rip = kvm_rip_read(vcpu) + length;
 
 	if (!is_64_bit_mode(vcpu))
 		rip = (u32)rip;
 	kvm_rip_write(vcpu, rip);
 	/* The fault set RF, the instruction ends it. */
-	kvm_set_rflags(vcpu, rflags & ~X86_EFLAGS_RF);
+	kvm_set_rflags(vcpu, kvm_get_rflags(vcpu) & ~X86_EFLAGS_RF);
 	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
 	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
-	return 1;
 }
+
+/* Do the registers say that this #GP may be that of a call on @port? */
+static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
+{
+	return (u16)kvm_rdx_read(vcpu) == port && (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC &&
+	       kvm_vmport_can_call(vcpu) && kvm_is_vmware_ring3_allowed(vcpu->kvm) &&
+	       /* A fault while an event was delivered is no instruction's. */
+	       !kvm_event_needs_reinjection(vcpu);
+}
+
+/**
+ * kvm_vmport_fastpath_gp() - the same for a call that met #GP
+ * @vcpu: the faulting vCPU, the fault's error code is 0; its VM has the
+ *	interface enabled
+ *
+ * Context: vCPU's thread, interrupts disabled, guest registers as after an exit.
+ * Return: as of kvm_vmport_fastpath_call().
+ */
+fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
+{
+	fastpath_t ret = EXIT_FASTPATH_NONE;
+	int length;
+	bool in;
+
+	if (!is_gp_of_call(vcpu, VMPORT_PORT) || is_single_stepping(vcpu))
+		return EXIT_FASTPATH_NONE;
+
+	kvm_vcpu_srcu_read_lock(vcpu);
+	pagefault_disable();
+	length = port_insn_length(vcpu, &in);
+	pagefault_enable();
+	if (length && port_call(vcpu, in, true)) {
+		finish_insn(vcpu, length);
+		ret = EXIT_FASTPATH_REENTER_GUEST;
+	}
+	kvm_vcpu_srcu_read_unlock(vcpu);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(kvm_vmport_fastpath_gp);
 
 /* Run what was decoded, with the permission that VMware gives. */
 static int emulate_permitted(struct kvm_vcpu *vcpu)
@@ -275,24 +354,25 @@ static bool string_gp(struct kvm_vcpu *vcpu, int *r)
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	u16 port = kvm_rdx_read(vcpu);
 	int length;
 	bool in;
 
-	if ((port != VMPORT_PORT && port != VMPORT_HB_PORT) ||
-	    (u32)kvm_rax_read(vcpu) != VMPORT_MAGIC ||
-	    !kvm_vmport_can_call(vcpu) || !kvm_is_vmware_ring3_allowed(vcpu->kvm))
-		return false;
-
-	if (port == VMPORT_HB_PORT)
+	if (is_gp_of_call(vcpu, VMPORT_HB_PORT))
 		return string_gp(vcpu, r);
+	if (!is_gp_of_call(vcpu, VMPORT_PORT))
+		return false;
 
 	length = port_insn_length(vcpu, &in);
 	if (!length)
 		return false;
 
-	if (kvm_vmport_call(vcpu, in)) {
-		*r = finish_insn(vcpu, length);
+	if (port_call(vcpu, in, false)) {
+		*r = 1;
+		if (unlikely(is_single_stepping(vcpu)))
+			*r = kvm_emulate_instruction(vcpu, EMULTYPE_SKIP |
+						     EMULTYPE_COMPLETE_USER_EXIT);
+		else
+			finish_insn(vcpu, length);
 		return true;
 	}
 

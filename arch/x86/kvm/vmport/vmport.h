@@ -41,6 +41,8 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
 bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count);
 bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
+fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
+fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu);
 
 #ifdef CONFIG_KVM_VMPORT
 static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
@@ -79,6 +81,16 @@ static inline bool kvm_vmport_is_access(struct kvm_vcpu *vcpu, int size, u16 por
 static inline bool kvm_vmport_pio(struct kvm_vcpu *vcpu, int size, u16 port, bool in)
 {
 	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_call(vcpu, in);
+}
+
+/* The same before the exit loop ends, with interrupts disabled. */
+static inline fastpath_t kvm_vmport_fastpath_pio(struct kvm_vcpu *vcpu, int size, u16 port,
+						 bool in)
+{
+	if (!kvm_vmport_is_access(vcpu, size, port))
+		return EXIT_FASTPATH_NONE;
+
+	return kvm_vmport_fastpath_call(vcpu, in);
 }
 
 /* A byte access on the port for whole messages? */
@@ -144,6 +156,8 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
 #define kvm_vmport_emulated_out(ctxt, size, port, val)		false
 #define kvm_vmport_pio(vcpu, size, port, in)	false
 #define kvm_vmport_handle_gp(vcpu, r)		false
+#define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
+#define kvm_vmport_fastpath_gp(vcpu)		EXIT_FASTPATH_NONE
 #endif /* CONFIG_KVM_VMPORT */
 
 int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap);
