@@ -60,15 +60,24 @@ static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
 	regs->di = kvm_rdi_read(vcpu);
 }
 
+/* VMware changes the low halves only. */
+static void write_low(struct kvm_vcpu *vcpu, int reg, u32 value)
+{
+	*(u32 *)&vcpu->arch.regs[reg] = value;
+}
+
 static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bool in)
 {
 	/* IN is a 32-bit load of EAX, and so zero-extends. */
-	kvm_rax_write(vcpu, in ? regs->ax : kvm_vmport_merge(kvm_rax_read(vcpu), regs->ax));
-	kvm_rbx_write(vcpu, kvm_vmport_merge(kvm_rbx_read(vcpu), regs->bx));
-	kvm_rcx_write(vcpu, kvm_vmport_merge(kvm_rcx_read(vcpu), regs->cx));
-	kvm_rdx_write(vcpu, kvm_vmport_merge(kvm_rdx_read(vcpu), regs->dx));
-	kvm_rsi_write(vcpu, kvm_vmport_merge(kvm_rsi_read(vcpu), regs->si));
-	kvm_rdi_write(vcpu, kvm_vmport_merge(kvm_rdi_read(vcpu), regs->di));
+	if (in)
+		kvm_rax_write(vcpu, regs->ax);
+	else
+		write_low(vcpu, VCPU_REGS_RAX, regs->ax);
+	write_low(vcpu, VCPU_REGS_RBX, regs->bx);
+	write_low(vcpu, VCPU_REGS_RCX, regs->cx);
+	write_low(vcpu, VCPU_REGS_RDX, regs->dx);
+	write_low(vcpu, VCPU_REGS_RSI, regs->si);
+	write_low(vcpu, VCPU_REGS_RDI, regs->di);
 }
 
 /* Not for L2, whose ports are L1's affair. */
@@ -93,13 +102,16 @@ void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 	call->state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
 }
 
-static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	u32 bx = call->regs.bx, cx = call->regs.cx, dx = call->regs.dx;
 	bool answered;
 
 	kvm_vmport_begin_call(vcpu, call);
 	answered = vmport_command(call) == VMPORT_DONE;
+
+	vcpu->stat.vmport_calls += answered;
+	vcpu->stat.vmport_fast_calls += answered && call->atomic;
 
 	/* What could not be answered here comes again. */
 	if (answered || !call->atomic) {
@@ -110,7 +122,7 @@ static bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 	return answered;
 }
 
-static bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic)
+static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic)
 {
 	struct vmport_call call = { .atomic = atomic };
 
@@ -205,7 +217,7 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 }
 
 /* With page faults disabled it fails where it would have to wait. */
-static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *bytes, int size)
+static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *byte)
 {
 	u64 access = PFERR_FETCH_MASK |
 		     (kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0);
@@ -215,29 +227,40 @@ static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *bytes, int size)
 
 	if (gpa == INVALID_GPA)
 		return -EFAULT;
-	return kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), bytes, offset_in_page(gpa), size);
+	return kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), byte, offset_in_page(gpa), 1);
 }
 
+/* A 32-bit IN or OUT with DX. */
+struct port_insn {
+	int length;		/* bytes */
+	bool in;
+	bool is_64_bit;		/* mode of the code */
+};
+
 /*
- * The length of the 32-bit IN or OUT with DX at the instruction pointer, 0 when
- * there is another instruction.  Guests rarely put a prefix in front, so bytes
- * are fetched one by one.
+ * Is there one at the instruction pointer?  Guests rarely put a prefix in front,
+ * so bytes are fetched one by one.
  */
-static int port_insn_length(struct kvm_vcpu *vcpu, bool *in)
+static bool is_port_insn(struct kvm_vcpu *vcpu, struct port_insn *insn)
 {
-	unsigned long rip = kvm_get_linear_rip(vcpu);
+	unsigned long rip = kvm_rip_read(vcpu);
 	bool opsize_prefix = false, rex = false;
 	int db, l, n;
 	u8 byte;
 
+	kvm_x86_call(get_cs_db_l_bits)(vcpu, &db, &l);
+	insn->is_64_bit = is_long_mode(vcpu) && l;
+	if (!insn->is_64_bit)
+		rip = kvm_get_linear_rip(vcpu);
+
 	for (n = 0; n < INSN_BYTES_MAX; n++) {
-		if (fetch(vcpu, rip + n, &byte, 1))
-			return 0;
+		if (fetch(vcpu, rip + n, &byte))
+			return false;
 		if (byte == OPCODE_IN || byte == OPCODE_OUT)
 			break;
 		/* A REX counts right before the opcode only, and W not at all. */
 		if (rex)
-			return 0;
+			return false;
 
 		switch (byte) {
 		case 0x66:
@@ -248,23 +271,20 @@ static int port_insn_length(struct kvm_vcpu *vcpu, bool *in)
 		case 0xf2: case 0xf3:
 			break;
 		case 0x40 ... 0x4f:
-			if (!is_64_bit_mode(vcpu))
-				return 0;
+			if (!insn->is_64_bit)
+				return false;
 			rex = true;
 			break;
 		default:
-			return 0;
+			return false;
 		}
 	}
-	if (n == INSN_BYTES_MAX)
-		return 0;
+	if (n == INSN_BYTES_MAX || opsize_prefix == (db || insn->is_64_bit))
+		return false;
 
-	kvm_x86_call(get_cs_db_l_bits)(vcpu, &db, &l);
-	if (opsize_prefix == (db || l))
-		return 0;
-
-	*in = byte == OPCODE_IN;
-	return n + 1;
+	insn->in = byte == OPCODE_IN;
+	insn->length = n + 1;
+	return true;
 }
 
 static bool is_single_stepping(struct kvm_vcpu *vcpu)
@@ -274,15 +294,16 @@ static bool is_single_stepping(struct kvm_vcpu *vcpu)
 }
 
 /* The instruction is done; as the emulator would leave things after it. */
-static void finish_insn(struct kvm_vcpu *vcpu, int length)
+static void finish_insn(struct kvm_vcpu *vcpu, const struct port_insn *insn)
 {
-	unsigned long rip = kvm_rip_read(vcpu) + length;
+	unsigned long rip = kvm_rip_read(vcpu) + insn->length;
+	unsigned long rflags;
 
-	if (!is_64_bit_mode(vcpu))
-		rip = (u32)rip;
-	kvm_rip_write(vcpu, rip);
-	/* The fault set RF, the instruction ends it. */
-	kvm_set_rflags(vcpu, kvm_get_rflags(vcpu) & ~X86_EFLAGS_RF);
+	kvm_rip_write(vcpu, insn->is_64_bit ? rip : (u32)rip);
+	/* The fault set RF, the instruction ends it; IF is as it was. */
+	rflags = kvm_x86_call(get_rflags)(vcpu);
+	if (rflags & X86_EFLAGS_RF)
+		kvm_x86_call(set_rflags)(vcpu, rflags & ~X86_EFLAGS_RF);
 	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
 	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
 }
@@ -307,18 +328,18 @@ static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
 {
 	fastpath_t ret = EXIT_FASTPATH_NONE;
-	int length;
-	bool in;
+	struct port_insn insn;
+	bool found;
 
 	if (!is_gp_of_call(vcpu, VMPORT_PORT) || is_single_stepping(vcpu))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
 	pagefault_disable();
-	length = port_insn_length(vcpu, &in);
+	found = is_port_insn(vcpu, &insn);
 	pagefault_enable();
-	if (length && port_call(vcpu, in, true)) {
-		finish_insn(vcpu, length);
+	if (found && port_call(vcpu, insn.in, true)) {
+		finish_insn(vcpu, &insn);
 		ret = EXIT_FASTPATH_REENTER_GUEST;
 	}
 	kvm_vcpu_srcu_read_unlock(vcpu);
@@ -354,25 +375,23 @@ static bool string_gp(struct kvm_vcpu *vcpu, int *r)
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	int length;
-	bool in;
+	struct port_insn insn;
 
 	if (is_gp_of_call(vcpu, VMPORT_HB_PORT))
 		return string_gp(vcpu, r);
 	if (!is_gp_of_call(vcpu, VMPORT_PORT))
 		return false;
 
-	length = port_insn_length(vcpu, &in);
-	if (!length)
+	if (!is_port_insn(vcpu, &insn))
 		return false;
 
-	if (port_call(vcpu, in, false)) {
+	if (port_call(vcpu, insn.in, false)) {
 		*r = 1;
 		if (unlikely(is_single_stepping(vcpu)))
 			*r = kvm_emulate_instruction(vcpu, EMULTYPE_SKIP |
 						     EMULTYPE_COMPLETE_USER_EXIT);
 		else
-			finish_insn(vcpu, length);
+			finish_insn(vcpu, &insn);
 		return true;
 	}
 

@@ -237,6 +237,7 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 		refuse_out(ctxt, count);
 	}
 	set_result(ctxt, ok);
+	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, false, call.regs.dx, count, ok ? size : 0, ok);
 	return true;
 }
@@ -296,6 +297,7 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *
 		refuse_in(ctxt, left);
 		*count = 0;
 	}
+	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, true, call.regs.dx, left, moved, ok);
 	return true;
 }
