@@ -143,7 +143,8 @@ static void check_answer(const struct vmport_regs *in, const struct vmport_regs 
 	if (!(out->cx >> 16))
 		CHECK(same_regs(out, &failed));
 	else
-		CHECK(out->cx >> 16 == SUCCESS || out->cx >> 16 == DORECV);
+		CHECK((out->cx >> 16 & ~VMPORT_STATUS_HB) == SUCCESS ||
+		      (out->cx >> 16 & ~VMPORT_STATUS_HB) == DORECV);
 }
 
 enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
@@ -221,7 +222,7 @@ void send_part(struct chan *chan, const void *data, u32 size, u32 part)
 {
 	u32 pos;
 
-	CHECK_EQ(request(chan, SENDSIZE, size), SUCCESS);
+	CHECK_EQ(request(chan, SENDSIZE, size) & ~VMPORT_STATUS_HB, SUCCESS);
 	for (pos = 0; pos < part; pos += 4) {
 		__le32 word = cpu_to_le32(0xeeeeeeee);
 
@@ -240,7 +241,7 @@ int receive(struct chan *chan, void *data, size_t room)
 {
 	u32 size, pos;
 
-	if (request(chan, RECVSIZE, 0x77777777) != DORECV) {
+	if ((request(chan, RECVSIZE, 0x77777777) & ~VMPORT_STATUS_HB) != DORECV) {
 		CHECK_EQ(chan->regs.cx >> 16, SUCCESS);
 		CHECK_EQ(chan->regs.bx, 0x77777777);
 		CHECK_EQ(chan->regs.dx >> 16, chan->id);
