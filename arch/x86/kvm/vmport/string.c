@@ -92,7 +92,6 @@ static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_add
 	unsigned long ea = addr->ea & address_mask(ctxt);
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct kvm_segment segment;
-	u8 bits;
 
 	if (is_backward(ctxt))
 		return 0;
@@ -106,10 +105,6 @@ static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_add
 		*linear = ea;
 		if (addr->seg == VCPU_SREG_FS || addr->seg == VCPU_SREG_GS)
 			*linear += segment.base;
-		bits = vcpu_virt_addr_bits(vcpu);
-		if (!__is_canonical_address(*linear, bits) ||
-		    !__is_canonical_address(*linear + size - 1, bits))
-			return 0;
 		return size;
 	}
 
@@ -127,12 +122,6 @@ static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_add
 	return min_t(u64, size, BIT_ULL(32) - *linear);
 }
 
-/* Bytes of the first page that @size bytes from @linear on touch. */
-static u32 page_part(unsigned long linear, u32 size)
-{
-	return min_t(u32, size, PAGE_SIZE - offset_in_page(linear));
-}
-
 /*
  * Read the guest's memory into a buffer from kvmalloc(), as far as that works
  * without a fault.  0: it doesn't, there is no buffer.
@@ -141,7 +130,7 @@ static u32 read_plain(struct x86_emulate_ctxt *ctxt, u64 count, u8 **data)
 {
 	struct x86_exception exception;
 	unsigned long linear;
-	u32 size, part, done;
+	u32 size, done;
 	u8 *buffer;
 
 	size = plain_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
@@ -149,12 +138,7 @@ static u32 read_plain(struct x86_emulate_ctxt *ctxt, u64 count, u8 **data)
 	if (!buffer)
 		return 0;
 
-	for (done = 0; done < size; done += part) {
-		part = page_part(linear + done, size - done);
-		if (ctxt->ops->read_std(ctxt, linear + done, buffer + done, part,
-					&exception, false) != X86EMUL_CONTINUE)
-			break;
-	}
+	done = kvm_vmport_read_guest(ctxt->vcpu, linear, buffer, size, &exception);
 	if (done < 2) {
 		kvfree(buffer);
 		return 0;
@@ -168,16 +152,10 @@ static u32 write_plain(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data)
 {
 	struct x86_exception exception;
 	unsigned long linear;
-	u32 size, part, done;
+	u32 size;
 
 	size = plain_bytes(ctxt, &ctxt->dst.addr.mem, true, count, &linear);
-	for (done = 0; done < size; done += part) {
-		part = page_part(linear + done, size - done);
-		if (ctxt->ops->write_std(ctxt, linear + done, (void *)data + done, part,
-					 &exception, false) != X86EMUL_CONTINUE)
-			break;
-	}
-	return done;
+	return kvm_vmport_write_guest(ctxt->vcpu, linear, data, size, &exception);
 }
 
 /* A transfer of a message?  Then @call is filled but for the cookie. */

@@ -175,6 +175,14 @@ static inline unsigned long kvm_vmport_merge(unsigned long old, u32 low)
 void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call);
 bool kvm_vmport_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
+
+/* struct x86_exception.vector: none.  That of #DE is never met here. */
+#define KVM_VMPORT_NO_VECTOR	DE_VECTOR
+
+u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size,
+			  struct x86_exception *exception);
+u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, u32 size,
+			   struct x86_exception *exception);
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 
