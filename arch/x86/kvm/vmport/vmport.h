@@ -18,7 +18,8 @@
 /* Features that this kernel knows, KVM_CHECK_EXTENSION's answer. */
 #define KVM_VMPORT_FEATURES						\
 	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
-	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3)
+	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 |		\
+	 KVM_VMPORT_FEATURE_HYPERCALL)
 
 /**
  * struct kvm_vmport - a VM with the interface enabled
@@ -36,11 +37,13 @@ struct kvm_vmport {
 
 DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 
+bool kvm_vmport_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
 bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
 bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count);
 bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
+int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu);
 
@@ -91,6 +94,13 @@ static inline fastpath_t kvm_vmport_fastpath_pio(struct kvm_vcpu *vcpu, int size
 		return EXIT_FASTPATH_NONE;
 
 	return kvm_vmport_fastpath_call(vcpu, in);
+}
+
+/* A hypercall to the interface rather than to KVM?  Not that of L2. */
+static inline bool kvm_vmport_is_hypercall(struct kvm_vcpu *vcpu)
+{
+	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HYPERCALL) &&
+	       (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu);
 }
 
 /* A byte access on the port for whole messages? */
@@ -155,6 +165,7 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
 #define kvm_vmport_emulated_in(ctxt, size, port, val, count)	false
 #define kvm_vmport_emulated_out(ctxt, size, port, val)		false
 #define kvm_vmport_pio(vcpu, size, port, in)	false
+#define kvm_vmport_is_hypercall(vcpu)		false
 #define kvm_vmport_handle_gp(vcpu, r)		false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
 #define kvm_vmport_fastpath_gp(vcpu)		EXIT_FASTPATH_NONE
@@ -173,7 +184,6 @@ static inline unsigned long kvm_vmport_merge(unsigned long old, u32 low)
 }
 
 void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call);
-bool kvm_vmport_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
 
 /* struct x86_exception.vector: none.  That of #DE is never met here. */

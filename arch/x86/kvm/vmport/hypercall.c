@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls by VMCALL and VMMCALL, from any ring.  The registers are those of the
+ * port but for the low half of EDX, which has flags in place of its number.
+ * Callers that leave the number there mean the same: its low bits are the flags.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include <linux/slab.h>
+
+#include "kvm_cache_regs.h"
+#include "x86.h"
+
+#include "channel.h"
+#include "hb.h"
+#include "vmport.h"
+#include "vmport_trace.h"
+
+/* EDX bits 0..15.  The others mean nothing. */
+#define FLAG_HB		BIT(0)
+#define FLAG_OUT	BIT(1)
+
+/* One message, or what is left of it. */
+struct transfer {
+	struct kvm_vcpu *vcpu;
+	struct vmport_call call;
+	gva_t addr;
+	u32 count;
+	u32 moved;
+	struct x86_exception exception;	/* why @moved is less than @count */
+};
+
+static bool send(struct transfer *t)
+{
+	bool ok = true;
+	u8 *data;
+
+	if (!vmport_hb_can_send(&t->call, t->count))
+		return false;
+
+	data = kvmalloc(t->count, VMPORT_GFP);
+	if (!data)
+		return false;
+
+	t->moved = kvm_vmport_read_guest(t->vcpu, t->addr, data, t->count, &t->exception);
+	if (t->moved)
+		ok = vmport_hb_send(&t->call, t->count, &data, t->moved);
+	kvfree(data);
+	return ok;
+}
+
+static bool receive(struct transfer *t)
+{
+	struct vmport_hb_source source;
+
+	if (!vmport_hb_receive_begin(&t->call, t->count, &source))
+		return false;
+
+	t->moved = kvm_vmport_write_guest(t->vcpu, t->addr, source.data, t->count,
+					  &t->exception);
+	vmport_hb_receive_end(&t->call, t->count, t->moved, &source);
+	return true;
+}
+
+/* EBX bits 16..31 say what became of the transfer. */
+static int end_transfer(struct kvm_vcpu *vcpu, u32 status)
+{
+	unsigned long rbx = kvm_rbx_read(vcpu);
+
+	kvm_rbx_write(vcpu, kvm_vmport_merge(rbx, (u16)rbx | status << 16));
+	return kvm_skip_emulated_instruction(vcpu);
+}
+
+/*
+ * At linear addresses.  A transfer that a fault has stopped leaves the registers
+ * for the rest of it, so that the instruction goes on when it is run again.
+ */
+static int message(struct kvm_vcpu *vcpu, bool in)
+{
+	int addr_reg = in ? VCPU_REGS_RDI : VCPU_REGS_RSI;
+	struct transfer t = {
+		.vcpu = vcpu,
+		.call.regs.dx = kvm_rdx_read(vcpu),
+		.call.regs.si = in ? kvm_rsi_read(vcpu) : kvm_rbp_read(vcpu),
+		.call.regs.di = in ? kvm_rbp_read(vcpu) : kvm_rdi_read(vcpu),
+		.addr = kvm_register_read(vcpu, addr_reg),
+		.count = kvm_rcx_read(vcpu),
+	};
+	bool ok;
+
+	if (!t.count)
+		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
+
+	kvm_vmport_begin_call(vcpu, &t.call);
+	ok = in ? receive(&t) : send(&t);
+	trace_kvm_vmport_hb(vcpu->vcpu_id, in, t.call.regs.dx, t.count, ok ? t.moved : 0, ok);
+	if (!ok)
+		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
+
+	kvm_register_write(vcpu, addr_reg, t.addr + t.moved);
+	kvm_rcx_write(vcpu, kvm_vmport_merge(kvm_rcx_read(vcpu), t.count - t.moved));
+	if (t.moved == t.count)
+		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
+
+	switch (t.exception.vector) {
+	case PF_VECTOR:
+		kvm_inject_emulated_page_fault(vcpu, &t.exception);
+		return 1;
+	case GP_VECTOR:
+		kvm_inject_gp(vcpu, 0);
+		return 1;
+	default:
+		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
+	}
+}
+
+/**
+ * kvm_vmport_hypercall() - handle a hypercall with the magic in EAX
+ * @vcpu: the caller; kvm_vmport_is_hypercall() is true
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: what the exit handler returns.
+ */
+int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
+{
+	u16 flags = kvm_rdx_read(vcpu);
+
+	++vcpu->stat.hypercalls;
+
+	if (flags & FLAG_HB) {
+		if (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) &&
+		    (u16)kvm_rbx_read(vcpu) == VMPORT_HB_MESSAGE)
+			return message(vcpu, !(flags & FLAG_OUT));
+		/* No port access is like this one, so the VMM cannot be asked. */
+		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
+	}
+
+	/* Unlike IN this is no load of EAX: the high half of RAX stays. */
+	if (kvm_vmport_call(vcpu, false))
+		return kvm_skip_emulated_instruction(vcpu);
+
+	return kvm_fast_pio(vcpu, 4, VMPORT_PORT, !(flags & FLAG_OUT));
+}
