@@ -27,6 +27,7 @@
 
 #define VMPORT_MAGIC			0x564d5868
 #define VMPORT_PORT			0x5658
+#define VMPORT_HB_PORT			0x5659
 
 #define VMPORT_CMD_GETMHZ		1
 #define VMPORT_CMD_GETVERSION		10
@@ -51,6 +52,7 @@
 #define VMPORT_FAIL			0x00
 #define VMPORT_SUCCESS			0x01
 #define VMPORT_DORECV			0x02
+#define VMPORT_HB			0x80
 
 #define VMPORT_RPCI			0x49435052
 #define VMPORT_TCLO			0x4f4c4354
@@ -59,6 +61,8 @@
 #define VMPORT_BASIC			KVM_VMPORT_FEATURE_ENABLE
 #define VMPORT_RPC			(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC)
 #define VMPORT_RING3			(VMPORT_RPC | KVM_VMPORT_FEATURE_RING3)
+#define VMPORT_HYPERCALL		(VMPORT_RPC | KVM_VMPORT_FEATURE_HB | \
+					 KVM_VMPORT_FEATURE_HYPERCALL)
 
 /* The guest says that it is done by OUT to this port, which nobody owns. */
 #define VMPORT_DONE_PORT		0x9b
@@ -71,6 +75,7 @@
 #define VMPORT_HIGH_SI			0x5051525300000000ull
 #define VMPORT_HIGH_DI			0xd8d9dadb00000000ull
 #define VMPORT_HIGH_AX			0xa0a1a2a300000000ull
+#define VMPORT_HIGH_BP			0xb8b9babb00000000ull
 
 /*
  * The guest.  The loops take the words at RBP, R8 of them, and the registers of
@@ -169,6 +174,9 @@ struct vmport_regs {
 	u32 si;
 	u32 di;
 };
+
+/* What SENDSIZE and RECVSIZE add to their status: VMPORT_HB where it is offered. */
+static u16 vmport_hb_status;
 
 /* The guest's memory has no room for large arrays in the test's image. */
 static inline void *vmport_alloc(size_t size)
@@ -433,8 +441,37 @@ static inline void vmport_send_payload(const struct vmport_channel *channel,
 static inline void vmport_send(const struct vmport_channel *channel,
 			       const void *data, u32 size)
 {
-	TEST_ASSERT_EQ(vmport_msg_status(channel, VMPORT_MSG_SENDSIZE, size), VMPORT_SUCCESS);
+	TEST_ASSERT_EQ(vmport_msg_status(channel, VMPORT_MSG_SENDSIZE, size),
+		       VMPORT_SUCCESS | (size ? vmport_hb_status : 0));
 	vmport_send_payload(channel, data, size);
+}
+
+/*
+ * Registers of a message at @addr by one instruction.  @dx: the port, or a
+ * hypercall's flags.
+ */
+static inline struct kvm_regs vmport_hb_regs(const struct vmport_channel *channel, u16 dx,
+					     bool in, u64 addr, u64 count)
+{
+	struct vmport_regs low = {
+		.ax = VMPORT_MAGIC,
+		.bx = VMPORT_SUCCESS << 16,
+		.dx = (u32)channel->id << 16 | dx,
+		.si = channel->cookie_high,
+		.di = channel->cookie_low,
+	};
+	struct kvm_regs regs;
+
+	vmport_set_regs(channel->vcpu, &regs, &low);
+	regs.rcx = count;
+	if (in) {
+		regs.rdi = addr;
+		regs.rbp = VMPORT_HIGH_BP | channel->cookie_low;
+	} else {
+		regs.rsi = addr;
+		regs.rbp = VMPORT_HIGH_BP | channel->cookie_high;
+	}
+	return regs;
 }
 
 /* Bytes that wait for the guest, -1 when nothing does. */
@@ -447,7 +484,7 @@ static inline int vmport_poll(const struct vmport_channel *channel)
 		TEST_ASSERT_EQ(out.dx >> 16, channel->id);
 		return -1;
 	}
-	TEST_ASSERT_EQ(vmport_status(&out), VMPORT_SUCCESS | VMPORT_DORECV);
+	TEST_ASSERT_EQ(vmport_status(&out), VMPORT_SUCCESS | VMPORT_DORECV | vmport_hb_status);
 	TEST_ASSERT_EQ(out.dx >> 16, VMPORT_MSG_SENDSIZE);
 	return out.bx;
 }

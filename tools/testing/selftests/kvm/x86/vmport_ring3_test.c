@@ -5,212 +5,7 @@
  * compared with a VM that does not have the capability: the run must hold with
  * either value of the module parameter.
  */
-#include "vmport.h"
-
-#define USER_CS		0x33
-#define USER_DS		0x2b
-
-/* User code ends with INT of this vector, whose gate ring 3 may use. */
-#define DONE_VECTOR	0x81
-#define INT		0xcd
-
-#ifndef X86_EFLAGS_TF
-#define X86_EFLAGS_TF	BIT(8)
-#endif
-#ifndef X86_EFLAGS_RF
-#define X86_EFLAGS_RF	BIT(16)
-#endif
-
-#define PTE_PRESENT	0x1
-#define PTE_USER	0x4
-
-#define TSS_RSP0	4
-#define TSS_IOMAP_BASE	102
-#define TSS_BITMAP	104
-
-/* Guest: two pages of user code, and where the last exception came from. */
-static u8 user_code[2 * 4096] __aligned(4096);
-static struct ex_regs user_frame;
-
-enum tss_bitmap {
-	BITMAP_NONE,		/* past the TSS's limit: all denied */
-	BITMAP_DENY,		/* there, and all set */
-	BITMAP_DENY_LAST,	/* only the last byte of the access is denied */
-	BITMAP_ALLOW,
-};
-
-struct user {
-	struct kvm_vm *vm;
-	struct kvm_vcpu *vcpu;
-	struct kvm_sregs kernel;
-	struct kvm_sregs sregs;
-	u8 iopl;
-	u64 rflags;		/* more flags to set */
-	u32 debug;		/* KVM_GUESTDBG_* */
-};
-
-/* All that came of one run. */
-struct outcome {
-	u32 nr_exits;
-	u32 exit_reason;	/* the last one, when that is not the port of ours */
-	struct {
-		u8 direction;
-		u8 size;
-		u16 port;
-		u32 count;
-		u32 data;
-	} io[4];
-	struct ex_regs frame;	/* how it ended in ring 3 */
-};
-
-static void user_exception(struct ex_regs *regs)
-{
-	user_frame = *regs;
-	asm volatile("out %%al, %0" : : "i"(VMPORT_DONE_PORT) : "memory");
-}
-
-static u64 *user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level)
-{
-	u64 *table = addr_gpa2hva(vm, cr3 & ~0xfffull);
-	u64 *pte = NULL;
-	int i;
-
-	for (i = 4; i >= level; i--) {
-		pte = &table[(gva >> (12 + 9 * (i - 1))) & 0x1ff];
-		TEST_ASSERT(*pte & PTE_PRESENT, "0x%llx is not mapped", (unsigned long long)gva);
-		if (i > level)
-			table = addr_gpa2hva(vm, *pte & 0x000ffffffffff000ull);
-	}
-	return pte;
-}
-
-static void user_map(struct user *user, void *start, size_t size)
-{
-	u64 gva;
-	int level;
-
-	for (gva = (unsigned long)start & ~0xfffull; gva < (unsigned long)start + size;
-	     gva += 4096) {
-		for (level = 4; level; level--)
-			*user_pte(user->vm, user->kernel.cr3, gva, level) |= PTE_USER;
-	}
-}
-
-static void user_set_bitmap(struct user *user, enum tss_bitmap kind)
-{
-	u8 *tss = addr_gva2hva(user->vm, user->kernel.tr.base);
-	u16 base = TSS_BITMAP;
-
-	memset(tss + TSS_BITMAP, 0xff, 4096 - TSS_BITMAP);
-	if (kind == BITMAP_ALLOW || kind == BITMAP_DENY_LAST)
-		memset(tss + TSS_BITMAP + VMPORT_PORT / 8, 0, 2);
-	if (kind == BITMAP_DENY_LAST)
-		tss[TSS_BITMAP + VMPORT_PORT / 8] = 1 << (VMPORT_PORT % 8 + 3);
-	memcpy(tss + TSS_IOMAP_BASE, &base, sizeof(base));
-	user->sregs.tr.limit = kind == BITMAP_NONE ? TSS_BITMAP - 1 : 4095;
-}
-
-/* 64: long mode; 32 and 16: compatibility mode. */
-static void user_set_mode(struct user *user, int bits)
-{
-	user->sregs.cs.l = bits == 64;
-	user->sregs.cs.db = bits == 32;
-}
-
-static struct user user_create(u64 features)
-{
-	static const u8 vectors[] = { DB_VECTOR, UD_VECTOR, SS_VECTOR, GP_VECTOR, PF_VECTOR,
-				      DONE_VECTOR };
-	u64 rsp0 = (unsigned long)vmport_stack[0] + sizeof(vmport_stack[0]);
-	struct user user = { };
-	struct idt_entry *idt;
-	int i;
-
-	user.vm = vmport_vm_create(features, 1, &user.vcpu);
-	for (i = 0; i < ARRAY_SIZE(vectors); i++)
-		vm_install_exception_handler(user.vm, vectors[i], user_exception);
-
-	vcpu_sregs_get(user.vcpu, &user.kernel);
-	user.sregs = user.kernel;
-	user.sregs.cs = (struct kvm_segment) {
-		.limit = 0xffffffff, .selector = USER_CS, .type = 0xb, .present = 1,
-		.dpl = 3, .l = 1, .s = 1, .g = 1,
-	};
-	user.sregs.ss = (struct kvm_segment) {
-		.limit = 0xffffffff, .selector = USER_DS, .type = 0x3, .present = 1,
-		.dpl = 3, .db = 1, .s = 1, .g = 1,
-	};
-	user.sregs.ds = user.sregs.ss;
-	user.sregs.es = user.sregs.ss;
-	user.sregs.fs = user.sregs.ss;
-	user.sregs.gs = user.sregs.ss;
-	/* Software emulation of SVM looks into the bitmap of an idle TSS only. */
-	if (host_cpu_is_amd)
-		user.sregs.tr.type = 9;
-
-	idt = addr_gva2hva(user.vm, user.kernel.idt.base);
-	idt[DONE_VECTOR].dpl = 3;
-	memcpy(addr_gva2hva(user.vm, user.kernel.tr.base) + TSS_RSP0, &rsp0, sizeof(rsp0));
-	user_set_bitmap(&user, BITMAP_DENY);
-	user_map(&user, user_code, sizeof(user_code));
-	user_map(&user, vmport_buffer[0], sizeof(vmport_buffer[0]));
-	return user;
-}
-
-/* Run @code, put at @offset of the user pages, in ring 3. */
-static struct outcome user_run_at(struct user *user, u32 offset, const u8 *code, u32 size,
-				  struct vmport_regs in)
-{
-	struct kvm_guest_debug debug = { .control = user->debug };
-	struct kvm_run *run = user->vcpu->run;
-	struct outcome outcome = { };
-	struct kvm_regs regs;
-	void *data;
-	int i;
-
-	memcpy(vmport_gva2hva(user->vm, user_code) + offset, code, size);
-	memset(&user_frame, 0, sizeof(user_frame));
-	sync_global_to_guest(user->vm, user_frame);
-
-	vmport_set_regs(user->vcpu, &regs, &in);
-	regs.rip = (unsigned long)user_code + offset - user->sregs.cs.base;
-	regs.rflags = X86_EFLAGS_FIXED | (u64)user->iopl << 12 | user->rflags;
-	regs.rsp = (unsigned long)vmport_buffer[0] + 2048;
-	vcpu_sregs_set(user->vcpu, &user->sregs);
-	vcpu_regs_set(user->vcpu, &regs);
-	if (user->debug)
-		vcpu_guest_debug_set(user->vcpu, &debug);
-	vcpu_run(user->vcpu);
-
-	for (i = 0; i < ARRAY_SIZE(outcome.io) && !vmport_is_done(user->vcpu); i++) {
-		outcome.nr_exits++;
-		outcome.exit_reason = run->exit_reason;
-		if (run->exit_reason != KVM_EXIT_IO)
-			return outcome;
-		outcome.io[i].direction = run->io.direction;
-		outcome.io[i].size = run->io.size;
-		outcome.io[i].port = run->io.port;
-		outcome.io[i].count = run->io.count;
-		data = (void *)run + run->io.data_offset;
-		if (run->io.direction == KVM_EXIT_IO_OUT)
-			memcpy(&outcome.io[i].data, data, run->io.size);
-		else
-			memset(data, 0xa5, run->io.size * run->io.count);
-		vcpu_run(user->vcpu);
-	}
-	TEST_ASSERT(vmport_is_done(user->vcpu), "exit %u", run->exit_reason);
-	sync_global_from_guest(user->vm, user_frame);
-	outcome.frame = user_frame;
-	/* A fault's RF: set by KVM and by hardware, not by software emulation. */
-	outcome.frame.rflags &= ~(u64)X86_EFLAGS_RF;
-	return outcome;
-}
-
-static struct outcome user_run(struct user *user, const u8 *code, u32 size,
-			       struct vmport_regs in)
-{
-	return user_run_at(user, 0, code, size, in);
-}
+#include "vmport_user.h"
 
 static struct vmport_regs user_regs(u16 cmd)
 {
@@ -222,11 +17,6 @@ static struct vmport_regs user_regs(u16 cmd)
 		.si = 0x99aabbcc,
 		.di = 0xddeeff00,
 	};
-}
-
-static u64 user_rip(u32 offset)
-{
-	return (unsigned long)user_code + offset;
 }
 
 /* The call was answered in the kernel, and the guest went on behind it. */
@@ -252,17 +42,6 @@ do {										\
 	EXPECT_EQ(__o.frame.rdx, VMPORT_HIGH_DX | 0x77880000 | VMPORT_PORT);	\
 	EXPECT_EQ(__o.frame.rsi, VMPORT_HIGH_SI | 0x99aabbcc);			\
 	EXPECT_EQ(__o.frame.rdi, VMPORT_HIGH_DI | 0xddeeff00);			\
-} while (0)
-
-#define EXPECT_EXCEPTION(_outcome, _vector, _error_code, _offset)		\
-do {										\
-	const struct outcome __e = (_outcome);					\
-										\
-	EXPECT_EQ(__e.nr_exits, 0);						\
-	EXPECT_EQ(__e.frame.vector, _vector);					\
-	EXPECT_EQ(__e.frame.error_code, _error_code);				\
-	EXPECT_EQ(__e.frame.rip, user_rip(_offset));				\
-	EXPECT_EQ(__e.frame.cs, USER_CS);					\
 } while (0)
 
 /* #GP(0), and no register has changed. */
@@ -293,18 +72,6 @@ do {										\
 	EXPECT_EQ(__o.frame.rip, user_rip(_size));				\
 	EXPECT_EQ(__o.frame.rax, 0xa5a5a5a5);					\
 	EXPECT_EQ(__o.frame.rbx, VMPORT_HIGH_BX | 0x11223344);			\
-} while (0)
-
-/* The same exits, the same exception, the same registers. */
-#define EXPECT_SAME(_a, _b)							\
-do {										\
-	const struct outcome __a = (_a), __b = (_b);				\
-										\
-	EXPECT_EQ(memcmp(&__a, &__b, sizeof(__a)), 0)				\
-		TH_LOG("%u exits, vector %lu (%lu) at 0x%lx; %u, %lu (%lu) at 0x%lx", \
-		       __a.nr_exits, __a.frame.vector, __a.frame.error_code,	\
-		       __a.frame.rip, __b.nr_exits, __b.frame.vector,		\
-		       __b.frame.error_code, __b.frame.rip);			\
 } while (0)
 
 static const u8 code_in[] = { 0xed, INT, DONE_VECTOR };
@@ -593,8 +360,6 @@ TEST(ring3_without_rpc_message_reaches_the_vmm)
 	EXPECT_PORT_IN(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
 	kvm_vm_free(user.vm);
 }
-
-#define CODE(_name, ...)	static const u8 _name[] = { __VA_ARGS__, INT, DONE_VECTOR }
 
 static void expect_as_without(struct __test_metadata *_metadata, struct _test_data_ring3 *self,
 			      const u8 *code, u32 size, struct vmport_regs in)
