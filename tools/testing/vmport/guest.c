@@ -156,6 +156,7 @@ enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
 		.regs = *regs,
 	};
 	enum vmport_result result = VMPORT_NEEDS_SLEEP;
+	bool ours = vmport_command_is_ours(&call);
 
 	if (vm->mode == FAST)
 		result = fast_call(vm, &call);
@@ -164,6 +165,8 @@ enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
 	CHECK(result != VMPORT_NEEDS_SLEEP);
 	shim_check_idle();
 
+	/* Whoever asks first is told what then comes. */
+	CHECK_EQ(ours, result != VMPORT_NOT_OURS);
 	if (result == VMPORT_NOT_OURS)
 		CHECK(same_regs(&call.regs, regs));
 	else

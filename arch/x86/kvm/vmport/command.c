@@ -16,6 +16,8 @@
 struct vmport_command {
 	enum vmport_result (*handler)(struct vmport_call *call);
 	u64 feature;		/* owned by the kernel when this is enabled */
+	/* and when this, if there is one, says that the VMM gave the answer */
+	bool (*has_answer)(const struct vmport_config *config);
 };
 
 static u64 tsc_hz(const struct vmport_call *call)
@@ -43,17 +45,18 @@ static enum vmport_result cmd_gethwversion(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
+static bool has_uuid(const struct vmport_config *config)
+{
+	return memchr_inv(config->identity.uuid, 0, sizeof(config->identity.uuid));
+}
+
 static enum vmport_result cmd_getuuid(struct vmport_call *call)
 {
-	const u8 *uuid = call->config->identity.uuid;
 	__le32 word[4];
 
 	BUILD_BUG_ON(sizeof(word) != sizeof(call->config->identity.uuid));
 
-	if (!memchr_inv(uuid, 0, sizeof(word)))
-		return VMPORT_NOT_OURS;
-
-	memcpy(word, uuid, sizeof(word));
+	memcpy(word, call->config->identity.uuid, sizeof(word));
 	call->regs.ax = le32_to_cpu(word[0]);
 	call->regs.bx = le32_to_cpu(word[1]);
 	call->regs.cx = le32_to_cpu(word[2]);
@@ -61,14 +64,14 @@ static enum vmport_result cmd_getuuid(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
+static bool has_memory_size(const struct vmport_config *config)
+{
+	return config->identity.memory_mib;
+}
+
 static enum vmport_result cmd_getmemsize(struct vmport_call *call)
 {
-	u64 mib = call->config->identity.memory_mib;
-
-	if (!mib)
-		return VMPORT_NOT_OURS;
-
-	call->regs.ax = min_t(u64, mib, U32_MAX);
+	call->regs.ax = min_t(u64, call->config->identity.memory_mib, U32_MAX);
 	return VMPORT_DONE;
 }
 
@@ -128,18 +131,21 @@ static enum vmport_result cmd_get_vcpu_info(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-#define COMMAND(_name, _handler, _feature)			\
+#define COMMAND_IF(_name, _handler, _feature, _has_answer)	\
 	[VMPORT_CMD_##_name] = {				\
 		.handler = _handler,				\
 		.feature = KVM_VMPORT_FEATURE_##_feature,	\
+		.has_answer = _has_answer,			\
 	}
+#define COMMAND(_name, _handler, _feature)			\
+	COMMAND_IF(_name, _handler, _feature, NULL)
 
 static const struct vmport_command vmport_commands[] = {
 	COMMAND(GETMHZ,			cmd_getmhz,			ENABLE),
 	COMMAND(GETVERSION,		cmd_getversion,			ENABLE),
 	COMMAND(GETHWVERSION,		cmd_gethwversion,		ENABLE),
-	COMMAND(GETUUID,		cmd_getuuid,			ENABLE),
-	COMMAND(GETMEMSIZE,		cmd_getmemsize,			ENABLE),
+	COMMAND_IF(GETUUID,		cmd_getuuid,			ENABLE, has_uuid),
+	COMMAND_IF(GETMEMSIZE,		cmd_getmemsize,			ENABLE, has_memory_size),
 	COMMAND(GETTIME,		cmd_gettime,			ENABLE),
 	COMMAND(MESSAGE,		vmport_message,			RPC),
 	COMMAND(GETHZ,			cmd_gethz,			ENABLE),
@@ -147,6 +153,37 @@ static const struct vmport_command vmport_commands[] = {
 	COMMAND(GETTIMEFULL_WITH_LAG,	cmd_gettimefull_with_lag,	ENABLE),
 	COMMAND(GET_VCPU_INFO,		cmd_get_vcpu_info,		ENABLE),
 };
+
+/* The command of @call, NULL when it is not the kernel's. */
+static const struct vmport_command *find_command(const struct vmport_call *call)
+{
+	u16 nr = call->regs.cx;
+	const struct vmport_command *command;
+
+	if (call->regs.ax != VMPORT_MAGIC || nr >= ARRAY_SIZE(vmport_commands))
+		return NULL;
+
+	nr = array_index_nospec(nr, ARRAY_SIZE(vmport_commands));
+	command = &vmport_commands[nr];
+	if (!command->handler || !vmport_has_feature(call->config, command->feature))
+		return NULL;
+	if (command->has_answer && !command->has_answer(call->config))
+		return NULL;
+
+	return command;
+}
+
+/**
+ * vmport_command_is_ours() - does the kernel own the command of a call?
+ * @call: magic in EAX, command in ECX bits 0..15
+ *
+ * Context: any.
+ * Return: false where vmport_command() would return VMPORT_NOT_OURS.
+ */
+bool vmport_command_is_ours(const struct vmport_call *call)
+{
+	return find_command(call);
+}
 
 /**
  * vmport_command() - answer one call
@@ -157,18 +194,9 @@ static const struct vmport_command vmport_commands[] = {
  */
 enum vmport_result vmport_command(struct vmport_call *call)
 {
-	u16 nr = call->regs.cx;
-	const struct vmport_command *command;
+	const struct vmport_command *command = find_command(call);
 
-	if (call->regs.ax != VMPORT_MAGIC || nr >= ARRAY_SIZE(vmport_commands))
-		return VMPORT_NOT_OURS;
-
-	nr = array_index_nospec(nr, ARRAY_SIZE(vmport_commands));
-	command = &vmport_commands[nr];
-	if (!command->handler || !vmport_has_feature(call->config, command->feature))
-		return VMPORT_NOT_OURS;
-
-	return command->handler(call);
+	return command ? command->handler(call) : VMPORT_NOT_OURS;
 }
 
 /**
