@@ -77,18 +77,6 @@ do {										\
 static const u8 code_in[] = { 0xed, INT, DONE_VECTOR };
 static const u8 code_out[] = { 0xef, INT, DONE_VECTOR };
 
-/* The module parameter that opens the port to ring 3 in all VMs. */
-static bool backdoor_parameter(void)
-{
-	FILE *file = fopen("/sys/module/kvm/parameters/enable_vmware_backdoor", "r");
-	int value;
-
-	TEST_ASSERT(file, "No module parameter enable_vmware_backdoor");
-	value = fgetc(file);
-	fclose(file);
-	return value == 'Y';
-}
-
 FIXTURE(ring3) {
 	struct user ring3;	/* RPC and RING3 */
 	struct user rpc;	/* without RING3 */
