@@ -45,7 +45,10 @@
 #define KVM_VMPORT_FEATURE_RING3	(1ULL << 3)
 /* The same calls by VMCALL/VMMCALL. */
 #define KVM_VMPORT_FEATURE_HYPERCALL	(1ULL << 4)
-/* RDPMC 0x10000..0x10002, the pseudo performance counters. */
+/*
+ * RDPMC from any ring of 0x10000 (the host's TSC), 0x10001 (ns since the host
+ * booted) and 0x10002 (ns of the VM's kvmclock), the pseudo performance counters.
+ */
 #define KVM_VMPORT_FEATURE_PMC		(1ULL << 5)
 /* RPCs that the kernel does not own leave with KVM_EXIT_VMPORT.  Needs RPC. */
 #define KVM_VMPORT_FEATURE_EXIT_RPC	(1ULL << 6)

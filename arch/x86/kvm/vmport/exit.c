@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From a vCPU's exit to the engine and back: port accesses, and the #GP that
- * ring 3 meets where VMware would have let it in.
+ * ring 3 meets where VMware would have let it in, there or to its counters.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -26,6 +26,7 @@
 
 #define OPCODE_IN	0xed	/* IN EAX, DX */
 #define OPCODE_OUT	0xef	/* OUT DX, EAX */
+#define OPCODE_RDPMC	0x33	/* after 0x0f */
 
 u64 vmport_vcpu_tsc_hz(void *vcpu)
 {
@@ -230,21 +231,57 @@ static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *byte)
 	return kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), byte, offset_in_page(gpa), 1);
 }
 
-/* A 32-bit IN or OUT with DX. */
-struct port_insn {
+/* An instruction of ours that met #GP. */
+struct gp_insn {
 	int length;		/* bytes */
-	bool in;
+	bool in;		/* IN, not OUT */
 	bool is_64_bit;		/* mode of the code */
 };
 
 /*
- * Is there one at the instruction pointer?  Guests rarely put a prefix in front,
- * so bytes are fetched one by one.
+ * Fetch the first byte that is no prefix.  Returns how many stand before it, -1
+ * when they are not those of an instruction of ours.  Guests rarely have one, so
+ * bytes are fetched one by one.
  */
-static bool is_port_insn(struct kvm_vcpu *vcpu, struct port_insn *insn)
+static int skip_prefixes(struct kvm_vcpu *vcpu, unsigned long rip, bool is_64_bit, u8 *byte,
+			 bool *opsize_prefix)
+{
+	bool rex = false;
+	int n;
+
+	*opsize_prefix = false;
+	for (n = 0; n < INSN_BYTES_MAX; n++) {
+		if (fetch(vcpu, rip + n, byte))
+			return -1;
+
+		switch (*byte) {
+		case 0x66:
+			*opsize_prefix = true;
+			break;
+		case 0x67:
+		case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
+		case 0xf2: case 0xf3:
+			break;
+		case 0x40 ... 0x4f:
+			if (!is_64_bit || rex)
+				return -1;
+			rex = true;
+			continue;
+		default:
+			return n;
+		}
+		/* A REX counts right before the opcode only, and W not at all. */
+		if (rex)
+			return -1;
+	}
+	return -1;
+}
+
+/* Is it a 32-bit IN or OUT with DX, or RDPMC? */
+static bool is_gp_insn(struct kvm_vcpu *vcpu, bool rdpmc, struct gp_insn *insn)
 {
 	unsigned long rip = kvm_rip_read(vcpu);
-	bool opsize_prefix = false, rex = false;
+	bool opsize_prefix;
 	int db, l, n;
 	u8 byte;
 
@@ -253,38 +290,19 @@ static bool is_port_insn(struct kvm_vcpu *vcpu, struct port_insn *insn)
 	if (!insn->is_64_bit)
 		rip = kvm_get_linear_rip(vcpu);
 
-	for (n = 0; n < INSN_BYTES_MAX; n++) {
-		if (fetch(vcpu, rip + n, &byte))
-			return false;
-		if (byte == OPCODE_IN || byte == OPCODE_OUT)
-			break;
-		/* A REX counts right before the opcode only, and W not at all. */
-		if (rex)
-			return false;
-
-		switch (byte) {
-		case 0x66:
-			opsize_prefix = true;
-			break;
-		case 0x67:
-		case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
-		case 0xf2: case 0xf3:
-			break;
-		case 0x40 ... 0x4f:
-			if (!insn->is_64_bit)
-				return false;
-			rex = true;
-			break;
-		default:
-			return false;
-		}
-	}
-	if (n == INSN_BYTES_MAX || opsize_prefix == (db || insn->is_64_bit))
+	n = skip_prefixes(vcpu, rip, insn->is_64_bit, &byte, &opsize_prefix);
+	if (n < 0)
 		return false;
 
-	insn->in = byte == OPCODE_IN;
+	if (rdpmc) {
+		insn->length = n + 2;
+		return byte == 0x0f && insn->length <= INSN_BYTES_MAX &&
+		       !fetch(vcpu, rip + n + 1, &byte) && byte == OPCODE_RDPMC;
+	}
 	insn->length = n + 1;
-	return true;
+	insn->in = byte == OPCODE_IN;
+	return (byte == OPCODE_IN || byte == OPCODE_OUT) &&
+	       opsize_prefix != (db || insn->is_64_bit);
 }
 
 static bool is_single_stepping(struct kvm_vcpu *vcpu)
@@ -294,7 +312,7 @@ static bool is_single_stepping(struct kvm_vcpu *vcpu)
 }
 
 /* The instruction is done; as the emulator would leave things after it. */
-static void finish_insn(struct kvm_vcpu *vcpu, const struct port_insn *insn)
+static void finish_insn(struct kvm_vcpu *vcpu, const struct gp_insn *insn)
 {
 	unsigned long rip = kvm_rip_read(vcpu) + insn->length;
 	unsigned long rflags;
@@ -308,11 +326,21 @@ static void finish_insn(struct kvm_vcpu *vcpu, const struct port_insn *insn)
 	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
 }
 
+/* With single-stepping too, which may leave to the VMM. */
+static int finish_insn_or_step(struct kvm_vcpu *vcpu, const struct gp_insn *insn)
+{
+	if (unlikely(is_single_stepping(vcpu)))
+		return kvm_emulate_instruction(vcpu, EMULTYPE_SKIP | EMULTYPE_COMPLETE_USER_EXIT);
+
+	finish_insn(vcpu, insn);
+	return 1;
+}
+
 /* Do the registers say that this #GP may be that of a call on @port? */
 static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 {
 	return (u16)kvm_rdx_read(vcpu) == port && (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC &&
-	       kvm_vmport_can_call(vcpu) && kvm_is_vmware_ring3_allowed(vcpu->kvm) &&
+	       kvm_vmport_can_call(vcpu) && kvm_is_vmware_port_allowed(vcpu->kvm) &&
 	       /* A fault while an event was delivered is no instruction's. */
 	       !kvm_event_needs_reinjection(vcpu);
 }
@@ -328,7 +356,7 @@ static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
 {
 	fastpath_t ret = EXIT_FASTPATH_NONE;
-	struct port_insn insn;
+	struct gp_insn insn;
 	bool found;
 
 	if (!is_gp_of_call(vcpu, VMPORT_PORT) || is_single_stepping(vcpu))
@@ -336,7 +364,7 @@ fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
 
 	kvm_vcpu_srcu_read_lock(vcpu);
 	pagefault_disable();
-	found = is_port_insn(vcpu, &insn);
+	found = is_gp_insn(vcpu, false, &insn);
 	pagefault_enable();
 	if (found && port_call(vcpu, insn.in, true)) {
 		finish_insn(vcpu, &insn);
@@ -365,8 +393,27 @@ static bool string_gp(struct kvm_vcpu *vcpu, int *r)
 	return true;
 }
 
+/* The pseudo counters are ring 3's too. */
+static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
+{
+	struct gp_insn insn;
+	u64 value;
+
+	if (!kvm_vmport_can_call(vcpu) || kvm_event_needs_reinjection(vcpu) ||
+	    !kvm_vmport_rdpmc(vcpu, kvm_rcx_read(vcpu), &value))
+		return false;
+
+	if (!is_gp_insn(vcpu, true, &insn))
+		return false;
+
+	kvm_rax_write(vcpu, lower_32_bits(value));
+	kvm_rdx_write(vcpu, upper_32_bits(value));
+	*r = finish_insn_or_step(vcpu, &insn);
+	return true;
+}
+
 /**
- * kvm_vmport_gp() - handle a #GP of a call that VMware would have let in
+ * kvm_vmport_gp() - handle a #GP of what VMware would have let pass
  * @vcpu: the faulting vCPU, its VM has the interface enabled
  * @r: out: what the exit handler returns
  *
@@ -375,23 +422,20 @@ static bool string_gp(struct kvm_vcpu *vcpu, int *r)
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	struct port_insn insn;
+	struct gp_insn insn;
 
+	if (rdpmc_gp(vcpu, r))
+		return true;
 	if (is_gp_of_call(vcpu, VMPORT_HB_PORT))
 		return string_gp(vcpu, r);
 	if (!is_gp_of_call(vcpu, VMPORT_PORT))
 		return false;
 
-	if (!is_port_insn(vcpu, &insn))
+	if (!is_gp_insn(vcpu, false, &insn))
 		return false;
 
 	if (port_call(vcpu, insn.in, false)) {
-		*r = 1;
-		if (unlikely(is_single_stepping(vcpu)))
-			*r = kvm_emulate_instruction(vcpu, EMULTYPE_SKIP |
-						     EMULTYPE_COMPLETE_USER_EXIT);
-		else
-			finish_insn(vcpu, &insn);
+		*r = finish_insn_or_step(vcpu, &insn);
 		return true;
 	}
 

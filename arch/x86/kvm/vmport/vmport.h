@@ -19,7 +19,7 @@
 #define KVM_VMPORT_FEATURES						\
 	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
 	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 |		\
-	 KVM_VMPORT_FEATURE_HYPERCALL)
+	 KVM_VMPORT_FEATURE_HYPERCALL | KVM_VMPORT_FEATURE_PMC)
 
 /**
  * struct kvm_vmport - a VM with the interface enabled
@@ -46,6 +46,7 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu);
+bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value);
 
 #ifdef CONFIG_KVM_VMPORT
 static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
@@ -58,11 +59,26 @@ static inline bool kvm_vmport_has_feature(struct kvm *kvm, u64 feature)
 	return kvm_vmport_is_enabled(kvm) && (kvm->arch.vmport->features & feature);
 }
 
-/* VMware lets ring 3 in; on hardware that needs a #GP intercept. */
-static inline bool kvm_is_vmware_ring3_allowed(struct kvm *kvm)
+/* VMware lets ring 3 use the port, whatever IOPL and the TSS say. */
+static inline bool kvm_is_vmware_port_allowed(struct kvm *kvm)
 {
 	return enable_vmware_backdoor ||
 	       kvm_vmport_has_feature(kvm, KVM_VMPORT_FEATURE_RING3);
+}
+
+/* And read its pseudo counters, whatever CR4.PCE says. */
+static inline bool kvm_is_vmware_pmc_allowed(struct kvm_vcpu *vcpu)
+{
+	return enable_vmware_backdoor ||
+	       kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_PMC);
+}
+
+/* May ring 3 do any of that?  On hardware it needs a #GP intercept. */
+static inline bool kvm_is_vmware_ring3_allowed(struct kvm *kvm)
+{
+	return enable_vmware_backdoor ||
+	       kvm_vmport_has_feature(kvm, KVM_VMPORT_FEATURE_RING3 |
+					   KVM_VMPORT_FEATURE_PMC);
 }
 
 /* A 32-bit access on the port, to a VM that has the interface enabled? */
@@ -144,6 +160,21 @@ static inline bool kvm_vmport_emulated_out(struct x86_emulate_ctxt *ctxt, int si
 }
 
 /**
+ * kvm_vmport_rdpmc() - read a pseudo counter if it is one
+ * @vcpu: the reader
+ * @index: ECX of RDPMC
+ * @value: out: EDX:EAX
+ *
+ * Context: vCPU's thread.
+ * Return: true when it was.
+ */
+static inline bool kvm_vmport_rdpmc(struct kvm_vcpu *vcpu, u32 index, u64 *value)
+{
+	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_PMC) &&
+	       kvm_vmport_read_pmc(vcpu, index, value);
+}
+
+/**
  * kvm_vmport_handle_gp() - handle a #GP that VMware would not have raised
  * @vcpu: the faulting vCPU; the fault's error code is 0
  * @r: out: what the exit handler returns
@@ -162,6 +193,8 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
  */
 #define kvm_vmport_is_enabled(kvm)		false
 #define kvm_is_vmware_ring3_allowed(kvm)	enable_vmware_backdoor
+#define kvm_is_vmware_pmc_allowed(vcpu)		enable_vmware_backdoor
+#define kvm_vmport_rdpmc(vcpu, index, value)	false
 #define kvm_vmport_emulated_in(ctxt, size, port, val, count)	false
 #define kvm_vmport_emulated_out(ctxt, size, port, val)		false
 #define kvm_vmport_pio(vcpu, size, port, in)	false
