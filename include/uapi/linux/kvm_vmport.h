@@ -52,7 +52,10 @@
 #define KVM_VMPORT_FEATURE_PMC		(1ULL << 5)
 /* RPCs that the kernel does not own leave with KVM_EXIT_VMPORT.  Needs RPC. */
 #define KVM_VMPORT_FEATURE_EXIT_RPC	(1ULL << 6)
-/* Ring-3 calls of an L2 guest are answered by L0.  Needs RING3. */
+/*
+ * Ring-3 calls of an L2 guest on port 0x5658 are answered by L0, whatever L1
+ * intercepts.  Needs RING3.
+ */
 #define KVM_VMPORT_FEATURE_NESTED	(1ULL << 7)
 
 /* Limits of the interface; struct kvm_vmport_limits can lower some per VM. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * From a vCPU's exit to the engine and back: port accesses, and the #GP that
- * ring 3 meets where VMware would have let it in, there or to its counters.
+ * ring 3 meets where VMware would have let it in.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -81,10 +81,23 @@ static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bo
 	write_low(vcpu, VCPU_REGS_RDI, regs->di);
 }
 
-/* Not for L2, whose ports are L1's affair. */
+/* Not for L2, whose ports, counters and hypercalls are L1's affair. */
 bool kvm_vmport_can_call(struct kvm_vcpu *vcpu)
 {
 	return !is_guest_mode(vcpu) && !vcpu->arch.guest_state_protected;
+}
+
+/* But for calls of its ring 3 on the port, where the VMM says so. */
+static bool l2_can_call(struct kvm_vcpu *vcpu)
+{
+	return is_guest_mode(vcpu) &&
+	       kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_NESTED) &&
+	       kvm_x86_call(get_cpl)(vcpu) == 3;
+}
+
+static bool can_use_port(struct kvm_vcpu *vcpu)
+{
+	return kvm_vmport_can_call(vcpu) || l2_can_call(vcpu);
 }
 
 /**
@@ -146,8 +159,31 @@ static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomi
  */
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 {
-	return kvm_vmport_can_call(vcpu) && port_call(vcpu, in, false);
+	return can_use_port(vcpu) && port_call(vcpu, in, false);
 }
+
+/**
+ * kvm_vmport_is_l2_call() - does L0 answer L2's access to the port?
+ * @vcpu: left L2 for a 32-bit IN or OUT; its VM has the interface enabled
+ *
+ * L1's intercepts do not count then.  The command is the kernel's, or the VMM
+ * changes its configuration at this very moment: then the access is the VMM's.
+ *
+ * Context: vCPU's thread, kvm->srcu held.
+ * Return: false when it is L1's; nothing has changed in either case.
+ */
+bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
+{
+	struct vmport_call call = { };
+
+	if (!l2_can_call(vcpu))
+		return false;
+
+	read_regs(vcpu, &call.regs);
+	kvm_vmport_begin_call(vcpu, &call);
+	return vmport_command_is_ours(&call);
+}
+EXPORT_SYMBOL_GPL(kvm_vmport_is_l2_call);
 
 /**
  * kvm_vmport_fastpath_call() - answer a 32-bit IN or OUT before the exit loop ends
@@ -340,7 +376,7 @@ static int finish_insn_or_step(struct kvm_vcpu *vcpu, const struct gp_insn *insn
 static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 {
 	return (u16)kvm_rdx_read(vcpu) == port && (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC &&
-	       kvm_vmport_can_call(vcpu) && kvm_is_vmware_port_allowed(vcpu->kvm) &&
+	       kvm_is_vmware_port_allowed(vcpu->kvm) &&
 	       /* A fault while an event was delivered is no instruction's. */
 	       !kvm_event_needs_reinjection(vcpu);
 }
@@ -359,7 +395,8 @@ fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
 	struct gp_insn insn;
 	bool found;
 
-	if (!is_gp_of_call(vcpu, VMPORT_PORT) || is_single_stepping(vcpu))
+	if (!kvm_vmport_can_call(vcpu) || !is_gp_of_call(vcpu, VMPORT_PORT) ||
+	    is_single_stepping(vcpu))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -384,7 +421,8 @@ static int emulate_permitted(struct kvm_vcpu *vcpu)
 
 static bool string_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) ||
+	if (!kvm_vmport_can_call(vcpu) || !is_gp_of_call(vcpu, VMPORT_HB_PORT) ||
+	    !kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) ||
 	    x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK ||
 	    !kvm_vmport_is_string(vcpu->arch.emulate_ctxt))
 		return false;
@@ -412,6 +450,47 @@ static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
 	return true;
 }
 
+/* The command is the VMM's: a port exit. */
+static bool port_exit(struct kvm_vcpu *vcpu, int *r)
+{
+	if (x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK)
+		return false;
+
+	*r = emulate_permitted(vcpu);
+	return true;
+}
+
+static bool port_gp(struct kvm_vcpu *vcpu, int *r)
+{
+	struct gp_insn insn;
+
+	if (!can_use_port(vcpu) || !is_gp_of_call(vcpu, VMPORT_PORT) ||
+	    !is_gp_insn(vcpu, false, &insn))
+		return false;
+
+	if (!port_call(vcpu, insn.in, false))
+		return !is_guest_mode(vcpu) && port_exit(vcpu, r);
+
+	*r = finish_insn_or_step(vcpu, &insn);
+	return true;
+}
+
+/**
+ * kvm_vmport_is_l2_gp() - does L0 answer the call at which L2 met #GP?
+ * @vcpu: left L2 for #GP; its VM has the interface enabled
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: false when it is L1's; nothing has changed in either case.
+ */
+bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
+{
+	struct gp_insn insn;
+
+	return is_gp_of_call(vcpu, VMPORT_PORT) && kvm_vmport_is_l2_call(vcpu) &&
+	       is_gp_insn(vcpu, false, &insn);
+}
+EXPORT_SYMBOL_GPL(kvm_vmport_is_l2_gp);
+
 /**
  * kvm_vmport_gp() - handle a #GP of what VMware would have let pass
  * @vcpu: the faulting vCPU, its VM has the interface enabled
@@ -422,27 +501,6 @@ static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	struct gp_insn insn;
-
-	if (rdpmc_gp(vcpu, r))
-		return true;
-	if (is_gp_of_call(vcpu, VMPORT_HB_PORT))
-		return string_gp(vcpu, r);
-	if (!is_gp_of_call(vcpu, VMPORT_PORT))
-		return false;
-
-	if (!is_gp_insn(vcpu, false, &insn))
-		return false;
-
-	if (port_call(vcpu, insn.in, false)) {
-		*r = finish_insn_or_step(vcpu, &insn);
-		return true;
-	}
-
-	/* The VMM's: a port exit. */
-	if (x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK)
-		return false;
-	*r = emulate_permitted(vcpu);
-	return true;
+	return rdpmc_gp(vcpu, r) || string_gp(vcpu, r) || port_gp(vcpu, r);
 }
 EXPORT_SYMBOL_GPL(kvm_vmport_gp);

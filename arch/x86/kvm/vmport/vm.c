@@ -22,6 +22,10 @@ static bool features_ok(u64 features)
 	if ((features & KVM_VMPORT_FEATURE_HB) && !(features & KVM_VMPORT_FEATURE_RPC))
 		return false;
 
+	/* To L2's ring 3 the port is opened as to L1's. */
+	if ((features & KVM_VMPORT_FEATURE_NESTED) && !(features & KVM_VMPORT_FEATURE_RING3))
+		return false;
+
 	/* All others stand on the port, so an empty mask is refused too. */
 	return features & KVM_VMPORT_FEATURE_ENABLE;
 }

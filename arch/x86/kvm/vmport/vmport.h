@@ -19,7 +19,8 @@
 #define KVM_VMPORT_FEATURES						\
 	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
 	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 |		\
-	 KVM_VMPORT_FEATURE_HYPERCALL | KVM_VMPORT_FEATURE_PMC)
+	 KVM_VMPORT_FEATURE_HYPERCALL | KVM_VMPORT_FEATURE_PMC |	\
+	 KVM_VMPORT_FEATURE_NESTED)
 
 /**
  * struct kvm_vmport - a VM with the interface enabled
@@ -43,6 +44,8 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
 bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count);
 bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
+bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu);
+bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu);
 int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu);
@@ -117,6 +120,12 @@ static inline bool kvm_vmport_is_hypercall(struct kvm_vcpu *vcpu)
 {
 	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HYPERCALL) &&
 	       (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu);
+}
+
+/* An access of L2 that L0 answers, whatever L1 intercepts? */
+static inline bool kvm_vmport_is_l2_pio(struct kvm_vcpu *vcpu, int size, u16 port)
+{
+	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_is_l2_call(vcpu);
 }
 
 /* A byte access on the port for whole messages? */
@@ -199,6 +208,7 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
 #define kvm_vmport_emulated_out(ctxt, size, port, val)		false
 #define kvm_vmport_pio(vcpu, size, port, in)	false
 #define kvm_vmport_is_hypercall(vcpu)		false
+#define kvm_vmport_is_l2_pio(vcpu, size, port)	false
 #define kvm_vmport_handle_gp(vcpu, r)		false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
 #define kvm_vmport_fastpath_gp(vcpu)		EXIT_FASTPATH_NONE
