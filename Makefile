@@ -8,6 +8,7 @@ help:
 	@echo 'make unit     the engine in user space alone, in seconds'
 	@echo 'make build    the series and the kernel modules alone'
 	@echo 'make lane     the kselftests on the distribution kernel alone'
+	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
@@ -21,6 +22,9 @@ test:
 unit build lane:
 	@scripts/test.sh $@
 
+test-intel:
+	@scripts/test-intel.sh
+
 lint:
 	@scripts/lint.sh
 
@@ -30,4 +34,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane lint clean distclean
+.PHONY: help demo test unit build lane test-intel lint clean distclean

@@ -130,7 +130,7 @@ load_kvm() {
 	if grep -qw svm /proc/cpuinfo; then
 		insmod "/modules/$which/kvm-amd.ko"
 	else
-		insmod "/modules/$which/kvm-intel.ko"
+		insmod "/modules/$which/kvm-intel.ko" ${KVM_INTEL:-}
 	fi
 }
 
