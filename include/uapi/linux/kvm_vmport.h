@@ -43,7 +43,7 @@
 #define KVM_VMPORT_FEATURE_HB		(1ULL << 2)
 /* Calls from ring 3 whatever IOPL and the TSS I/O bitmap say. */
 #define KVM_VMPORT_FEATURE_RING3	(1ULL << 3)
-/* The same calls by VMCALL/VMMCALL. */
+/* The same calls by VMCALL/VMMCALL, magic in EAX; the VMM announces it in CPUID. */
 #define KVM_VMPORT_FEATURE_HYPERCALL	(1ULL << 4)
 /*
  * RDPMC from any ring of 0x10000 (the host's TSC), 0x10001 (ns since the host
