@@ -43,7 +43,7 @@ set_up() {
 
 suite_unit() {
 	note "the engine in user space"
-	ensure_packages gcc libc6-dev linux-libc-dev make
+	ensure_packages gcc libc6-dev linux-libc-dev make python3
 	status=0
 	make -s -C "$top/tools/testing/vmport" check 2>&1 || status=$?
 	result "$status" "the engine's unit tests end with status 0"
