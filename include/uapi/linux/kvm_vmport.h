@@ -68,6 +68,7 @@
 #define KVM_VMPORT_MAX_GUESTINFO	1048576	/* bytes: all keys and values */
 #define KVM_VMPORT_MAX_TCLO		16	/* TCLO requests and unread results */
 #define KVM_VMPORT_MAX_TCLO_REQUEST	4096	/* bytes of one TCLO request */
+#define KVM_VMPORT_MAX_MANY		256	/* items of KVM_VMPORT_ATTR_GUESTINFO_MANY */
 #define KVM_VMPORT_MAX_STATE		33554432 /* bytes of a state blob */
 
 /*
@@ -90,6 +91,7 @@ enum kvm_vmport_error {
 	KVM_VMPORT_ERR_GUESTINFO_SIZE	= 9,  /* limits.guestinfo_bytes */
 	KVM_VMPORT_ERR_TCLO_SIZE	= 10, /* KVM_VMPORT_MAX_TCLO_REQUEST */
 	KVM_VMPORT_ERR_TCLO_COUNT	= 11, /* KVM_VMPORT_MAX_TCLO */
+	KVM_VMPORT_ERR_MANY		= 12, /* KVM_VMPORT_MAX_MANY */
 
 	/* -EINVAL, malformed */
 	KVM_VMPORT_ERR_MAGIC		= 32, /* not a state blob */
@@ -101,9 +103,9 @@ enum kvm_vmport_error {
 	KVM_VMPORT_ERR_FLAGS		= 38, /* unknown or contradictory flags */
 	KVM_VMPORT_ERR_CHANNEL_ID	= 39, /* not below KVM_VMPORT_MAX_CHANNELS */
 	KVM_VMPORT_ERR_PROTOCOL		= 40, /* neither RPCI nor TCLO */
-	KVM_VMPORT_ERR_POSITION		= 41, /* a position lies past its message */
+	KVM_VMPORT_ERR_POSITION		= 41, /* a position past its end, or not at it */
 	KVM_VMPORT_ERR_KEY		= 42, /* a key is empty or has a space or NUL */
-	KVM_VMPORT_ERR_REQUEST		= 43, /* a TCLO id that cannot be */
+	KVM_VMPORT_ERR_REQUEST		= 43, /* an id or an empty request that cannot be */
 	KVM_VMPORT_ERR_ATTR		= 44, /* no such attribute, or not this way */
 
 	/* -EOPNOTSUPP */
@@ -138,6 +140,9 @@ enum kvm_vmport_error {
  * never a mix, and what was there before is gone.  On any error the old state
  * is unchanged, @error says what was wrong and @error_offset at which byte of
  * the blob.
+ *
+ * Neither the features nor the identity nor the limits are in the blob: they
+ * are the VMM's configuration, which it applies to the destination first.
  *
  *   -EINVAL      malformed blob, or @flags or a reserved field is not zero
  *   -EOPNOTSUPP  a newer format, or an unknown critical section
@@ -223,6 +228,26 @@ struct kvm_vmport_guestinfo {
 #define KVM_VMPORT_GUESTINFO_DELETE	(1U << 1)
 
 /*
+ * KVM_VMPORT_ATTR_GUESTINFO_MANY (SET): several entries in one step, all or
+ * nothing.
+ *
+ * @items: user address of @count struct kvm_vmport_guestinfo, at most
+ *	KVM_VMPORT_MAX_MANY, each as for SET of KVM_VMPORT_ATTR_GUESTINFO
+ * @index: out, on an error: the item that it is about; @count when it is about
+ *	all of them together
+ *
+ * A guest sees none of the changes or all.  Limits are held against what is
+ * there at the end, so that a key can be deleted to make room for another.
+ * The same key twice: -EINVAL, KVM_VMPORT_ERR_ORDER.
+ */
+struct kvm_vmport_guestinfo_many {
+	__u64 items;		/* user address */
+	__u32 count;
+	__u32 index;
+	__u64 reserved[4];
+};
+
+/*
  * KVM_VMPORT_ATTR_GUESTINFO_LIST (GET): the names of the entries, in byte
  * order, each followed by a NUL.
  *
@@ -243,10 +268,66 @@ struct kvm_vmport_guestinfo_list {
 };
 
 /*
+ * KVM_VMPORT_ATTR_CHANGES (GET): the entries that were set since.
+ *
+ * @since: what an earlier call gave as @sequence; 0: all entries
+ * @sequence: out, also with -E2BIG: number of the newest change
+ * @names_size: in, bytes at @names; out, bytes written or needed.
+ * @count: out, names in the list.
+ *
+ * Each SET of an entry takes the next number, whether guest or VMM does it and
+ * whether or not the value differs.  A name is listed once, where it was set
+ * last; the names stand in the order of their changes, each followed by a NUL.
+ * KVM_SET_VMPORT_STATE sets all that it loads.  What is gone is not listed:
+ * only the VMM deletes.  The numbers go up for the life of the VM on this host;
+ * they are not part of the state blob.
+ *
+ * -E2BIG does not fit: @names_size says what is needed, nothing is written.
+ * -EINVAL (KVM_VMPORT_ERR_POSITION) @since is a number not reached here.
+ */
+struct kvm_vmport_changes {
+	__u64 since;
+	__u64 sequence;
+	__u64 names;		/* user address */
+	__u32 names_size;	/* bytes */
+	__u32 count;
+	__u64 reserved[4];
+};
+
+/*
+ * KVM_VMPORT_ATTR_EVENTFD (SET): signal this eventfd whenever a guest has set a
+ * guestinfo entry, a result of a TCLO request is there to be read (also when
+ * one is there already, at this SET or from KVM_SET_VMPORT_STATE), or a TCLO
+ * channel was closed by the guest, taken for another OPEN or closed by
+ * KVM_VMPORT_ATTR_RESET.
+ *
+ * @fd: takes the place of the one before; -1: none
+ *
+ *   -EBADF   @fd is not open;  -EINVAL it is not an eventfd
+ */
+struct kvm_vmport_eventfd {
+	__s32 fd;
+	__u32 reserved32;
+	__u64 reserved[4];
+};
+
+/*
+ * KVM_VMPORT_ATTR_EVENTS (GET): what there is to look after, so that a VMM knows
+ * why its eventfd was signalled.  All fields are output.
+ */
+struct kvm_vmport_events {
+	__u64 sequence;		/* as of KVM_VMPORT_ATTR_CHANGES */
+	__u64 lost;		/* TCLO channels closed, taken, reset; only grows */
+	__u32 results;		/* of TCLO requests, not read yet */
+	__u32 channels;		/* TCLO channels open */
+	__u64 reserved[4];
+};
+
+/*
  * KVM_VMPORT_ATTR_TCLO: a request from the host to the guest's tools.
  *
  * SET: queue the request at @data, at most KVM_VMPORT_MAX_TCLO_REQUEST bytes.
- *      @id out: its number, never 0, never used twice in a VM's life.  It is
+ *      @id out: its number, 1 to 2^63 - 2, never used twice in a VM's life.  It is
  *      given to the guest by the next poll of a TCLO channel, in order; it
  *      waits when no channel is open.
  *      -EBUSY  KVM_VMPORT_MAX_TCLO requests wait or have results unread
@@ -266,8 +347,56 @@ struct kvm_vmport_tclo {
 
 /* The guest answered; the data is what it said ("OK ..." or "ERROR ..."). */
 #define KVM_VMPORT_TCLO_ANSWERED	0
-/* The guest took the request and closed the channel, or could not receive it. */
+/* The guest took the request and lost its channel, or could not receive it. */
 #define KVM_VMPORT_TCLO_LOST		1
+
+/*
+ * KVM_EXIT_VMPORT, with KVM_VMPORT_FEATURE_EXIT_RPC: KVM_RUN returns because the
+ * guest has sent an RPCI message that the kernel does not own.  The guest's
+ * instruction is complete.  struct kvm_vmport_exit stands at kvm_run.padding, in
+ * the union that holds the data of every exit.
+ *
+ * The channel asks until the guest polls it for the reply: the VMM reads the
+ * message, sets the reply and enters the guest again.  Entering without a reply
+ * is allowed; a poll (RECVSIZE) of a channel that still asks gets
+ * "0 Unknown command".
+ */
+#ifndef KVM_EXIT_VMPORT
+#define KVM_EXIT_VMPORT		0x5658
+#endif
+
+struct kvm_vmport_exit {
+	__u32 type;		/* KVM_VMPORT_EXIT_RPC */
+	__u32 channel;		/* its id */
+	__u64 id;		/* for KVM_VMPORT_ATTR_RPC */
+	__u32 size;		/* bytes of the message */
+	__u32 reserved32;
+	__u64 reserved[4];
+};
+
+#define KVM_VMPORT_EXIT_RPC		1
+
+/*
+ * KVM_VMPORT_ATTR_RPC: a message that asks, and its reply.
+ *
+ * @id: from struct kvm_vmport_exit; 1 to 2^63 - 1, never used twice by a VM on a
+ *	host.  GET takes 0 too: the oldest that asks, which is how a migration's
+ *	destination finds those that came with the state.
+ *
+ * GET: @id, @channel out; @size in: bytes at @data; out: bytes of the message.
+ *      -ENOENT it does not ask (any more): answered, polled, or the channel was
+ *      closed, taken or used for another message;  -E2BIG does not fit, @size
+ *      says what is needed, nothing is written.
+ * SET: the reply, whole: "1 " and a result or "0 " and a reason, no NUL.
+ *      -ENOENT as above;  -E2BIG longer than KVM_VMPORT_MAX_REPLY, it still asks.
+ */
+struct kvm_vmport_rpc {
+	__u64 id;
+	__u64 data;		/* user address */
+	__u32 size;		/* bytes */
+	__u32 channel;		/* GET only */
+	__u64 reserved[4];
+};
 
 /* Attribute types: struct kvm_vmport_attr.type */
 #define KVM_VMPORT_ATTR_IDENTITY	1	/* GET, SET */
@@ -275,6 +404,16 @@ struct kvm_vmport_tclo {
 #define KVM_VMPORT_ATTR_GUESTINFO	3	/* GET, SET */
 #define KVM_VMPORT_ATTR_GUESTINFO_LIST	4	/* GET */
 #define KVM_VMPORT_ATTR_TCLO		5	/* GET, SET */
+#define KVM_VMPORT_ATTR_GUESTINFO_MANY	6	/* SET */
+#define KVM_VMPORT_ATTR_CHANGES		7	/* GET */
+#define KVM_VMPORT_ATTR_EVENTFD		8	/* SET */
+#define KVM_VMPORT_ATTR_EVENTS		9	/* GET */
+#define KVM_VMPORT_ATTR_RPC		10	/* GET, SET; needs EXIT_RPC */
+/*
+ * SET, no data: the guest is reset.  Closes all channels as the guest's CLOSE
+ * does.  Guestinfo, waiting TCLO requests and unread results stay.
+ */
+#define KVM_VMPORT_ATTR_RESET		11
 
 /*
  * KVM_VMPORT_GET_ATTR, KVM_VMPORT_SET_ATTR (VM fd): one typed attribute.
@@ -293,6 +432,11 @@ struct kvm_vmport_attr {
 		struct kvm_vmport_guestinfo guestinfo;
 		struct kvm_vmport_guestinfo_list list;
 		struct kvm_vmport_tclo tclo;
+		struct kvm_vmport_guestinfo_many many;
+		struct kvm_vmport_changes changes;
+		struct kvm_vmport_eventfd eventfd;
+		struct kvm_vmport_events events;
+		struct kvm_vmport_rpc rpc;
 		__u64 pad[31];
 	} u;
 };
@@ -309,6 +453,9 @@ struct kvm_vmport_attr {
  *
  * An unknown section is skipped, or refused where it is marked critical.  No
  * clock value is stored.
+ *
+ * The checksum is CRC-32C (Castagnoli): reflected polynomial 0x82f63b78, initial
+ * value and final XOR 0xffffffff; of "123456789" it is 0xe3069283.
  */
 struct kvm_vmport_blob_header {
 	__le32 magic;		/* KVM_VMPORT_BLOB_MAGIC */
@@ -335,11 +482,12 @@ struct kvm_vmport_blob_section {
 #define KVM_VMPORT_SECTION_CHANNEL	1	/* critical; one per open channel */
 #define KVM_VMPORT_SECTION_TCLO		2	/* critical; at most one */
 #define KVM_VMPORT_SECTION_GUESTINFO	3	/* critical; at most one */
+#define KVM_VMPORT_SECTION_ORDER	4	/* not critical; at most one */
 
 /*
  * KVM_VMPORT_SECTION_CHANNEL: this, then @send_done bytes of the message that
- * the guest is sending, then @recv_size bytes of the message that waits for
- * the guest.
+ * the guest is sending or has asked with, then @recv_size bytes of the message
+ * that waits for the guest.
  */
 struct kvm_vmport_blob_channel {
 	__le16 id;		/* below KVM_VMPORT_MAX_CHANNELS */
@@ -351,7 +499,9 @@ struct kvm_vmport_blob_channel {
 	__le32 send_done;	/* bytes that came so far */
 	__le32 recv_size;	/* bytes that wait for the guest */
 	__le32 recv_done;	/* bytes that it has read */
-	__le64 request;		/* TCLO: id of the request being given or run */
+	__le64 request;		/* TCLO: id of the request being given or run;
+				 * RPCI: id of KVM_VMPORT_CHANNEL_ASK
+				 */
 };
 
 /* The guest asked for a cookie and must show it. */
@@ -362,6 +512,11 @@ struct kvm_vmport_blob_channel {
 #define KVM_VMPORT_CHANNEL_RECV		(1U << 2)
 /* TCLO: the guest has taken a request; its next message is the result. */
 #define KVM_VMPORT_CHANNEL_RUN		(1U << 3)
+/*
+ * RPCI: the message of @send_size bytes, all of which came, waits for the VMM's
+ * reply; @request is 1 to 2^63 - 1.  Not with SEND or RECV.  Needs EXIT_RPC.
+ */
+#define KVM_VMPORT_CHANNEL_ASK		(1U << 4)
 
 /*
  * KVM_VMPORT_SECTION_TCLO: this, then @count records of struct
@@ -369,7 +524,7 @@ struct kvm_vmport_blob_channel {
  * the order in which they came, then requests in the order of their ids.
  */
 struct kvm_vmport_blob_tclo {
-	__le64 next_id;		/* id of the next request, never 0 */
+	__le64 next_id;		/* id of the next request, 2 to 2^63 - 1 */
 	__le32 count;
 	__le32 reserved32;
 };
@@ -393,6 +548,17 @@ struct kvm_vmport_blob_guestinfo {
 	__le32 value_size;
 	__le16 key_size;
 	__le16 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+};
+
+/*
+ * KVM_VMPORT_SECTION_ORDER: one of this for each open channel, the one that was
+ * used least recently first.  It decides which channel is taken when the guest
+ * opens one more than there may be.  Absent where it would say nothing: the
+ * channels in ascending order of id, none with a message.
+ */
+struct kvm_vmport_blob_order {
+	__u8 id;
+	__u8 messages;		/* that the guest has sent: 0, 1, or 2 for more */
 };
 
 #endif /* _UAPI_LINUX_KVM_VMPORT_H */
