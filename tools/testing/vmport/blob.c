@@ -100,6 +100,22 @@ void blob_entry(struct blob *blob, const char *key, const char *value, u16 flags
 	blob_pad(blob);
 }
 
+void blob_order(struct blob *blob, const struct use *order, u32 count)
+{
+	u32 i;
+
+	blob_begin(blob, KVM_VMPORT_SECTION_ORDER, 0);
+	for (i = 0; i < count; i++) {
+		struct kvm_vmport_blob_order packed = {
+			.id = order[i].id,
+			.messages = order[i].messages,
+		};
+
+		blob_bytes(blob, &packed, sizeof(packed));
+	}
+	blob_end(blob);
+}
+
 void blob_checksum(void *data, size_t size)
 {
 	struct kvm_vmport_blob_header *header = data;

@@ -31,6 +31,14 @@ void blob_tclo(struct blob *blob, u64 next_id, u32 count);
 void blob_request(struct blob *blob, u64 id, u16 kind, const char *bytes);
 void blob_entry(struct blob *blob, const char *key, const char *value, u16 flags);
 
+/* A whole section with the order of @count channels. */
+struct use {
+	u8 id;
+	u8 messages;
+};
+
+void blob_order(struct blob *blob, const struct use *order, u32 count);
+
 /* Length and checksum. */
 void blob_seal(struct blob *blob);
 /* The checksum of any bytes that are long enough for a header. */

@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/kernel.h>
+#include <linux/slab.h>
+
+#include "ask.h"
 #include "generator.h"
 
 struct generator *generator_new(u64 seed)
@@ -207,10 +211,14 @@ static void vmm(struct generator *gen, struct op *op)
 	};
 
 	op->kind = kinds[below(gen, ARRAY_SIZE(kinds))];
+	if (gen->exit_rpc && below(gen, 2))
+		op->kind = below(gen, 20) ? OP_ANSWER : OP_RESET;
 	random_key(gen, op->key);
 	op->data = gen->data;
 	if (op->kind == OP_REQUEST) {
 		op->size = 1 + random_bytes(gen, op->data, KVM_VMPORT_MAX_TCLO_REQUEST - 1);
+	} else if (op->kind == OP_ANSWER) {
+		op->size = random_bytes(gen, op->data, KVM_VMPORT_MAX_MESSAGE);
 	} else if (op->kind == OP_SET) {
 		op->size = random_bytes(gen, op->data, KVM_VMPORT_MAX_VALUE);
 		op->flags = below(gen, 3) ? 0 : KVM_VMPORT_GUESTINFO_READONLY;
@@ -222,7 +230,7 @@ const struct op *generator_next(struct generator *gen)
 	struct vmport_regs *regs = &gen->op.regs;
 
 	memset(&gen->op, 0, sizeof(gen->op));
-	if (!gen->quiet && percent(gen, 5)) {
+	if (!gen->quiet && percent(gen, gen->exit_rpc ? 15 : 5)) {
 		vmm(gen, &gen->op);
 		return &gen->op;
 	}
@@ -279,6 +287,22 @@ static void get_entry(struct vm *vm, const char *key, struct outcome *outcome)
 	vmport_guestinfo_put(entry);
 }
 
+static void answer_oldest(struct vm *vm, const struct op *op, struct outcome *outcome)
+{
+	struct vmport_asked asked;
+
+	outcome->r = vmport_ask_read(vm->state, 0, KVM_VMPORT_MAX_MESSAGE, &asked);
+	if (outcome->r)
+		return;
+	outcome->id = asked.id;
+	outcome->status = asked.channel;
+	outcome->size = asked.size;
+	if (asked.size)
+		memcpy(outcome->data, asked.data, asked.size);
+	kvfree(asked.data);
+	outcome->r = vmport_ask_answer(vm->state, asked.id, op->data, op->size);
+}
+
 void vm_apply(struct vm *vm, const struct op *op, u64 step, struct outcome *outcome)
 {
 	memset(outcome, 0, offsetof(struct outcome, data));
@@ -306,6 +330,12 @@ void vm_apply(struct vm *vm, const struct op *op, u64 step, struct outcome *outc
 		outcome->id = host_result(vm, &outcome->status, (char *)outcome->data,
 					  &outcome->size);
 		break;
+	case OP_ANSWER:
+		answer_oldest(vm, op, outcome);
+		break;
+	case OP_RESET:
+		vmport_channels_reset(vm->state);
+		break;
 	}
 	if (vm->mode == MIGRATED)
 		vm_migrate(vm);
@@ -315,6 +345,7 @@ void check_same(const struct op *op, const struct outcome *seen, const struct ou
 {
 	static const char *const kinds[] = {
 		"a call", "a set", "a delete", "a get", "a TCLO request", "a TCLO result",
+		"a reply", "a reset",
 	};
 
 	if (!memcmp(seen, expected, offsetof(struct outcome, data)) &&

@@ -19,6 +19,8 @@ enum op_kind {
 	OP_GET,
 	OP_REQUEST,
 	OP_RESULT,
+	OP_ANSWER,		/* read the oldest message that asks and reply */
+	OP_RESET,
 };
 
 struct op {
@@ -48,6 +50,7 @@ struct generator {
 	u32 sane;		/* percent */
 	u32 large;		/* messages of many KiB: one in so many, 0 none */
 	bool quiet;		/* no VMM */
+	bool exit_rpc;		/* the VM has it: the VMM replies, and resets */
 	struct {
 		bool open;
 		u32 cookie_high;

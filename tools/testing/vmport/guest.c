@@ -32,6 +32,11 @@ bool vmport_vcpu_has_x2apic(void *vcpu)
 	return vcpu_x2apic;
 }
 
+void vmport_signal(struct vmport_events *events)
+{
+	container_of(events, struct vm, events)->signals++;
+}
+
 struct vm *vm_new(enum mode mode)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
@@ -40,7 +45,7 @@ struct vm *vm_new(enum mode mode)
 	vmport_default_config(&vm->config,
 			      KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC);
 	vm->mode = mode;
-	vm->state = vmport_state_alloc();
+	vm->state = vmport_state_alloc(&vm->events);
 	CHECK(vm->state);
 	return vm;
 }
@@ -71,10 +76,11 @@ int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_e
 	struct vmport_blob_error ignored;
 	struct vmport_state *state;
 
-	state = vmport_state_unpack(&vm->config, blob, size, why ?: &ignored);
+	state = vmport_state_unpack(&vm->config, &vm->events, blob, size, why ?: &ignored);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
 
+	vmport_state_activate(state);
 	vmport_state_free(vm->state);
 	vm->state = state;
 	return 0;

@@ -47,6 +47,8 @@ enum mode {
 
 struct vm {
 	struct vmport_config config;
+	struct vmport_events events;
+	unsigned long signals;	/* as its VMM's eventfd counts them */
 	struct vmport_state *state;
 	enum mode mode;
 	unsigned long fast;	/* calls that were answered atomically */

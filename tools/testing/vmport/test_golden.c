@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/kernel.h>
+#include <linux/slab.h>
+
+#include "ask.h"
 #include "blob.h"
 
 #define WRITE_GOLDEN	"VMPORT_WRITE_GOLDEN"
@@ -182,5 +186,71 @@ TEST("golden blobs: v1-rich loads, and each half-done thing in it can be finishe
 	CHECK_EQ(size, 3);
 	CHECK(!strcmp(rpc(vm, "info-set guestinfo.ro x"), "0 Permission denied"));
 	CHECK(!strcmp(rpc(vm, "machine.id.get"), "1 7"));
+	vm_free(vm);
+}
+
+TEST("golden blobs: v1-order loads: who was used when, and how many messages came")
+{
+	struct vm *vm = seeded_vm();
+	struct chan chan;
+	int i;
+
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+		struct chan chans[4];
+
+		for (i = 0; i < 4; i++)
+			chans[i] = open_chan(writer, RPCI);
+		for (i = 3; i >= 0; i--) {
+			send_message(&chans[i], "log x", 5);
+			if (i == 3)
+				send_message(&chans[i], "log x", 5);
+		}
+		write_golden(writer, "v1-order");
+		vm_free(writer);
+	}
+
+	load_golden(vm, "v1-order");
+	vm->config.limits.channels = 4;
+	for (i = 2; i >= 0; i--) {
+		chan = open_chan(vm, RPCI);
+		CHECK_EQ(chan.id, i);
+		send_message(&chan, "log x", 5);
+		send_message(&chan, "log x", 5);
+	}
+	CHECK_EQ(open_chan(vm, RPCI).id, 3);
+	vm_free(vm);
+}
+
+TEST("golden blobs: v1-ask loads, and the message in it can be answered")
+{
+	struct vm *vm = seeded_vm();
+	struct vmport_asked asked;
+	struct chan chan = { .vm = vm };
+	char text[16];
+
+	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		writer->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+		chan = open_chan(writer, RPCI);
+		send_message(&chan, "log x", 5);
+		send_message(&chan, "first", 5);
+		send_message(&chan, "what is it", 10);
+		write_golden(writer, "v1-ask");
+		vm_free(writer);
+		chan = (struct chan){ .vm = vm };
+	}
+
+	load_golden(vm, "v1-ask");
+	CHECK_EQ(vmport_ask_read(vm->state, 0, 100, &asked), 0);
+	CHECK_EQ(asked.id, 2);
+	CHECK_EQ(asked.size, 10);
+	CHECK(!memcmp(asked.data, "what is it", 10));
+	kvfree(asked.data);
+	CHECK_EQ(vmport_ask_answer(vm->state, 2, (const u8 *)"1 that", 6), 0);
+	CHECK_EQ(receive(&chan, text, sizeof(text)), 6);
+	CHECK(!memcmp(text, "1 that", 6));
 	vm_free(vm);
 }

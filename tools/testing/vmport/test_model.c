@@ -19,6 +19,10 @@ struct model_channel {
 	u32 cookie[2];
 	bool is_tclo;
 	bool runs;		/* TCLO: next message is a result */
+	bool asks;		/* RPCI: the message waits for the VMM */
+	u64 ask_id;
+	u32 messages;		/* whole ones that came */
+	u64 used;		/* m->clock then */
 	u64 request;		/* of the VMM, waiting or running; 0 none */
 	struct model_message in;
 	struct model_message out;
@@ -46,6 +50,8 @@ struct model {
 	struct model_item queue[16], results[16];
 	u32 queued, unread, taken;
 	u64 last_id;
+	u64 clock;
+	u64 last_ask;
 };
 
 static struct model *model_new(const struct vmport_config *config)
@@ -234,6 +240,40 @@ static bool is_report(const char *word)
 	return !strncmp(word, "tools.capability.", 17) && word[17];
 }
 
+static void model_ask(struct model *m, struct model_channel *c)
+{
+	c->asks = true;
+	c->ask_id = ++m->last_ask;
+	c->out.there = false;
+}
+
+/* The VMM replies to the oldest. */
+static void model_answer(struct model *m, const struct op *op, struct outcome *outcome)
+{
+	struct model_channel *c, *oldest = NULL;
+	u32 id;
+
+	outcome->r = -ENOENT;
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		c = m->channels[id];
+		if (!c || !c->open || !c->asks || (oldest && oldest->ask_id < c->ask_id))
+			continue;
+		oldest = c;
+		outcome->status = id;
+	}
+	if (!oldest)
+		return;
+	outcome->r = 0;
+	outcome->id = oldest->ask_id;
+	outcome->size = oldest->in.size;
+	memcpy(outcome->data, oldest->in.bytes, oldest->in.size);
+	oldest->asks = false;
+	oldest->out.there = true;
+	oldest->out.pos = 0;
+	oldest->out.size = op->size;
+	memcpy(oldest->out.bytes, op->data, op->size);
+}
+
 static void model_rpci(struct model *m, struct model_channel *c)
 {
 	u8 *text = c->in.bytes, *arg;
@@ -260,6 +300,8 @@ static void model_rpci(struct model *m, struct model_channel *c)
 		reply_value(c, model_find(m, "machine.id"), "0 No machine id");
 	else if (is_report(word))
 		reply(c, "1 ");
+	else if (m->config->features & KVM_VMPORT_FEATURE_EXIT_RPC)
+		model_ask(m, c);
 	else
 		reply(c, "0 Unknown command");
 }
@@ -301,6 +343,7 @@ static void model_take(struct model *m, struct model_channel *c)
 static void message_is_whole(struct model *m, struct model_channel *c)
 {
 	c->in.there = false;
+	c->messages++;
 	if (!c->is_tclo) {
 		model_rpci(m, c);
 	} else if (c->runs) {
@@ -314,6 +357,43 @@ static void set_status(struct vmport_regs *regs, u32 status)
 	regs->cx = (regs->cx & 0xffff) | status << 16;
 }
 
+/* Lower is taken first. */
+static u32 model_worth(const struct model_channel *c)
+{
+	return c->is_tclo ? 2 : c->messages > 1;
+}
+
+/* Room for one more, in whose place it is. */
+static u32 model_take_abandoned(struct model *m)
+{
+	struct model_channel *c, *worst = NULL;
+	u32 id, found = 0;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		c = m->channels[id];
+		if (!c || !c->open || (worst && model_worth(c) > model_worth(worst)) ||
+		    (worst && model_worth(c) == model_worth(worst) && c->used >= worst->used))
+			continue;
+		worst = c;
+		found = id;
+	}
+	model_result(m, worst, KVM_VMPORT_TCLO_LOST, (u8 *)"", 0);
+	worst->open = false;
+	return found;
+}
+
+static void model_reset(struct model *m)
+{
+	u32 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		if (!m->channels[id] || !m->channels[id]->open)
+			continue;
+		model_result(m, m->channels[id], KVM_VMPORT_TCLO_LOST, (u8 *)"", 0);
+		m->channels[id]->open = false;
+	}
+}
+
 static void model_open(struct model *m, struct vmport_regs *regs, const struct vmport_regs *seen)
 {
 	u32 protocol = regs->bx & 0x7fffffff, open = 0, id, i;
@@ -324,11 +404,15 @@ static void model_open(struct model *m, struct vmport_regs *regs, const struct v
 		return;
 	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++)
 		open += m->channels[i] && m->channels[i]->open;
-	if (open >= m->config->limits.channels)
+	if (!m->config->limits.channels)
 		return;
 
-	for (id = 0; m->channels[id] && m->channels[id]->open; id++)
-		;
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		if (!m->channels[id] || !m->channels[id]->open)
+			break;
+	}
+	if (open >= m->config->limits.channels)
+		id = model_take_abandoned(m);
 	if (!m->channels[id])
 		m->channels[id] = calloc(1, sizeof(*c));
 	c = m->channels[id];
@@ -340,6 +424,9 @@ static void model_open(struct model *m, struct vmport_regs *regs, const struct v
 	c->out.there = false;
 	c->runs = false;
 	c->request = 0;
+	c->asks = false;
+	c->messages = 0;
+	c->used = ++m->clock;
 	if (c->is_tclo)
 		reply(c, "reset");
 	regs->si = 0;
@@ -376,6 +463,7 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 	case 1:
 		if (regs->bx > 65536)
 			return 0;
+		c->asks = false;
 		c->in.there = true;
 		c->in.size = regs->bx;
 		c->in.pos = 0;
@@ -393,6 +481,10 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 			message_is_whole(m, c);
 		return 1;
 	case 3:
+		if (c->asks) {
+			c->asks = false;
+			reply(c, "0 Unknown command");
+		}
 		if (c->is_tclo && !c->out.there && !c->runs)
 			model_take(m, c);
 		if (!c->out.there)
@@ -444,6 +536,8 @@ static void model_message(struct model *m, struct vmport_regs *regs,
 	if (c && c->open && (!c->cookie_wanted || (c->cookie[0] == regs->si &&
 						   c->cookie[1] == regs->di)))
 		status = model_request(m, c, nr, regs);
+	if (status)
+		c->used = ++m->clock;
 	set_status(regs, status);
 }
 
@@ -546,6 +640,12 @@ static void model_apply(struct model *m, const struct op *op, const struct outco
 		free(m->results[0].bytes);
 		memmove(m->results, m->results + 1, --m->unread * sizeof(m->results[0]));
 		break;
+	case OP_ANSWER:
+		model_answer(m, op, outcome);
+		break;
+	case OP_RESET:
+		model_reset(m);
+		break;
 	}
 }
 
@@ -554,10 +654,11 @@ struct met {
 	unsigned long statuses[4];	/* 0 failed, 1 success, 3 with DORECV */
 	unsigned long whole;		/* guestinfo sets by either */
 	unsigned long results;
+	unsigned long answers;		/* of the VMM to what asked */
 };
 
 static void converse(u64 seed, unsigned int steps, u32 sane, bool limited, u32 large,
-		     struct met *met)
+		     bool exit_rpc, struct met *met)
 {
 	static struct outcome seen, expected;
 	struct generator *gen = generator_new(seed);
@@ -568,6 +669,9 @@ static void converse(u64 seed, unsigned int steps, u32 sane, bool limited, u32 l
 
 	gen->sane = sane;
 	gen->large = large;
+	gen->exit_rpc = exit_rpc;
+	if (exit_rpc)
+		vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
 	if (limited)
 		random_limits(gen, &vm->config.limits);
 	for (step = 0; step < steps; step++) {
@@ -581,6 +685,7 @@ static void converse(u64 seed, unsigned int steps, u32 sane, bool limited, u32 l
 		if (op->kind == OP_CALL && (u16)op->regs.cx == 30)
 			met->statuses[seen.regs.cx >> 16 & 3]++;
 		met->results += op->kind == OP_RESULT && seen.id;
+		met->answers += op->kind == OP_ANSWER && !seen.r;
 	}
 	met->whole += vm->state->guestinfo.count;
 	CHECK_EQ(vm->state->guestinfo.count, m->entry_count);
@@ -604,7 +709,7 @@ TEST("model: 40 random conversations of 5000 steps, each register of each answer
 	u64 seed;
 
 	for (seed = 1; seed <= 40; seed++)
-		converse(seed, 5000, 95, false, 0, &met);
+		converse(seed, 5000, 95, false, 0, false, &met);
 	check_met(&met);
 }
 
@@ -614,7 +719,7 @@ TEST("model: the same with small limits, so that they are met")
 	u64 seed;
 
 	for (seed = 101; seed <= 140; seed++)
-		converse(seed, 3000, 95, true, 0, &met);
+		converse(seed, 3000, 95, true, 0, false, &met);
 	check_met(&met);
 }
 
@@ -624,7 +729,7 @@ TEST("model: the same with half of it nonsense")
 	u64 seed;
 
 	for (seed = 201; seed <= 240; seed++)
-		converse(seed, 3000, 50, seed % 2, 0, &met);
+		converse(seed, 3000, 50, seed % 2, 0, false, &met);
 	check_met(&met);
 }
 
@@ -634,6 +739,18 @@ TEST("model: the same with messages and values of up to 64 KiB")
 	u64 seed;
 
 	for (seed = 301; seed <= 304; seed++)
-		converse(seed, 150000, 99, false, 12, &met);
+		converse(seed, 150000, 99, false, 12, false, &met);
 	check_met(&met);
+}
+
+TEST("model: the same with a VMM that replies to what the kernel does not own, and resets")
+{
+	struct met met = { };
+	u64 seed;
+
+	for (seed = 401; seed <= 440; seed++)
+		converse(seed, 5000, 95, seed % 2, seed % 4 ? 0 : 100, true, &met);
+	check_met(&met);
+	tap_note("%lu replies", met.answers);
+	CHECK(met.answers > 100);
 }

@@ -155,7 +155,7 @@ TEST("error CRITICAL: an unknown critical section; an unknown optional one is sk
 	u8 *packed;
 
 	blob_init(&blob);
-	blob_begin(&blob, 4, KVM_VMPORT_SECTION_CRITICAL);
+	blob_begin(&blob, 5, KVM_VMPORT_SECTION_CRITICAL);
 	blob_seal(&blob);
 	check_refused(vm, blob.data, blob.size, -EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL, HEADER);
 	blob_free(&blob);
@@ -165,10 +165,10 @@ TEST("error CRITICAL: an unknown critical section; an unknown optional one is sk
 	blob_entry(&blob, "k", "v", 0);
 	blob_end(&blob);
 	/* With bytes, without, twice the same, and the largest number. */
-	blob_begin(&blob, 4, 0);
+	blob_begin(&blob, 5, 0);
 	blob_bytes(&blob, "from the future", 15);
 	blob_end(&blob);
-	blob_begin(&blob, 4, 0);
+	blob_begin(&blob, 5, 0);
 	blob_end(&blob);
 	blob_begin(&blob, U32_MAX, 0);
 	blob_bytes(&blob, "8 bytes.", 8);
@@ -190,7 +190,7 @@ TEST("error RESERVED: padding after a section that is not zero, also after one t
 	struct blob blob;
 	int type;
 
-	for (type = 3; type <= 4; type++) {
+	for (type = 3; type <= 5; type += 2) {
 		blob_init(&blob);
 		blob_begin(&blob, type, type == 3);
 		if (type == 3)
@@ -213,7 +213,7 @@ TEST("error SECTION: padding that is cut off at the blob's end")
 	struct blob blob;
 
 	blob_init(&blob);
-	blob_begin(&blob, 4, 0);
+	blob_begin(&blob, 5, 0);
 	blob_bytes(&blob, "abc", 3);
 	blob_end(&blob);
 	blob.size -= 2;
@@ -329,7 +329,7 @@ TEST("error CHANNEL_ID, PROTOCOL, FLAGS of a channel")
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_PROTOCOL, FIELD(channel, protocol));
 
 	channel = rpci_channel();
-	channel.flags = cpu_to_le16(1 << 4);
+	channel.flags = cpu_to_le16(1 << 5);
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
 	channel.flags = cpu_to_le16(1 << 15);
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
@@ -350,20 +350,20 @@ TEST("error FLAGS: a cookie, sizes or positions without the flag that makes them
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, cookie_high));
 	channel = rpci_channel();
 	channel.cookie_low = cpu_to_le32(1);
-	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, cookie_high));
+	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, cookie_low));
 
 	channel = rpci_channel();
 	channel.send_size = cpu_to_le32(1);
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, send_size));
 	channel = rpci_channel();
 	channel.send_done = cpu_to_le32(1);
-	check_channel(&channel, "x", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, send_size));
+	check_channel(&channel, "x", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, send_done));
 	channel = rpci_channel();
 	channel.recv_size = cpu_to_le32(1);
 	check_channel(&channel, "x", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, recv_size));
 	channel = rpci_channel();
 	channel.recv_done = cpu_to_le32(1);
-	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, recv_size));
+	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, recv_done));
 }
 
 TEST("error POSITION: a position past its message, or a message that is whole but not run")
@@ -892,15 +892,15 @@ TEST("error FEATURE: each known section needs RPC; without it a header, or what 
 	int type;
 
 	vm->config.features = KVM_VMPORT_FEATURE_ENABLE;
-	for (type = 1; type <= 3; type++) {
+	for (type = 1; type <= 4; type++) {
 		blob_init(&blob);
 		if (type == 1) {
 			blob_channel(&blob, &channel, "");
 		} else {
-			blob_begin(&blob, type, 1);
+			blob_begin(&blob, type, type != 4);
 			if (type == 2)
 				blob_tclo(&blob, 2, 0);
-			else
+			else if (type == 3)
 				blob_entry(&blob, "k", "v", 0);
 			blob_end(&blob);
 		}
@@ -912,7 +912,7 @@ TEST("error FEATURE: each known section needs RPC; without it a header, or what 
 	blob_init(&blob);
 	blob_seal(&blob);
 	check_accepted(vm, blob.data, blob.size);
-	blob_begin(&blob, 4, 0);
+	blob_begin(&blob, 5, 0);
 	blob_end(&blob);
 	blob_seal(&blob);
 	CHECK_EQ(blob_load(vm, blob.data, blob.size, NULL), 0);

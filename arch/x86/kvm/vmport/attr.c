@@ -5,10 +5,13 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/eventfd.h>
 #include <linux/kvm_host.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "ask.h"
 #include "state.h"
 #include "vmport.h"
 
@@ -53,6 +56,20 @@ static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
 	return 0;
 }
 
+static int get_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	memset(&attr->u, 0, sizeof(attr->u));
+	attr->u.identity = vmport_config(kvm->arch.vmport)->identity;
+	return 0;
+}
+
+static int get_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	memset(&attr->u, 0, sizeof(attr->u));
+	attr->u.limits = vmport_config(kvm->arch.vmport)->limits;
+	return 0;
+}
+
 static int set_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct vmport_config changed = *vmport_config(kvm->arch.vmport);
@@ -87,23 +104,33 @@ static int set_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return replace_config(kvm, &changed);
 }
 
-/* The key of a guestinfo attribute in memory of its own, or ERR_PTR(). */
-static u8 *get_key(struct kvm_vmport_attr *attr)
+/*
+ * The key of a guestinfo item in memory of its own, or ERR_PTR(); then @error
+ * says why.
+ */
+static u8 *get_key(const struct kvm_vmport_guestinfo *arg, enum kvm_vmport_error *error)
 {
-	const struct kvm_vmport_guestinfo *arg = &attr->u.guestinfo;
 	u8 *key;
 
-	if (arg->reserved32 || !tail_ok(attr, TAIL(guestinfo)))
-		return ERR_PTR(refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED));
-	if (arg->key_size > KVM_VMPORT_MAX_KEY)
-		return ERR_PTR(refuse(attr, -E2BIG, KVM_VMPORT_ERR_KEY_SIZE));
-	if (!arg->key_size)
-		return ERR_PTR(refuse(attr, -EINVAL, KVM_VMPORT_ERR_KEY));
+	*error = KVM_VMPORT_ERR_NONE;
+	if (arg->reserved32 || memchr_inv(arg->reserved, 0, sizeof(arg->reserved))) {
+		*error = KVM_VMPORT_ERR_RESERVED;
+		return ERR_PTR(-EINVAL);
+	}
+	if (arg->key_size > KVM_VMPORT_MAX_KEY) {
+		*error = KVM_VMPORT_ERR_KEY_SIZE;
+		return ERR_PTR(-E2BIG);
+	}
+	if (!arg->key_size) {
+		*error = KVM_VMPORT_ERR_KEY;
+		return ERR_PTR(-EINVAL);
+	}
 
 	key = memdup_user(u64_to_user_ptr(arg->key), arg->key_size);
 	if (!IS_ERR(key) && !vmport_guestinfo_key_ok(key, arg->key_size)) {
 		kfree(key);
-		return ERR_PTR(refuse(attr, -EINVAL, KVM_VMPORT_ERR_KEY));
+		*error = KVM_VMPORT_ERR_KEY;
+		return ERR_PTR(-EINVAL);
 	}
 	return key;
 }
@@ -111,6 +138,7 @@ static u8 *get_key(struct kvm_vmport_attr *attr)
 static int get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport_guestinfo *arg = &attr->u.guestinfo;
+	enum kvm_vmport_error error;
 	struct vmport_entry *entry;
 	u32 room = arg->value_size;
 	int r = 0;
@@ -118,9 +146,11 @@ static int get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 
 	if (arg->flags)
 		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
-	key = get_key(attr);
+	if (!tail_ok(attr, TAIL(guestinfo)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	key = get_key(arg, &error);
 	if (IS_ERR(key))
-		return PTR_ERR(key);
+		return refuse(attr, PTR_ERR(key), error);
 
 	entry = vmport_guestinfo_get(&vmport_state(kvm->arch.vmport)->guestinfo, key,
 				     arg->key_size);
@@ -140,104 +170,200 @@ static int get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return r;
 }
 
-static int change_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr, const u8 *key)
+/*
+ * Copy key and value of an item into @change, for put_change() in any case.
+ * Returns 0 or an error; @change->error says why.
+ */
+static int get_change(const struct kvm_vmport_guestinfo *arg,
+		      struct vmport_guestinfo_change *change)
 {
-	const struct kvm_vmport_guestinfo *arg = &attr->u.guestinfo;
-	struct vmport_state *state = vmport_state(kvm->arch.vmport);
-	struct vmport_guestinfo_change change = {
-		.key = key,
-		.key_size = arg->key_size,
-		.value_size = arg->value_size,
-		.flags = arg->flags,
-	};
-	u8 *value;
-	int r;
+	const void *copy;
 
+	if (arg->flags && arg->flags != KVM_VMPORT_GUESTINFO_READONLY &&
+	    arg->flags != KVM_VMPORT_GUESTINFO_DELETE) {
+		change->error = KVM_VMPORT_ERR_FLAGS;
+		return -EINVAL;
+	}
+
+	copy = get_key(arg, &change->error);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
+	change->key = copy;
+	change->key_size = arg->key_size;
+	change->flags = arg->flags;
 	if (arg->flags & KVM_VMPORT_GUESTINFO_DELETE)
-		return vmport_guestinfo_delete(&state->guestinfo, key, arg->key_size);
+		return 0;
 
-	if (arg->value_size > KVM_VMPORT_MAX_VALUE)
-		return refuse(attr, -E2BIG, KVM_VMPORT_ERR_VALUE_SIZE);
-	value = vmemdup_user(u64_to_user_ptr(arg->value), arg->value_size);
-	if (IS_ERR(value))
-		return PTR_ERR(value);
+	if (arg->value_size > KVM_VMPORT_MAX_VALUE) {
+		change->error = KVM_VMPORT_ERR_VALUE_SIZE;
+		return -E2BIG;
+	}
+	copy = vmemdup_user(u64_to_user_ptr(arg->value), arg->value_size);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
+	change->value = copy;
+	change->value_size = arg->value_size;
+	return 0;
+}
 
-	change.value = value;
-	r = vmport_guestinfo_set(&state->guestinfo, &vmport_config(kvm->arch.vmport)->limits,
-				 &change);
-	kvfree(value);
-	return refuse(attr, r, change.error);
+static void put_change(const struct vmport_guestinfo_change *change)
+{
+	kfree(change->key);
+	kvfree(change->value);
 }
 
 static int set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	u32 flags = attr->u.guestinfo.flags;
-	u8 *key;
+	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct vmport_guestinfo_change change = { };
 	int r;
 
-	if (flags && flags != KVM_VMPORT_GUESTINFO_READONLY &&
-	    flags != KVM_VMPORT_GUESTINFO_DELETE)
-		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
+	if (!tail_ok(attr, TAIL(guestinfo)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 
-	key = get_key(attr);
-	if (IS_ERR(key))
-		return PTR_ERR(key);
+	r = get_change(&attr->u.guestinfo, &change);
+	if (!r)
+		r = vmport_guestinfo_set(&vmport_state(vmport)->guestinfo,
+					 &vmport_config(vmport)->limits, &change);
+	put_change(&change);
+	return refuse(attr, r, change.error);
+}
 
-	r = change_guestinfo(kvm, attr, key);
-	kfree(key);
+/* Copy all items; arg->index is the one that cannot be. */
+static int get_changes(struct kvm_vmport_guestinfo_many *arg,
+		       struct vmport_guestinfo_change *changes)
+{
+	struct kvm_vmport_guestinfo __user *items = u64_to_user_ptr(arg->items);
+	struct kvm_vmport_guestinfo item;
+	u64 bytes = 0;
+	int r;
+
+	for (arg->index = 0; arg->index < arg->count; arg->index++) {
+		if (copy_from_user(&item, &items[arg->index], sizeof(item)))
+			return -EFAULT;
+		r = get_change(&item, &changes[arg->index]);
+		if (r)
+			return r;
+
+		if (item.flags & KVM_VMPORT_GUESTINFO_DELETE)
+			continue;
+
+		/* No key is there twice, so all this would be in the store together. */
+		bytes += item.key_size + item.value_size;
+		if (bytes > KVM_VMPORT_MAX_GUESTINFO) {
+			changes[arg->index].error = KVM_VMPORT_ERR_GUESTINFO_SIZE;
+			return -E2BIG;
+		}
+	}
+	return 0;
+}
+
+static int set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport_guestinfo_many *arg = &attr->u.many;
+	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct vmport_guestinfo_change *changes;
+	u32 i;
+	int r;
+
+	if (arg->index || !tail_ok(attr, TAIL(many)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	if (arg->count > KVM_VMPORT_MAX_MANY)
+		return refuse(attr, -E2BIG, KVM_VMPORT_ERR_MANY);
+	if (!arg->count)
+		return 0;
+
+	changes = kvcalloc(arg->count, sizeof(*changes), VMPORT_GFP);
+	if (!changes)
+		return -ENOMEM;
+
+	r = get_changes(arg, changes);
+	if (!r)
+		r = vmport_guestinfo_set_many(&vmport_state(vmport)->guestinfo,
+					      &vmport_config(vmport)->limits, changes,
+					      arg->count, &arg->index);
+	/* What is about all of them stands with the first. */
+	attr->error = changes[arg->index < arg->count ? arg->index : 0].error;
+	if (!r)
+		arg->index = 0;
+
+	for (i = 0; i < arg->count; i++)
+		put_change(&changes[i]);
+	kvfree(changes);
 	return r;
 }
 
-/* The names that begin with @prefix; @names NULL: only count them. */
-static void list_names(struct vmport_entry **sorted, u32 count,
-		       struct kvm_vmport_guestinfo_list *arg, const u8 *prefix, u8 *names)
+/* Which entries to list. */
+struct name_filter {
+	const u8 *prefix;
+	u32 prefix_size;
+	u64 since;		/* changed later than that; then in that order */
+	bool by_change;
+};
+
+/* A list of names, and the room for it. */
+struct name_list {
+	u32 count;
+	u32 size;		/* in: bytes there; out: bytes written or needed */
+	u64 names;		/* user address */
+	u64 sequence;		/* newest change when it was made */
+};
+
+static bool is_listed(const struct vmport_entry *entry, const struct name_filter *filter)
+{
+	return entry->change > filter->since && entry->key_size >= filter->prefix_size &&
+	       !memcmp(entry->data, filter->prefix, filter->prefix_size);
+}
+
+/* The names that pass; @names NULL: only count them. */
+static void list_names(struct vmport_entry **sorted, u32 count, struct name_list *list,
+		       const struct name_filter *filter, u8 *names)
 {
 	u32 i;
 
-	arg->count = 0;
-	arg->names_size = 0;
+	list->count = 0;
+	list->size = 0;
 	for (i = 0; i < count; i++) {
-		if (sorted[i]->key_size < arg->prefix_size ||
-		    memcmp(sorted[i]->data, prefix, arg->prefix_size))
+		if (!is_listed(sorted[i], filter))
 			continue;
 		if (names) {
-			memcpy(names + arg->names_size, sorted[i]->data, sorted[i]->key_size);
-			names[arg->names_size + sorted[i]->key_size] = '\0';
+			memcpy(names + list->size, sorted[i]->data, sorted[i]->key_size);
+			names[list->size + sorted[i]->key_size] = '\0';
 		}
-		arg->names_size += sorted[i]->key_size + 1;
-		arg->count++;
+		list->size += sorted[i]->key_size + 1;
+		list->count++;
 	}
 }
 
 static int list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *attr,
-			  const u8 *prefix)
+			  const struct name_filter *filter, struct name_list *list)
 {
-	struct kvm_vmport_guestinfo_list *arg = &attr->u.list;
 	struct vmport_entry **sorted;
-	u32 room = arg->names_size;
+	u32 room = list->size;
 	u8 *names = NULL;
 	int r = 0;
 
 	mutex_lock(&gi->lock);
-	sorted = vmport_guestinfo_sort(gi);
+	list->sequence = atomic64_read(&gi->events->changes);
+	sorted = vmport_guestinfo_sort(gi, filter->by_change);
 	if (IS_ERR(sorted)) {
 		mutex_unlock(&gi->lock);
 		return PTR_ERR(sorted);
 	}
-	list_names(sorted, gi->count, arg, prefix, NULL);
-	if (arg->names_size > room) {
+	list_names(sorted, gi->count, list, filter, NULL);
+	if (list->size > room) {
 		r = refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
-	} else if (arg->names_size) {
-		names = kvmalloc(arg->names_size, VMPORT_GFP);
+	} else if (list->size) {
+		names = kvmalloc(list->size, VMPORT_GFP);
 		if (names)
-			list_names(sorted, gi->count, arg, prefix, names);
+			list_names(sorted, gi->count, list, filter, names);
 		else
 			r = -ENOMEM;
 	}
 	kvfree(sorted);
 	mutex_unlock(&gi->lock);
 
-	if (names && copy_to_user(u64_to_user_ptr(arg->names), names, arg->names_size))
+	if (names && copy_to_user(u64_to_user_ptr(list->names), names, list->size))
 		r = -EFAULT;
 	kvfree(names);
 	return r;
@@ -245,7 +371,9 @@ static int list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *a
 
 static int get_guestinfo_list(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	const struct kvm_vmport_guestinfo_list *arg = &attr->u.list;
+	struct kvm_vmport_guestinfo_list *arg = &attr->u.list;
+	struct name_list list = { .names = arg->names, .size = arg->names_size };
+	struct name_filter filter = { .prefix_size = arg->prefix_size };
 	u8 *prefix;
 	int r;
 
@@ -258,9 +386,161 @@ static int get_guestinfo_list(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (IS_ERR(prefix))
 		return PTR_ERR(prefix);
 
-	r = list_guestinfo(&vmport_state(kvm->arch.vmport)->guestinfo, attr, prefix);
+	filter.prefix = prefix;
+	r = list_guestinfo(&vmport_state(kvm->arch.vmport)->guestinfo, attr, &filter, &list);
 	kfree(prefix);
+	arg->names_size = list.size;
+	arg->count = list.count;
 	return r;
+}
+
+static int get_changed(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct vmport_guestinfo *gi = &vmport_state(kvm->arch.vmport)->guestinfo;
+	struct kvm_vmport_changes *arg = &attr->u.changes;
+	struct name_list list = { .names = arg->names, .size = arg->names_size };
+	struct name_filter filter = { .since = arg->since, .by_change = true };
+	int r;
+
+	if (arg->sequence || arg->count || !tail_ok(attr, TAIL(changes)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	/* Of another host, most likely: nothing must be missed. */
+	if (arg->since > atomic64_read(&gi->events->changes))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_POSITION);
+
+	r = list_guestinfo(gi, attr, &filter, &list);
+	arg->sequence = list.sequence;
+	arg->names_size = list.size;
+	arg->count = list.count;
+	return r;
+}
+
+/* vmport->lock is held. */
+static void replace_eventfd(struct kvm_vmport *vmport, struct eventfd_ctx *eventfd)
+{
+	eventfd = rcu_replace_pointer(vmport->eventfd, eventfd, lockdep_is_held(&vmport->lock));
+	if (eventfd) {
+		synchronize_rcu();
+		eventfd_ctx_put(eventfd);
+	}
+}
+
+/**
+ * kvm_vmport_put_eventfd() - let the VMM's eventfd go
+ * @vmport: nobody else uses it any more
+ *
+ * Context: may sleep.
+ */
+void kvm_vmport_put_eventfd(struct kvm_vmport *vmport)
+{
+	struct eventfd_ctx *eventfd = rcu_dereference_protected(vmport->eventfd, true);
+
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+}
+
+void vmport_signal(struct vmport_events *events)
+{
+	struct kvm_vmport *vmport = container_of(events, struct kvm_vmport, events);
+	struct eventfd_ctx *eventfd;
+
+	rcu_read_lock();
+	eventfd = rcu_dereference(vmport->eventfd);
+	if (eventfd)
+		eventfd_signal(eventfd);
+	rcu_read_unlock();
+}
+
+static int set_eventfd(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct eventfd_ctx *eventfd = NULL;
+	s32 fd = attr->u.eventfd.fd;
+
+	if (attr->u.eventfd.reserved32 || !tail_ok(attr, TAIL(eventfd)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+
+	if (fd != -1) {
+		eventfd = eventfd_ctx_fdget(fd);
+		if (IS_ERR(eventfd))
+			return PTR_ERR(eventfd);
+	}
+	replace_eventfd(vmport, eventfd);
+
+	/* A result that came before this would never be heard of. */
+	if (vmport_tclo_unread(&vmport_state(vmport)->tclo))
+		vmport_signal(&vmport->events);
+	return 0;
+}
+
+static int get_events(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct vmport_state *state = vmport_state(vmport);
+
+	if (!tail_ok(attr, offsetof(struct kvm_vmport_attr, u)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+
+	attr->u.events.sequence = atomic64_read(&vmport->events.changes);
+	attr->u.events.lost = atomic64_read(&vmport->events.lost);
+	attr->u.events.results = vmport_tclo_unread(&state->tclo);
+	attr->u.events.channels = vmport_channels_tclo(state);
+	return 0;
+}
+
+static int get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport_rpc *arg = &attr->u.rpc;
+	struct vmport_asked asked;
+	int r;
+
+	if (arg->channel || !tail_ok(attr, TAIL(rpc)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+
+	r = vmport_ask_read(vmport_state(kvm->arch.vmport), arg->id, arg->size, &asked);
+	if (r == -ENOENT)
+		return r;
+
+	arg->id = asked.id;
+	arg->size = asked.size;
+	arg->channel = asked.channel;
+	if (r == -E2BIG)
+		return refuse(attr, r, KVM_VMPORT_ERR_BUFFER);
+
+	if (asked.data && copy_to_user(u64_to_user_ptr(arg->data), asked.data, asked.size))
+		r = -EFAULT;
+	kvfree(asked.data);
+	return r;
+}
+
+static int set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	const struct kvm_vmport_rpc *arg = &attr->u.rpc;
+	u8 *data;
+	int r;
+
+	if (arg->channel || !tail_ok(attr, TAIL(rpc)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	if (!arg->id)
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
+	if (arg->size > KVM_VMPORT_MAX_REPLY)
+		return refuse(attr, -E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
+
+	data = vmemdup_user(u64_to_user_ptr(arg->data), arg->size);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	r = vmport_ask_answer(vmport_state(kvm->arch.vmport), arg->id, data, arg->size);
+	kvfree(data);
+	return r;
+}
+
+static int reset_channels(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	if (!tail_ok(attr, offsetof(struct kvm_vmport_attr, u)))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+
+	vmport_channels_reset(vmport_state(kvm->arch.vmport));
+	return 0;
 }
 
 static int send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
@@ -320,22 +600,54 @@ static int get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return 0;
 }
 
-/* Who may use which attribute; vmport->lock is held. */
-static int check_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
+/* What can be done with a type of attribute, and which feature it needs. */
+static const struct {
+	int (*get)(struct kvm *kvm, struct kvm_vmport_attr *attr);
+	int (*set)(struct kvm *kvm, struct kvm_vmport_attr *attr);
+	u64 feature;
+} vmport_attrs[] = {
+	[KVM_VMPORT_ATTR_IDENTITY] = {
+		get_identity, set_identity, KVM_VMPORT_FEATURE_ENABLE },
+	[KVM_VMPORT_ATTR_LIMITS] = {
+		get_limits, set_limits, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_GUESTINFO] = {
+		get_guestinfo, set_guestinfo, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_GUESTINFO_LIST] = {
+		get_guestinfo_list, NULL, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_TCLO] = {
+		get_tclo_result, send_tclo, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_GUESTINFO_MANY] = {
+		NULL, set_guestinfo_many, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_CHANGES] = {
+		get_changed, NULL, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_EVENTFD] = {
+		NULL, set_eventfd, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_EVENTS] = {
+		get_events, NULL, KVM_VMPORT_FEATURE_RPC },
+	[KVM_VMPORT_ATTR_RPC] = {
+		get_rpc, set_rpc, KVM_VMPORT_FEATURE_EXIT_RPC },
+	[KVM_VMPORT_ATTR_RESET] = {
+		NULL, reset_channels, KVM_VMPORT_FEATURE_RPC },
+};
+
+static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
 {
-	switch (attr->type) {
-	case KVM_VMPORT_ATTR_IDENTITY:
-		return 0;
-	case KVM_VMPORT_ATTR_LIMITS:
-	case KVM_VMPORT_ATTR_GUESTINFO:
-	case KVM_VMPORT_ATTR_GUESTINFO_LIST:
-	case KVM_VMPORT_ATTR_TCLO:
-		if (kvm_vmport_has_feature(kvm, KVM_VMPORT_FEATURE_RPC))
-			return 0;
-		return refuse(attr, -EPERM, KVM_VMPORT_ERR_FEATURE);
-	default:
+	int (*use)(struct kvm *kvm, struct kvm_vmport_attr *attr);
+	u32 type = attr->type;
+
+	if (type >= ARRAY_SIZE(vmport_attrs))
 		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
-	}
+
+	type = array_index_nospec(type, ARRAY_SIZE(vmport_attrs));
+	if (!vmport_attrs[type].feature)
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
+	if (!kvm_vmport_has_feature(kvm, vmport_attrs[type].feature))
+		return refuse(attr, -EPERM, KVM_VMPORT_ERR_FEATURE);
+
+	use = set ? vmport_attrs[type].set : vmport_attrs[type].get;
+	if (!use)
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
+	return use(kvm, attr);
 }
 
 /**
@@ -348,28 +660,7 @@ static int check_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
  */
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	const struct vmport_config *config = vmport_config(kvm->arch.vmport);
-	int r = check_attr(kvm, attr);
-
-	if (r)
-		return r;
-
-	switch (attr->type) {
-	case KVM_VMPORT_ATTR_IDENTITY:
-		memset(&attr->u, 0, sizeof(attr->u));
-		attr->u.identity = config->identity;
-		return 0;
-	case KVM_VMPORT_ATTR_LIMITS:
-		memset(&attr->u, 0, sizeof(attr->u));
-		attr->u.limits = config->limits;
-		return 0;
-	case KVM_VMPORT_ATTR_GUESTINFO:
-		return get_guestinfo(kvm, attr);
-	case KVM_VMPORT_ATTR_GUESTINFO_LIST:
-		return get_guestinfo_list(kvm, attr);
-	default:
-		return get_tclo_result(kvm, attr);
-	}
+	return use_attr(kvm, attr, false);
 }
 
 /**
@@ -382,21 +673,5 @@ int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
  */
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	int r = check_attr(kvm, attr);
-
-	if (r)
-		return r;
-
-	switch (attr->type) {
-	case KVM_VMPORT_ATTR_IDENTITY:
-		return set_identity(kvm, attr);
-	case KVM_VMPORT_ATTR_LIMITS:
-		return set_limits(kvm, attr);
-	case KVM_VMPORT_ATTR_GUESTINFO:
-		return set_guestinfo(kvm, attr);
-	case KVM_VMPORT_ATTR_GUESTINFO_LIST:
-		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
-	default:
-		return send_tclo(kvm, attr);
-	}
+	return use_attr(kvm, attr, true);
 }

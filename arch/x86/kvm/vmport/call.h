@@ -61,6 +61,7 @@ enum vmport_result {
  * @vcpu: the caller, for vmport_vcpu_*(); the engine doesn't look inside
  * @regs: in and out
  * @atomic: the caller cannot sleep
+ * @asks: out: it ended in an RPC that waits for the VMM, see vmport_ask_next()
  */
 struct vmport_call {
 	const struct vmport_config *config;
@@ -68,6 +69,7 @@ struct vmport_call {
 	void *vcpu;
 	struct vmport_regs regs;
 	bool atomic;
+	bool asks;
 };
 
 static inline bool vmport_has_feature(const struct vmport_config *config, u64 feature)

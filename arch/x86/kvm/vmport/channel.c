@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "ask.h"
 #include "channel.h"
 #include "state.h"
 
@@ -144,8 +145,21 @@ int vmport_channel_make_room(struct vmport_channel *channel, u32 size)
 	return 0;
 }
 
+/**
+ * vmport_channel_trim() - keep no large buffer without a message in it
+ * @channel: owned by the caller, who may sleep
+ */
+void vmport_channel_trim(struct vmport_channel *channel)
+{
+	if (channel->send_room > SEND_ROOM_KEPT) {
+		kvfree(channel->send);
+		channel->send = NULL;
+		channel->send_room = 0;
+	}
+}
+
 /* The request that the guest holds ends without an answer. */
-static void lose_request(struct vmport_call *call, struct vmport_channel *channel)
+static void lose_request(struct vmport_state *state, struct vmport_channel *channel)
 {
 	struct vmport_request *request = channel->request;
 
@@ -155,11 +169,61 @@ static void lose_request(struct vmport_call *call, struct vmport_channel *channe
 	channel->request = NULL;
 	request->size = 0;
 	request->status = KVM_VMPORT_TCLO_LOST;
-	vmport_tclo_finish(&call->state->tclo, request);
+	vmport_tclo_finish(&state->tclo, request);
 }
 
-static struct vmport_channel *find_closed(struct vmport_call *call, u16 *id)
+/* Owned by the caller, who may sleep. */
+static void close_channel(struct vmport_state *state, struct vmport_channel *channel)
 {
+	lose_request(state, channel);
+	release_buffers(channel);
+	channel->asking = false;
+	WRITE_ONCE(channel->open, false);
+
+	if (channel->protocol == VMPORT_PROTOCOL_TCLO) {
+		atomic64_inc(&state->events->lost);
+		vmport_signal(state->events);
+	}
+}
+
+/*
+ * Of what class is a channel?  Lower ones are taken first: clients that open a
+ * channel for one request, and may have forgotten it, are many, daemons few.
+ */
+static unsigned int worth(const struct vmport_channel *channel)
+{
+	if (READ_ONCE(channel->protocol) == VMPORT_PROTOCOL_TCLO)
+		return 2;
+	return READ_ONCE(channel->messages) > 1;
+}
+
+/* Which channel was abandoned, most likely?  One is open.  Owns none of them. */
+static u16 find_abandoned(struct vmport_state *state)
+{
+	struct vmport_channel *channel, *found = NULL;
+	u16 found_id = 0, id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = state->channels[id];
+		if (!channel || !READ_ONCE(channel->open))
+			continue;
+		if (!found || worth(channel) < worth(found) ||
+		    (worth(channel) == worth(found) &&
+		     READ_ONCE(channel->used) < READ_ONCE(found->used))) {
+			found = channel;
+			found_id = id;
+		}
+	}
+	return found_id;
+}
+
+/*
+ * A channel to open: a closed one, or the abandoned one when as many are open as
+ * there may be.  NULL when there may be none or there is no memory.
+ */
+static struct vmport_channel *find_channel_to_open(struct vmport_call *call, u16 *id)
+{
+	u32 limit = min_t(u32, call->config->limits.channels, KVM_VMPORT_MAX_CHANNELS);
 	struct vmport_state *state = call->state;
 	struct vmport_channel *channel, *closed = NULL;
 	u32 open = 0;
@@ -176,12 +240,16 @@ static struct vmport_channel *find_closed(struct vmport_call *call, u16 *id)
 			*id = i;
 		}
 	}
-	if (open >= min_t(u32, call->config->limits.channels, KVM_VMPORT_MAX_CHANNELS))
+	if (!limit)
 		return NULL;
+	if (open >= limit) {
+		*id = find_abandoned(state);
+		return state->channels[*id];
+	}
 
 	if (!closed) {
 		closed = vmport_channel_alloc();
-		/* Pairs with the loads in find_channel() and pack_channels(). */
+		/* Pairs with the load in vmport_channel_at(). */
 		smp_store_release(&state->channels[*id], closed);
 	}
 	return closed;
@@ -206,19 +274,23 @@ static enum vmport_result message_open(struct vmport_call *call)
 		get_random_bytes(cookie, sizeof(cookie));
 
 	mutex_lock(&state->open_lock);
-	channel = find_closed(call, &id);
+	channel = find_channel_to_open(call, &id);
 	if (!channel) {
 		mutex_unlock(&state->open_lock);
 		return done(call, VMPORT_STATUS_FAIL);
 	}
 
 	vmport_channel_own(channel);
+	if (channel->open)
+		close_channel(state, channel);
 	channel->has_cookie = has_cookie;
 	channel->cookie_high = cookie[0];
 	channel->cookie_low = cookie[1];
 	channel->protocol = protocol;
 	channel->sending = false;
 	channel->running = false;
+	channel->messages = 0;
+	vmport_channel_touch(channel);
 	channel->recv_done = 0;
 	channel->receiving = protocol == VMPORT_PROTOCOL_TCLO;
 	if (channel->receiving)
@@ -247,9 +319,12 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 	struct vmport_request *result = NULL;
 
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
-		vmport_rpci(call, channel->send, size, &channel->reply);
-		channel->receiving = true;
+		channel->receiving = vmport_rpci(call, channel->send, size, &channel->reply) ||
+				     !vmport_has_feature(call->config,
+							 KVM_VMPORT_FEATURE_EXIT_RPC);
 		channel->recv_done = 0;
+		if (!channel->receiving)
+			vmport_ask(call, channel, size);
 	} else if (channel->running) {
 		if (channel->request) {
 			result = vmport_request_alloc(channel->request->id, channel->send, size);
@@ -264,11 +339,9 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 	/* Else a result to nothing, as the first of every TCLO channel is. */
 
 	channel->sending = false;
-	if (channel->send_room > SEND_ROOM_KEPT) {
-		kvfree(channel->send);
-		channel->send = NULL;
-		channel->send_room = 0;
-	}
+	channel->messages = min(channel->messages + 1, 2);
+	if (!channel->asking)
+		vmport_channel_trim(channel);
 	return 0;
 }
 
@@ -286,6 +359,7 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 	/* Never no buffer at all: an empty message has an address too. */
 	if (vmport_channel_make_room(channel, size ?: 1))
 		return done(call, VMPORT_STATUS_FAIL);
+	channel->asking = false;
 
 	if (!size) {
 		if (vmport_message_complete(call, channel, 0))
@@ -336,6 +410,13 @@ static enum vmport_result message_recvsize(struct vmport_call *call,
 		channel->receiving = channel->request;
 	}
 
+	if (channel->asking) {
+		if (call->atomic)
+			return VMPORT_NEEDS_SLEEP;
+		/* The VMM has entered the guest without a reply. */
+		vmport_ask_end(channel);
+	}
+
 	if (!channel->receiving)
 		return done(call, VMPORT_STATUS_SUCCESS);
 
@@ -380,7 +461,7 @@ static enum vmport_result message_recvstatus(struct vmport_call *call,
 	if (channel->request && !received) {
 		if (call->atomic)
 			return VMPORT_NEEDS_SLEEP;
-		lose_request(call, channel);
+		lose_request(call->state, channel);
 	}
 
 	channel->receiving = false;
@@ -394,9 +475,7 @@ static enum vmport_result message_close(struct vmport_call *call,
 	if (call->atomic)
 		return VMPORT_NEEDS_SLEEP;
 
-	lose_request(call, channel);
-	release_buffers(channel);
-	WRITE_ONCE(channel->open, false);
+	close_channel(call->state, channel);
 	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
@@ -407,13 +486,8 @@ static bool may_use(const struct vmport_call *call, const struct vmport_channel 
 				  call->regs.di == channel->cookie_low));
 }
 
-/* A request on a channel that the caller owns. */
-static enum vmport_result message_request(struct vmport_call *call,
-					  struct vmport_channel *channel)
+static enum vmport_result run_request(struct vmport_call *call, struct vmport_channel *channel)
 {
-	if (!may_use(call, channel))
-		return done(call, VMPORT_STATUS_FAIL);
-
 	switch (call->regs.cx >> 16) {
 	case MESSAGE_SENDSIZE:
 		return message_sendsize(call, channel);
@@ -432,6 +506,22 @@ static enum vmport_result message_request(struct vmport_call *call,
 	}
 }
 
+/* A request on a channel that the caller owns. */
+static enum vmport_result message_request(struct vmport_call *call,
+					  struct vmport_channel *channel)
+{
+	enum vmport_result result;
+
+	if (!may_use(call, channel))
+		return done(call, VMPORT_STATUS_FAIL);
+
+	result = run_request(call, channel);
+	/* Who only fails does not use it. */
+	if (result == VMPORT_DONE && call->regs.cx >> 16 != VMPORT_STATUS_FAIL)
+		vmport_channel_touch(channel);
+	return result;
+}
+
 static struct vmport_channel *find_channel(const struct vmport_call *call)
 {
 	u32 id = call->regs.dx >> 16;
@@ -439,9 +529,7 @@ static struct vmport_channel *find_channel(const struct vmport_call *call)
 	if (id >= KVM_VMPORT_MAX_CHANNELS)
 		return NULL;
 
-	id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
-	/* Pairs with the store in find_closed(). */
-	return smp_load_acquire(&call->state->channels[id]);
+	return vmport_channel_at(call->state, array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS));
 }
 
 /**
@@ -499,4 +587,49 @@ enum vmport_result vmport_message(struct vmport_call *call)
 		vmport_channel_disown(channel);
 	}
 	return result;
+}
+
+/**
+ * vmport_channels_reset() - close all channels, as the guest's CLOSE does
+ * @state: vCPUs may be using it; what they open meanwhile may stay
+ *
+ * Context: may sleep.
+ */
+void vmport_channels_reset(struct vmport_state *state)
+{
+	struct vmport_channel *channel;
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = vmport_channel_at(state, id);
+		if (!channel)
+			continue;
+		vmport_channel_own(channel);
+		if (channel->open)
+			close_channel(state, channel);
+		vmport_channel_disown(channel);
+	}
+}
+
+/**
+ * vmport_channels_tclo() - how many TCLO channels are open
+ * @state: vCPUs may be using it
+ *
+ * Context: may sleep.
+ */
+u32 vmport_channels_tclo(struct vmport_state *state)
+{
+	struct vmport_channel *channel;
+	u32 count = 0;
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = vmport_channel_at(state, id);
+		if (!channel)
+			continue;
+		vmport_channel_own(channel);
+		count += channel->open && channel->protocol == VMPORT_PROTOCOL_TCLO;
+		vmport_channel_disown(channel);
+	}
+	return count;
 }

@@ -15,7 +15,9 @@
 #include "pmu.h"
 #include "x86.h"
 
+#include "ask.h"
 #include "command.h"
+#include "state.h"
 #include "vmport.h"
 
 #define CREATE_TRACE_POINTS
@@ -123,6 +125,7 @@ static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *
 
 	kvm_vmport_begin_call(vcpu, call);
 	answered = vmport_command(call) == VMPORT_DONE;
+	kvm_vmport_end_call(vcpu, call);
 
 	vcpu->stat.vmport_calls += answered;
 	vcpu->stat.vmport_fast_calls += answered && call->atomic;
@@ -504,3 +507,35 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 	return rdpmc_gp(vcpu, r) || string_gp(vcpu, r) || port_gp(vcpu, r);
 }
 EXPORT_SYMBOL_GPL(kvm_vmport_gp);
+
+/**
+ * kvm_vmport_fill_exit() - describe the RPC that the VMM has to answer
+ * @vcpu: has made a call that asks
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when KVM_RUN is to return with what is in vcpu->run; false when
+ * nothing asks any more: the channel was closed or the state replaced.
+ */
+bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
+	struct vmport_state *state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
+	struct kvm_vmport_exit exit = { .type = KVM_VMPORT_EXIT_RPC };
+	struct vmport_asked asked;
+	bool more;
+
+	BUILD_BUG_ON(sizeof(exit) > sizeof(vcpu->run->padding));
+
+	if (!vmport_ask_next(state, vcpu, &asked, &more))
+		return false;
+	/* Several instructions were emulated in a row. */
+	if (more)
+		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
+
+	exit.channel = asked.channel;
+	exit.id = asked.id;
+	exit.size = asked.size;
+	vcpu->run->exit_reason = KVM_EXIT_VMPORT;
+	memcpy(vcpu->run->padding, &exit, sizeof(exit));
+	return true;
+}

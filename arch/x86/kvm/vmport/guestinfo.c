@@ -46,10 +46,13 @@ static struct vmport_entry __rcu **find_link(struct vmport_guestinfo *gi, u32 ha
 /**
  * vmport_guestinfo_init() - an empty store
  * @gi: the store
+ * @events: of the VM
  */
-void vmport_guestinfo_init(struct vmport_guestinfo *gi)
+void vmport_guestinfo_init(struct vmport_guestinfo *gi, struct vmport_events *events)
 {
 	mutex_init(&gi->lock);
+	seqcount_mutex_init(&gi->seq, &gi->lock);
+	gi->events = events;
 	get_random_bytes(&gi->hash_key, sizeof(gi->hash_key));
 }
 
@@ -86,28 +89,10 @@ bool vmport_guestinfo_key_ok(const u8 *key, u32 size)
 	       !memchr(key, ' ', size) && !memchr(key, '\0', size);
 }
 
-/**
- * vmport_guestinfo_get() - look an entry up
- * @gi: the store
- * @key: its bytes
- * @size: how many
- *
- * Context: any, takes no lock.
- * Return: the entry, to be given back with vmport_guestinfo_put(), or NULL.
- */
-struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
-					  const u8 *key, u32 size)
+static struct vmport_entry *lookup(struct vmport_entry __rcu **buckets, u32 hash,
+				   const u8 *key, u32 size)
 {
-	struct vmport_entry __rcu **buckets;
 	struct vmport_entry *entry;
-	u32 hash;
-
-	/* Pairs with the store in alloc_buckets(). */
-	buckets = smp_load_acquire(&gi->buckets);
-	if (!buckets)
-		return NULL;
-
-	hash = key_hash(gi, key, size);
 
 	rcu_read_lock();
 	for (entry = rcu_dereference(buckets[hash % VMPORT_BUCKETS]); entry;
@@ -121,6 +106,42 @@ struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
 	rcu_read_unlock();
 
 	return entry;
+}
+
+/**
+ * vmport_guestinfo_get() - look an entry up
+ * @gi: the store
+ * @key: its bytes
+ * @size: how many
+ *
+ * Takes no lock, but on PREEMPT_RT may wait for a writer.
+ *
+ * Context: may sleep.
+ * Return: the entry, to be given back with vmport_guestinfo_put(), or NULL.
+ */
+struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
+					  const u8 *key, u32 size)
+{
+	struct vmport_entry __rcu **buckets;
+	struct vmport_entry *entry;
+	unsigned int seq;
+	u32 hash;
+
+	/* Pairs with the store in alloc_buckets(). */
+	buckets = smp_load_acquire(&gi->buckets);
+	if (!buckets)
+		return NULL;
+
+	hash = key_hash(gi, key, size);
+
+	for (;;) {
+		seq = read_seqcount_begin(&gi->seq);
+		entry = lookup(buckets, hash, key, size);
+		if (!read_seqcount_retry(&gi->seq, seq))
+			return entry;
+		if (entry)
+			vmport_guestinfo_put(entry);
+	}
 }
 
 /**
@@ -153,28 +174,7 @@ static int check_change(const struct kvm_vmport_limits *limits,
 	return 0;
 }
 
-/* Is there room, with the entry that it replaces gone?  gi->lock is held. */
-static int check_room(struct vmport_guestinfo *gi, const struct vmport_entry *old,
-		      const struct kvm_vmport_limits *limits,
-		      struct vmport_guestinfo_change *change)
-{
-	u32 freed = old ? old->key_size + old->value_size : 0;
-	u32 added = change->key_size + change->value_size;
-
-	if (!old && gi->count >= limits->keys) {
-		change->error = KVM_VMPORT_ERR_KEY_COUNT;
-		return -E2BIG;
-	}
-	/* Past a lowered limit, what does not add is still welcome. */
-	if (added > freed && gi->bytes - freed + added > limits->guestinfo_bytes) {
-		change->error = KVM_VMPORT_ERR_GUESTINFO_SIZE;
-		return -E2BIG;
-	}
-	return 0;
-}
-
-static struct vmport_entry *new_entry(struct vmport_guestinfo *gi,
-				      const struct vmport_guestinfo_change *change)
+static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *change)
 {
 	struct vmport_entry *entry;
 
@@ -184,7 +184,7 @@ static struct vmport_entry *new_entry(struct vmport_guestinfo *gi,
 		return NULL;
 
 	refcount_set(&entry->refs, 1);
-	entry->hash = key_hash(gi, change->key, change->key_size);
+	entry->hash = change->hash;
 	entry->flags = change->flags;
 	entry->key_size = change->key_size;
 	entry->value_size = change->value_size;
@@ -209,6 +209,171 @@ static int alloc_buckets(struct vmport_guestinfo *gi)
 	return 0;
 }
 
+static bool is_delete(const struct vmport_guestinfo_change *change)
+{
+	return change->flags & KVM_VMPORT_GUESTINFO_DELETE;
+}
+
+/* All that can sleep or fail for one change alone. */
+static int prepare(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *limits,
+		   struct vmport_guestinfo_change *change)
+{
+	int r;
+
+	if (!is_delete(change)) {
+		r = check_change(limits, change);
+		if (r)
+			return r;
+	}
+
+	change->hash = key_hash(gi, change->key, change->key_size);
+	if (is_delete(change))
+		return 0;
+
+	change->entry = new_entry(change);
+	return change->entry ? 0 : -ENOMEM;
+}
+
+/* What the store holds. */
+struct totals {
+	u32 count;
+	u32 bytes;
+};
+
+/* May change @n be, and what would the store hold then?  gi->lock is held. */
+static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change *changes,
+		     u32 n, struct totals *totals)
+{
+	struct vmport_guestinfo_change *change = &changes[n], *other;
+	struct vmport_entry *old = NULL;
+
+	for (other = changes; other < change; other++) {
+		if (other->hash == change->hash && other->key_size == change->key_size &&
+		    !memcmp(other->key, change->key, change->key_size)) {
+			change->error = KVM_VMPORT_ERR_ORDER;
+			return -EINVAL;
+		}
+	}
+
+	if (gi->buckets)
+		old = rcu_dereference_protected(*find_link(gi, change->hash, change->key,
+							   change->key_size),
+						lockdep_is_held(&gi->lock));
+	if (!old && is_delete(change))
+		return -ENOENT;
+	if (old && change->by_guest && (old->flags & KVM_VMPORT_GUESTINFO_READONLY))
+		return -EPERM;
+
+	if (old) {
+		totals->count--;
+		totals->bytes -= old->key_size + old->value_size;
+	}
+	if (!is_delete(change)) {
+		totals->count++;
+		totals->bytes += change->key_size + change->value_size;
+	}
+	return 0;
+}
+
+/* May all be together?  Past a lowered limit, what does not add is still welcome. */
+static int check_all(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *limits,
+		     struct vmport_guestinfo_change *changes, u32 count, u32 *failed)
+{
+	struct totals totals = { .count = gi->count, .bytes = gi->bytes };
+	int r;
+
+	for (*failed = 0; *failed < count; ++*failed) {
+		r = check_one(gi, changes, *failed, &totals);
+		if (r)
+			return r;
+	}
+	if (totals.count > gi->count && totals.count > limits->keys) {
+		changes[0].error = KVM_VMPORT_ERR_KEY_COUNT;
+		return -E2BIG;
+	}
+	if (totals.bytes > gi->bytes && totals.bytes > limits->guestinfo_bytes) {
+		changes[0].error = KVM_VMPORT_ERR_GUESTINFO_SIZE;
+		return -E2BIG;
+	}
+
+	gi->count = totals.count;
+	gi->bytes = totals.bytes;
+	return 0;
+}
+
+/* Put the new entry in the old one's place, or nothing.  Readers come again. */
+static void replace(struct vmport_guestinfo *gi, struct vmport_guestinfo_change *change)
+{
+	struct vmport_entry *old, *next = NULL, *entry = change->entry;
+	struct vmport_entry __rcu **link;
+
+	link = find_link(gi, change->hash, change->key, change->key_size);
+	old = rcu_dereference_protected(*link, lockdep_is_held(&gi->lock));
+	if (old)
+		next = rcu_dereference_protected(old->next, lockdep_is_held(&gi->lock));
+	if (entry) {
+		entry->change = atomic64_inc_return(&gi->events->changes);
+		rcu_assign_pointer(entry->next, next);
+		next = entry;
+	}
+	rcu_assign_pointer(*link, next);
+	change->entry = old;
+}
+
+/**
+ * vmport_guestinfo_set_many() - change several entries in one step
+ * @gi: the store
+ * @limits: of the VM; not looked at where entries are only deleted
+ * @changes: what to set and delete; @error of the one that failed says why, that
+ *	of the first when it is about all of them together
+ * @count: how many, 1 or more
+ * @failed: out, on an error: which one; @count when it is about all together
+ *
+ * A reader sees none of the changes or all.
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL malformed key or the same one twice; -E2BIG past a limit;
+ * -EPERM the guest may not change this entry; -ENOENT none to delete; -ENOMEM.
+ * Nothing has changed on an error.
+ */
+int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
+			      const struct kvm_vmport_limits *limits,
+			      struct vmport_guestinfo_change *changes, u32 count,
+			      u32 *failed)
+{
+	bool adds = false;
+	int r = 0;
+	u32 i;
+
+	for (*failed = 0; *failed < count; ++*failed) {
+		r = prepare(gi, limits, &changes[*failed]);
+		if (r)
+			goto out;
+		adds |= !is_delete(&changes[*failed]);
+	}
+
+	mutex_lock(&gi->lock);
+	if (adds)
+		r = alloc_buckets(gi);
+	if (!r)
+		r = check_all(gi, limits, changes, count, failed);
+	if (!r) {
+		write_seqcount_begin(&gi->seq);
+		for (i = 0; i < count; i++)
+			replace(gi, &changes[i]);
+		write_seqcount_end(&gi->seq);
+	}
+	mutex_unlock(&gi->lock);
+out:
+	/* What is left over is what came out of the store, or did not go in. */
+	for (i = 0; i < count; i++) {
+		if (changes[i].entry)
+			vmport_guestinfo_put(changes[i].entry);
+		changes[i].entry = NULL;
+	}
+	return r;
+}
+
 /**
  * vmport_guestinfo_set() - add or replace an entry
  * @gi: the store
@@ -216,58 +381,15 @@ static int alloc_buckets(struct vmport_guestinfo *gi)
  * @change: what to set; @change->error says why it failed
  *
  * Context: may sleep.
- * Return: 0; -EINVAL malformed key; -E2BIG past a limit; -EPERM the guest may
- * not change this entry; -ENOMEM.  Nothing has changed on an error.
+ * Return: as of vmport_guestinfo_set_many().
  */
 int vmport_guestinfo_set(struct vmport_guestinfo *gi,
 			 const struct kvm_vmport_limits *limits,
 			 struct vmport_guestinfo_change *change)
 {
-	struct vmport_entry *entry, *old;
-	struct vmport_entry __rcu **link;
-	int r;
+	u32 failed;
 
-	r = check_change(limits, change);
-	if (r)
-		return r;
-
-	entry = new_entry(gi, change);
-	if (!entry)
-		return -ENOMEM;
-
-	mutex_lock(&gi->lock);
-
-	r = alloc_buckets(gi);
-	if (r)
-		goto out;
-
-	link = find_link(gi, entry->hash, change->key, change->key_size);
-	old = rcu_dereference_protected(*link, lockdep_is_held(&gi->lock));
-	if (old && change->by_guest && (old->flags & KVM_VMPORT_GUESTINFO_READONLY)) {
-		r = -EPERM;
-		goto out;
-	}
-	r = check_room(gi, old, limits, change);
-	if (r)
-		goto out;
-
-	rcu_assign_pointer(entry->next,
-			   old ? rcu_dereference_protected(old->next,
-							   lockdep_is_held(&gi->lock)) : NULL);
-	rcu_assign_pointer(*link, entry);
-
-	gi->bytes += entry->key_size + entry->value_size;
-	if (old)
-		gi->bytes -= old->key_size + old->value_size;
-	else
-		gi->count++;
-	/* What is left over is what came out of the store. */
-	entry = old;
-out:
-	mutex_unlock(&gi->lock);
-	if (entry)
-		vmport_guestinfo_put(entry);
-	return r;
+	return vmport_guestinfo_set_many(gi, limits, change, 1, &failed);
 }
 
 /**
@@ -281,27 +403,34 @@ out:
  */
 int vmport_guestinfo_delete(struct vmport_guestinfo *gi, const u8 *key, u32 size)
 {
-	struct vmport_entry *entry = NULL;
-	struct vmport_entry __rcu **link;
+	struct vmport_guestinfo_change change = {
+		.key = key,
+		.key_size = size,
+		.flags = KVM_VMPORT_GUESTINFO_DELETE,
+	};
 
-	mutex_lock(&gi->lock);
-	if (gi->buckets) {
-		link = find_link(gi, key_hash(gi, key, size), key, size);
-		entry = rcu_dereference_protected(*link, lockdep_is_held(&gi->lock));
-		if (entry) {
-			rcu_assign_pointer(*link,
-					   rcu_dereference_protected(entry->next,
-								     lockdep_is_held(&gi->lock)));
-			gi->count--;
-			gi->bytes -= entry->key_size + entry->value_size;
-		}
+	return vmport_guestinfo_set(gi, NULL, &change);
+}
+
+/**
+ * vmport_guestinfo_set_all() - all entries count as set now
+ * @gi: the store; nobody else uses it yet
+ */
+void vmport_guestinfo_set_all(struct vmport_guestinfo *gi)
+{
+	struct vmport_entry *entry;
+	unsigned int i;
+	u64 change;
+
+	if (!gi->count)
+		return;
+
+	change = atomic64_inc_return(&gi->events->changes);
+	for (i = 0; i < VMPORT_BUCKETS; i++) {
+		for (entry = rcu_dereference_protected(gi->buckets[i], true); entry;
+		     entry = rcu_dereference_protected(entry->next, true))
+			entry->change = change;
 	}
-	mutex_unlock(&gi->lock);
-
-	if (!entry)
-		return -ENOENT;
-	vmport_guestinfo_put(entry);
-	return 0;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -313,15 +442,27 @@ static int compare_keys(const void *a, const void *b)
 	return r ?: (int)x->key_size - (int)y->key_size;
 }
 
+static int compare_changes(const void *a, const void *b)
+{
+	const struct vmport_entry *x = *(const struct vmport_entry * const *)a;
+	const struct vmport_entry *y = *(const struct vmport_entry * const *)b;
+
+	if (x->change != y->change)
+		return x->change < y->change ? -1 : 1;
+	/* Loaded together. */
+	return compare_keys(a, b);
+}
+
 /**
- * vmport_guestinfo_sort() - all entries in byte order of their keys
+ * vmport_guestinfo_sort() - all entries in the order of their keys or changes
  * @gi: the store; its lock is held, and as long as the entries are used
+ * @by_change: oldest change first, rather than byte order of the keys
  *
  * Context: may sleep.
  * Return: an array of @gi->count entries to be freed with kvfree(), NULL when
  * there are none, or ERR_PTR(-ENOMEM).
  */
-struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi)
+struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi, bool by_change)
 {
 	struct vmport_entry **sorted, *entry;
 	unsigned int i, n = 0;
@@ -343,6 +484,6 @@ struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi)
 						       lockdep_is_held(&gi->lock)))
 			sorted[n++] = entry;
 	}
-	sort(sorted, n, sizeof(*sorted), compare_keys, NULL);
+	sort(sorted, n, sizeof(*sorted), by_change ? compare_changes : compare_keys, NULL);
 	return sorted;
 }

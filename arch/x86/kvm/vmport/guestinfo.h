@@ -5,17 +5,21 @@
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
 
 #include <uapi/linux/kvm_vmport.h>
 
-/* One entry.  Immutable but for @next, so that readers need no lock. */
+#include "events.h"
+
+/* One entry.  Once in the store only @next changes: readers need no lock. */
 struct vmport_entry {
 	struct vmport_entry __rcu *next;
 	struct rcu_head rcu;
 	refcount_t refs;
 	u32 hash;
+	u64 change;		/* number of the change that set it */
 	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
 	u32 key_size;		/* bytes */
 	u32 value_size;		/* bytes */
@@ -25,6 +29,9 @@ struct vmport_entry {
 /**
  * struct vmport_guestinfo - the key-value store of a VM
  * @lock: serialises writers; readers go by RCU
+ * @seq: odd while entries change places; who read meanwhile reads again, so that
+ *	several changes made together are seen together
+ * @events: where changes are numbered
  * @buckets: hash table, allocated with the first entry
  * @hash_key: random, so that a guest cannot choose keys that collide
  * @count: entries
@@ -32,6 +39,8 @@ struct vmport_entry {
  */
 struct vmport_guestinfo {
 	struct mutex lock;		/* writers */
+	seqcount_mutex_t seq;
+	struct vmport_events *events;
 	struct vmport_entry __rcu **buckets;
 	siphash_key_t hash_key;
 	u32 count;
@@ -44,9 +53,13 @@ struct vmport_guestinfo_change {
 	const u8 *value;
 	u32 key_size;		/* bytes */
 	u32 value_size;		/* bytes */
-	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY or _DELETE */
 	bool by_guest;		/* read-only entries are refused */
 	enum kvm_vmport_error error;	/* out, with -E2BIG and -EINVAL */
+
+	/* The store's own. */
+	u32 hash;
+	struct vmport_entry *entry;	/* to go in, then what came out */
 };
 
 static inline const u8 *vmport_entry_value(const struct vmport_entry *entry)
@@ -54,7 +67,7 @@ static inline const u8 *vmport_entry_value(const struct vmport_entry *entry)
 	return entry->data + entry->key_size;
 }
 
-void vmport_guestinfo_init(struct vmport_guestinfo *gi);
+void vmport_guestinfo_init(struct vmport_guestinfo *gi, struct vmport_events *events);
 void vmport_guestinfo_destroy(struct vmport_guestinfo *gi);
 bool vmport_guestinfo_key_ok(const u8 *key, u32 size);
 struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
@@ -63,7 +76,12 @@ void vmport_guestinfo_put(struct vmport_entry *entry);
 int vmport_guestinfo_set(struct vmport_guestinfo *gi,
 			 const struct kvm_vmport_limits *limits,
 			 struct vmport_guestinfo_change *change);
+int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
+			      const struct kvm_vmport_limits *limits,
+			      struct vmport_guestinfo_change *changes, u32 count,
+			      u32 *failed);
 int vmport_guestinfo_delete(struct vmport_guestinfo *gi, const u8 *key, u32 size);
-struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi);
+void vmport_guestinfo_set_all(struct vmport_guestinfo *gi);
+struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi, bool by_change);
 
 #endif /* _VMPORT_GUESTINFO_H */

@@ -99,6 +99,8 @@ bool vmport_hb_send(struct vmport_call *call, u64 count, u8 **data, u32 size)
 		return false;
 
 	ok = can_send(channel, count) && send(call, channel, count, data, size);
+	if (ok)
+		vmport_channel_touch(channel);
 	vmport_channel_disown(channel);
 	return ok;
 }
@@ -165,8 +167,10 @@ void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 
 	/* Another vCPU may have been at it meanwhile: then it is the guest's mistake. */
 	if (channel) {
-		if (can_receive(channel, count))
+		if (can_receive(channel, count)) {
 			channel->recv_done = vmport_channel_recv_size(channel) - count + moved;
+			vmport_channel_touch(channel);
+		}
 		vmport_channel_disown(channel);
 	}
 	vmport_large_put(source->large);

@@ -46,6 +46,7 @@ static bool send(struct transfer *t)
 	t->moved = kvm_vmport_read_guest(t->vcpu, t->addr, data, t->count, &t->exception);
 	if (t->moved)
 		ok = vmport_hb_send(&t->call, t->count, &data, t->moved);
+	kvm_vmport_end_call(t->vcpu, &t->call);
 	kvfree(data);
 	return ok;
 }

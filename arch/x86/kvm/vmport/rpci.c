@@ -191,6 +191,8 @@ static void rpci_info_set(const struct vmport_call *call, const struct rpci_text
 	change.value = value.data;
 	change.value_size = value.size;
 	r = vmport_guestinfo_set(&call->state->guestinfo, &call->config->limits, &change);
+	if (!r)
+		vmport_signal(call->state->events);
 	vmport_reply_text(reply, r ? set_error(r, change.error) : "1 ");
 }
 
@@ -233,6 +235,17 @@ static bool request_is(const struct rpci_text *name, const char *pattern)
 }
 
 /**
+ * vmport_rpci_unknown() - the reply to a request that nobody owns
+ * @reply: its old bytes are freed
+ *
+ * Context: may sleep.
+ */
+void vmport_rpci_unknown(struct vmport_reply *reply)
+{
+	vmport_reply_text(reply, "0 Unknown command");
+}
+
+/**
  * vmport_rpci() - run a request
  * @call: configuration and state; the registers don't matter
  * @request: its bytes
@@ -240,8 +253,9 @@ static bool request_is(const struct rpci_text *name, const char *pattern)
  * @reply: set in any case; its old bytes are freed
  *
  * Context: may sleep.
+ * Return: false when the kernel does not own the request; @reply says so.
  */
-void vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
+bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 		 struct vmport_reply *reply)
 {
 	struct rpci_text text = { .data = request, .size = size }, name, arg;
@@ -256,8 +270,9 @@ void vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 	for (i = 0; i < ARRAY_SIZE(rpci_requests); i++) {
 		if (request_is(&name, rpci_requests[i].name)) {
 			rpci_requests[i].handler(call, &arg, reply);
-			return;
+			return true;
 		}
 	}
-	vmport_reply_text(reply, "0 Unknown command");
+	vmport_rpci_unknown(reply);
+	return false;
 }

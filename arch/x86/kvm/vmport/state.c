@@ -9,6 +9,7 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 
 #include "state.h"
@@ -18,18 +19,20 @@
 
 /**
  * vmport_state_alloc() - the state of a VM that has just started
+ * @events: of the VM; stays for longer than the state
  *
  * Context: may sleep.
  * Return: the state, NULL when there is no memory.
  */
-struct vmport_state *vmport_state_alloc(void)
+struct vmport_state *vmport_state_alloc(struct vmport_events *events)
 {
 	struct vmport_state *state = kzalloc(sizeof(*state), VMPORT_GFP);
 
 	if (state) {
 		mutex_init(&state->open_lock);
-		vmport_guestinfo_init(&state->guestinfo);
-		vmport_tclo_init(&state->tclo);
+		vmport_guestinfo_init(&state->guestinfo, events);
+		vmport_tclo_init(&state->tclo, events);
+		state->events = events;
 	}
 	return state;
 }
@@ -91,6 +94,12 @@ static void pack_padding(struct packer *p)
 	pack_bytes(p, zeroes, ALIGN(p->pos, BLOB_ALIGN) - p->pos);
 }
 
+/* KVM_VMPORT_SECTION_* that is known here. */
+static u32 section_flags(u32 type)
+{
+	return type == KVM_VMPORT_SECTION_ORDER ? 0 : KVM_VMPORT_SECTION_CRITICAL;
+}
+
 /* Returns the position of the section's header, for end_section(). */
 static size_t begin_section(struct packer *p)
 {
@@ -104,7 +113,7 @@ static void end_section(struct packer *p, size_t begin, u32 type)
 {
 	struct kvm_vmport_blob_section section = {
 		.type = cpu_to_le32(type),
-		.flags = cpu_to_le32(KVM_VMPORT_SECTION_CRITICAL),
+		.flags = cpu_to_le32(section_flags(type)),
 		.size = cpu_to_le64(p->pos - begin - sizeof(section)),
 	};
 	struct packer header = { .blob = p->blob, .size = p->size, .pos = begin };
@@ -143,6 +152,13 @@ static void pack_channel(struct packer *p, const struct vmport_channel *channel,
 		flags |= KVM_VMPORT_CHANNEL_RUN;
 	if (channel->request)
 		packed.request = cpu_to_le64(channel->request->id);
+	if (channel->asking) {
+		flags |= KVM_VMPORT_CHANNEL_ASK;
+		send = channel->send_size;
+		packed.send_size = cpu_to_le32(send);
+		packed.send_done = cpu_to_le32(send);
+		packed.request = cpu_to_le64(channel->ask_id);
+	}
 	packed.flags = cpu_to_le16(flags);
 
 	pack_bytes(p, &packed, sizeof(packed));
@@ -151,21 +167,76 @@ static void pack_channel(struct packer *p, const struct vmport_channel *channel,
 	end_section(p, begin, KVM_VMPORT_SECTION_CHANNEL);
 }
 
-static void pack_channels(struct packer *p, struct vmport_state *state)
+/* When which channel was used. */
+struct use {
+	u64 used;
+	u8 id;
+	u8 messages;
+};
+
+/* Returns how many there are; what is needed for their order is in @uses. */
+static u32 pack_channels(struct packer *p, struct vmport_state *state, struct use *uses)
 {
 	struct vmport_channel *channel;
-	unsigned int i;
+	u32 count = 0;
+	u16 id;
 
-	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
-		/* Pairs with the store in find_closed(). */
-		channel = smp_load_acquire(&state->channels[i]);
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = vmport_channel_at(state, id);
 		if (!channel)
 			continue;
 		vmport_channel_own(channel);
-		if (channel->open)
-			pack_channel(p, channel, i);
+		if (channel->open) {
+			pack_channel(p, channel, id);
+			uses[count++] = (struct use) {
+				.used = channel->used,
+				.id = id,
+				.messages = channel->messages,
+			};
+		}
 		vmport_channel_disown(channel);
 	}
+	return count;
+}
+
+static int compare_uses(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+
+	if (x->used != y->used)
+		return x->used < y->used ? -1 : 1;
+	return (int)x->id - (int)y->id;
+}
+
+/* Would a section of the order say what is not clear without it? */
+static bool order_matters(const struct use *uses, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (uses[i].messages || (i && uses[i].id < uses[i - 1].id))
+			return true;
+	}
+	return false;
+}
+
+static void pack_order(struct packer *p, struct use *uses, u32 count)
+{
+	struct kvm_vmport_blob_order packed;
+	size_t begin;
+	u32 i;
+
+	sort(uses, count, sizeof(*uses), compare_uses, NULL);
+	if (!order_matters(uses, count))
+		return;
+
+	begin = begin_section(p);
+	for (i = 0; i < count; i++) {
+		packed.id = uses[i].id;
+		packed.messages = uses[i].messages;
+		pack_bytes(p, &packed, sizeof(packed));
+	}
+	end_section(p, begin, KVM_VMPORT_SECTION_ORDER);
 }
 
 static void pack_request(struct packer *p, const struct vmport_request *request, u16 kind)
@@ -228,7 +299,7 @@ static int pack_guestinfo(struct packer *p, struct vmport_guestinfo *gi)
 	int r = 0;
 
 	mutex_lock(&gi->lock);
-	sorted = vmport_guestinfo_sort(gi);
+	sorted = vmport_guestinfo_sort(gi, false);
 	if (IS_ERR_OR_NULL(sorted)) {
 		r = PTR_ERR(sorted);
 		goto out;
@@ -267,6 +338,8 @@ int vmport_state_pack(struct vmport_state *state, void *blob, size_t size, size_
 	};
 	struct packer p = { .blob = blob, .size = size, .pos = sizeof(header) };
 	struct packer start = { .blob = blob, .size = size };
+	struct use *uses;
+	u32 count;
 	int r;
 
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_header) != 32);
@@ -275,10 +348,18 @@ int vmport_state_pack(struct vmport_state *state, void *blob, size_t size, size_
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_tclo) != 16);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_request) != 16);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_guestinfo) != 8);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_order) != 2);
 
-	pack_channels(&p, state);
+	uses = kvmalloc_array(KVM_VMPORT_MAX_CHANNELS, sizeof(*uses), VMPORT_GFP);
+	if (!uses)
+		return -ENOMEM;
+
+	count = pack_channels(&p, state, uses);
 	pack_tclo(&p, &state->tclo);
 	r = pack_guestinfo(&p, &state->guestinfo);
+	if (!r)
+		pack_order(&p, uses, count);
+	kvfree(uses);
 	if (r)
 		return r;
 
@@ -348,6 +429,18 @@ static int unpack_padding(struct unpacker *u)
 	return 0;
 }
 
+static bool ask_id_in_use(const struct vmport_state *state, u64 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
+		if (state->channels[i] && state->channels[i]->asking &&
+		    state->channels[i]->ask_id == id)
+			return true;
+	}
+	return false;
+}
+
 static bool id_in_use(const struct vmport_state *state, u64 id)
 {
 	const struct vmport_tclo *tclo = &state->tclo;
@@ -370,65 +463,138 @@ static bool id_in_use(const struct vmport_state *state, u64 id)
 }
 
 #define CHANNEL_FLAGS	(KVM_VMPORT_CHANNEL_COOKIE | KVM_VMPORT_CHANNEL_SEND |	\
-			 KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN)
+			 KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN |	\
+			 KVM_VMPORT_CHANNEL_ASK)
 
 #define FIELD_POS(_pos, _record, _field)	((_pos) + offsetof(typeof(*(_record)), _field))
 
-/* Does the record contradict itself?  @pos is where it stands. */
-static int check_channel(struct unpacker *u, size_t pos,
-			 const struct kvm_vmport_blob_channel *packed)
+/* The message from the guest: none, a part, or with ASK the whole. */
+static int check_send(struct unpacker *u, size_t pos,
+		      const struct kvm_vmport_blob_channel *packed)
 {
-	u32 send_size = le32_to_cpu(packed->send_size), send_done = le32_to_cpu(packed->send_done);
-	u32 recv_size = le32_to_cpu(packed->recv_size), recv_done = le32_to_cpu(packed->recv_done);
-	u32 protocol = le32_to_cpu(packed->protocol);
+	u32 size = le32_to_cpu(packed->send_size), sent = le32_to_cpu(packed->send_done);
 	u16 flags = le16_to_cpu(packed->flags);
-	bool tclo = protocol == VMPORT_PROTOCOL_TCLO;
 
-	if (le16_to_cpu(packed->id) >= KVM_VMPORT_MAX_CHANNELS)
-		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_CHANNEL_ID);
-	if (flags & ~CHANNEL_FLAGS)
-		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
-	if (protocol != VMPORT_PROTOCOL_RPCI && !tclo)
-		return malformed(u, FIELD_POS(pos, packed, protocol), KVM_VMPORT_ERR_PROTOCOL);
-	/* A request is given first and run then, and on TCLO only. */
-	if ((flags & KVM_VMPORT_CHANNEL_RUN) && (!tclo || (flags & KVM_VMPORT_CHANNEL_RECV)))
-		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
-	if (!(flags & KVM_VMPORT_CHANNEL_COOKIE) && (packed->cookie_high || packed->cookie_low))
-		return malformed(u, FIELD_POS(pos, packed, cookie_high), KVM_VMPORT_ERR_FLAGS);
-
-	if (send_size > KVM_VMPORT_MAX_MESSAGE)
+	if (size > KVM_VMPORT_MAX_MESSAGE)
 		return too_big(u, FIELD_POS(pos, packed, send_size),
 			       KVM_VMPORT_ERR_MESSAGE_SIZE);
-	if (!(flags & KVM_VMPORT_CHANNEL_SEND)) {
-		if (send_size || send_done)
-			return malformed(u, FIELD_POS(pos, packed, send_size),
-					 KVM_VMPORT_ERR_FLAGS);
-	} else if (send_done >= send_size) {
+
+	if (flags & KVM_VMPORT_CHANNEL_ASK) {
+		if (sent != size)
+			return malformed(u, FIELD_POS(pos, packed, send_done),
+					 KVM_VMPORT_ERR_POSITION);
+	} else if (flags & KVM_VMPORT_CHANNEL_SEND) {
 		/* A whole message would have been run. */
-		return malformed(u, FIELD_POS(pos, packed, send_done),
-				 KVM_VMPORT_ERR_POSITION);
+		if (sent >= size)
+			return malformed(u, FIELD_POS(pos, packed, send_done),
+					 KVM_VMPORT_ERR_POSITION);
+	} else if (size) {
+		return malformed(u, FIELD_POS(pos, packed, send_size), KVM_VMPORT_ERR_FLAGS);
+	} else if (sent) {
+		return malformed(u, FIELD_POS(pos, packed, send_done), KVM_VMPORT_ERR_FLAGS);
 	}
+	return 0;
+}
 
-	if (recv_size > KVM_VMPORT_MAX_REPLY)
+/* The message to the guest. */
+static int check_recv(struct unpacker *u, size_t pos,
+		      const struct kvm_vmport_blob_channel *packed)
+{
+	u32 size = le32_to_cpu(packed->recv_size), received = le32_to_cpu(packed->recv_done);
+	u16 flags = le16_to_cpu(packed->flags);
+
+	if (size > KVM_VMPORT_MAX_REPLY)
 		return too_big(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_REPLY_SIZE);
-	if (!(flags & KVM_VMPORT_CHANNEL_RECV)) {
-		if (recv_size || recv_done)
-			return malformed(u, FIELD_POS(pos, packed, recv_size),
-					 KVM_VMPORT_ERR_FLAGS);
-	} else if (recv_done > recv_size) {
-		return malformed(u, FIELD_POS(pos, packed, recv_done),
-				 KVM_VMPORT_ERR_POSITION);
+
+	if (flags & KVM_VMPORT_CHANNEL_RECV) {
+		if (received > size)
+			return malformed(u, FIELD_POS(pos, packed, recv_done),
+					 KVM_VMPORT_ERR_POSITION);
+	} else if (size) {
+		return malformed(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_FLAGS);
+	} else if (received) {
+		return malformed(u, FIELD_POS(pos, packed, recv_done), KVM_VMPORT_ERR_FLAGS);
+	}
+	return 0;
+}
+
+/* A request of the VMM, given to the guest or run by it, or a message that asks. */
+static int check_id(struct unpacker *u, size_t pos, const struct kvm_vmport_blob_channel *packed)
+{
+	u32 recv_size = le32_to_cpu(packed->recv_size);
+	u16 flags = le16_to_cpu(packed->flags);
+	u64 id = le64_to_cpu(packed->request);
+
+	if (flags & KVM_VMPORT_CHANNEL_ASK) {
+		if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_EXIT_RPC))
+			return refuse_at(u, FIELD_POS(pos, packed, flags), -EPERM,
+					 KVM_VMPORT_ERR_FEATURE);
+		/* No VM gets so far by counting. */
+		if (!id || id > S64_MAX)
+			return malformed(u, FIELD_POS(pos, packed, request),
+					 KVM_VMPORT_ERR_REQUEST);
+		if (ask_id_in_use(u->state, id))
+			return malformed(u, FIELD_POS(pos, packed, request),
+					 KVM_VMPORT_ERR_ORDER);
+		return 0;
 	}
 
-	if (!packed->request)
+	if (!id)
 		return 0;
-	if (!tclo || !(flags & (KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN)))
+	if (le32_to_cpu(packed->protocol) != VMPORT_PROTOCOL_TCLO ||
+	    !(flags & (KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN)))
 		return malformed(u, FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_REQUEST);
 	if ((flags & KVM_VMPORT_CHANNEL_RECV) && !recv_size)
 		return malformed(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_REQUEST);
 	if (recv_size > KVM_VMPORT_MAX_TCLO_REQUEST)
 		return too_big(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_TCLO_SIZE);
 	return 0;
+}
+
+/* Is it one of the states that a channel can be in? */
+static bool channel_flags_ok(u16 flags, bool tclo)
+{
+	if (flags & ~CHANNEL_FLAGS)
+		return false;
+	/* Nothing else goes on in a channel that waits for the VMM. */
+	if (flags & KVM_VMPORT_CHANNEL_ASK)
+		return !tclo && !(flags & ~(KVM_VMPORT_CHANNEL_ASK | KVM_VMPORT_CHANNEL_COOKIE));
+	/* A request is given first and run then, and on TCLO only. */
+	if (flags & KVM_VMPORT_CHANNEL_RUN)
+		return tclo && !(flags & KVM_VMPORT_CHANNEL_RECV);
+	return true;
+}
+
+/* Does the record contradict itself?  @pos is where it stands. */
+static int check_channel(struct unpacker *u, size_t pos,
+			 const struct kvm_vmport_blob_channel *packed)
+{
+	u32 protocol = le32_to_cpu(packed->protocol);
+	u16 flags = le16_to_cpu(packed->flags);
+	bool tclo = protocol == VMPORT_PROTOCOL_TCLO;
+	int r;
+
+	if (le16_to_cpu(packed->id) >= KVM_VMPORT_MAX_CHANNELS)
+		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_CHANNEL_ID);
+	if (protocol != VMPORT_PROTOCOL_RPCI && !tclo)
+		return malformed(u, FIELD_POS(pos, packed, protocol), KVM_VMPORT_ERR_PROTOCOL);
+	if (!channel_flags_ok(flags, tclo))
+		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
+	if (!(flags & KVM_VMPORT_CHANNEL_COOKIE)) {
+		if (packed->cookie_high)
+			return malformed(u, FIELD_POS(pos, packed, cookie_high),
+					 KVM_VMPORT_ERR_FLAGS);
+		if (packed->cookie_low)
+			return malformed(u, FIELD_POS(pos, packed, cookie_low),
+					 KVM_VMPORT_ERR_FLAGS);
+	}
+
+	r = check_send(u, pos, packed);
+	if (!r)
+		r = check_recv(u, pos, packed);
+	if (!r)
+		r = check_id(u, pos, packed);
+	return r;
 }
 
 /* What waits for the guest: a request of the VMM, or a reply. */
@@ -438,6 +604,13 @@ static int fill_recv(struct unpacker *u, size_t pos, struct vmport_channel *chan
 	u32 size = le32_to_cpu(packed->recv_size);
 	u64 id = le64_to_cpu(packed->request);
 	u8 *reply;
+
+	if (channel->asking) {
+		channel->ask_id = id;
+		u->state->last_ask = max(u->state->last_ask, id);
+		vmport_rpci_unknown(&channel->reply);
+		return 0;
+	}
 
 	if (!id) {
 		reply = vmport_reply_alloc(&channel->reply, size);
@@ -474,6 +647,7 @@ static int fill_channel(struct unpacker *u, size_t pos, struct vmport_channel *c
 	channel->sending = flags & KVM_VMPORT_CHANNEL_SEND;
 	channel->receiving = flags & KVM_VMPORT_CHANNEL_RECV;
 	channel->running = flags & KVM_VMPORT_CHANNEL_RUN;
+	channel->asking = flags & KVM_VMPORT_CHANNEL_ASK;
 	channel->protocol = le32_to_cpu(packed->protocol);
 	channel->cookie_high = le32_to_cpu(packed->cookie_high);
 	channel->cookie_low = le32_to_cpu(packed->cookie_low);
@@ -481,8 +655,9 @@ static int fill_channel(struct unpacker *u, size_t pos, struct vmport_channel *c
 	channel->send_done = le32_to_cpu(packed->send_done);
 	channel->recv_done = le32_to_cpu(packed->recv_done);
 
-	if (channel->sending) {
-		if (vmport_channel_make_room(channel, channel->send_size))
+	if (channel->sending || channel->asking) {
+		/* Never no buffer at all: an empty message has an address too. */
+		if (vmport_channel_make_room(channel, channel->send_size ?: 1))
 			return -ENOMEM;
 		memcpy(channel->send, data, channel->send_done);
 	}
@@ -683,19 +858,54 @@ static int unpack_guestinfo(struct unpacker *u)
 	return 0;
 }
 
+static int unpack_order(struct unpacker *u, size_t section)
+{
+	const struct kvm_vmport_blob_order *packed;
+	bool matters = false;
+	u8 id, last = 0;
+	size_t pos;
+	u32 i;
+
+	for (i = 0; i < u->channels; i++) {
+		pos = u->pos;
+		packed = unpack_bytes(u, sizeof(*packed));
+		if (!packed)
+			return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
+
+		id = packed->id;
+		if (id >= KVM_VMPORT_MAX_CHANNELS || !u->state->channels[id])
+			return malformed(u, FIELD_POS(pos, packed, id),
+					 KVM_VMPORT_ERR_CHANNEL_ID);
+		if (u->state->channels[id]->used)
+			return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
+		if (packed->messages > 2)
+			return malformed(u, FIELD_POS(pos, packed, messages),
+					 KVM_VMPORT_ERR_FLAGS);
+
+		u->state->channels[id]->used = i + 1;
+		u->state->channels[id]->messages = packed->messages;
+		matters |= packed->messages || id < last;
+		last = id;
+	}
+	if (u->pos != u->end)
+		return malformed(u, u->pos, KVM_VMPORT_ERR_SECTION);
+	/* Then it would not be there. */
+	if (!matters)
+		return malformed(u, section, KVM_VMPORT_ERR_ORDER);
+	return 0;
+}
+
 /* One section whose header stands at @pos; its payload is next. */
 static int unpack_payload(struct unpacker *u, size_t pos, u32 type, u32 flags, u64 size)
 {
-	bool critical = flags & KVM_VMPORT_SECTION_CRITICAL;
-
-	if (type < KVM_VMPORT_SECTION_CHANNEL || type > KVM_VMPORT_SECTION_GUESTINFO) {
-		if (critical)
+	if (type < KVM_VMPORT_SECTION_CHANNEL || type > KVM_VMPORT_SECTION_ORDER) {
+		if (flags & KVM_VMPORT_SECTION_CRITICAL)
 			return refuse_at(u, pos, -EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
 		unpack_bytes(u, size);
 		return 0;
 	}
 
-	if (!critical)
+	if (flags != section_flags(type))
 		return malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
 	if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_RPC))
 		return refuse_at(u, pos, -EPERM, KVM_VMPORT_ERR_FEATURE);
@@ -705,8 +915,10 @@ static int unpack_payload(struct unpacker *u, size_t pos, u32 type, u32 flags, u
 		return unpack_channel(u, size);
 	case KVM_VMPORT_SECTION_TCLO:
 		return unpack_tclo(u);
-	default:
+	case KVM_VMPORT_SECTION_GUESTINFO:
 		return unpack_guestinfo(u);
+	default:
+		return unpack_order(u, pos);
 	}
 }
 
@@ -729,8 +941,9 @@ static int unpack_section(struct unpacker *u, u32 *last_type)
 		return malformed(u, FIELD_POS(pos, section, flags), KVM_VMPORT_ERR_FLAGS);
 	if (size > end - u->pos)
 		return malformed(u, FIELD_POS(pos, section, size), KVM_VMPORT_ERR_SECTION);
-	if (type < *last_type || (type == *last_type && (type == KVM_VMPORT_SECTION_TCLO ||
-							 type == KVM_VMPORT_SECTION_GUESTINFO)))
+	if (type < *last_type ||
+	    (type == *last_type && type > KVM_VMPORT_SECTION_CHANNEL &&
+	     type <= KVM_VMPORT_SECTION_ORDER))
 		return malformed(u, pos, KVM_VMPORT_ERR_ORDER);
 	*last_type = type;
 
@@ -790,6 +1003,7 @@ static int unpack_blob(struct unpacker *u, size_t size)
 /**
  * vmport_state_unpack() - make a state from a blob
  * @config: features and limits that the blob must keep to
+ * @events: of the VM
  * @blob: 8-byte aligned
  * @size: bytes
  * @why: out: on an error, what was wrong and where
@@ -800,6 +1014,7 @@ static int unpack_blob(struct unpacker *u, size_t size)
  * -EPERM needs a feature that is not enabled, -ENOMEM.
  */
 struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
+					 struct vmport_events *events,
 					 const void *blob, size_t size,
 					 struct vmport_blob_error *why)
 {
@@ -813,7 +1028,7 @@ struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 
 	*why = (struct vmport_blob_error){ };
 
-	u.state = vmport_state_alloc();
+	u.state = vmport_state_alloc(events);
 	if (!u.state)
 		return ERR_PTR(-ENOMEM);
 
@@ -823,4 +1038,26 @@ struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 		return ERR_PTR(r);
 	}
 	return u.state;
+}
+
+/**
+ * vmport_state_activate() - a state from a blob becomes the VM's
+ * @state: from vmport_state_unpack(); vCPUs don't use it yet
+ *
+ * Numbers that its events will get lie above all that it came with.
+ *
+ * Context: may sleep.
+ */
+void vmport_state_activate(struct vmport_state *state)
+{
+	s64 asked = atomic64_read(&state->events->asked);
+
+	/* vCPUs that still use the old state count on. */
+	while (asked < state->last_ask &&
+	       !atomic64_try_cmpxchg(&state->events->asked, &asked, state->last_ask))
+		;
+
+	vmport_guestinfo_set_all(&state->guestinfo);
+	if (state->tclo.unread)
+		vmport_signal(state->events);
 }

@@ -205,6 +205,7 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 	if (ok) {
 		size = read_plain(ctxt, count, &data) ?: 1;
 		ok = vmport_hb_send(&call, count, data ? &data : &bytes, size);
+		kvm_vmport_end_call(vcpu, &call);
 		kvfree(data);
 	}
 

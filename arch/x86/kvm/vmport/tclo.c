@@ -14,9 +14,10 @@
 #include "call.h"
 #include "tclo.h"
 
-void vmport_tclo_init(struct vmport_tclo *tclo)
+void vmport_tclo_init(struct vmport_tclo *tclo, struct vmport_events *events)
 {
 	mutex_init(&tclo->lock);
+	tclo->events = events;
 	tclo->next_id = 1;
 }
 
@@ -131,6 +132,7 @@ void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result)
 	tclo->taken--;
 	tclo->results[tclo->unread++] = result;
 	mutex_unlock(&tclo->lock);
+	vmport_signal(tclo->events);
 }
 
 /**
@@ -165,4 +167,20 @@ void vmport_tclo_drop_result(struct vmport_tclo *tclo)
 	result = pop(tclo->results, &tclo->unread);
 	mutex_unlock(&tclo->lock);
 	vmport_request_free(result);
+}
+
+/**
+ * vmport_tclo_unread() - how many results wait for the VMM
+ * @tclo: the queue
+ *
+ * Context: may sleep.
+ */
+u32 vmport_tclo_unread(struct vmport_tclo *tclo)
+{
+	u32 unread;
+
+	mutex_lock(&tclo->lock);
+	unread = tclo->unread;
+	mutex_unlock(&tclo->lock);
+	return unread;
 }

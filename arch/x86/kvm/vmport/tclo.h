@@ -7,6 +7,8 @@
 
 #include <uapi/linux/kvm_vmport.h>
 
+#include "events.h"
+
 /* A request of the VMM to the guest's tools, later its result. */
 struct vmport_request {
 	u64 id;			/* never 0 */
@@ -18,6 +20,7 @@ struct vmport_request {
 /**
  * struct vmport_tclo - requests that no channel has taken, and results
  * @lock: of everything here
+ * @events: told of each result
  * @queue: requests, oldest first
  * @results: not read by the VMM yet, oldest first
  * @queued: in @queue; read without @lock to see whether a poll finds something
@@ -26,7 +29,8 @@ struct vmport_request {
  * @next_id: of the next request
  */
 struct vmport_tclo {
-	struct mutex lock;		/* all below */
+	struct mutex lock;		/* all below but @events */
+	struct vmport_events *events;
 	struct vmport_request *queue[KVM_VMPORT_MAX_TCLO];
 	struct vmport_request *results[KVM_VMPORT_MAX_TCLO];
 	u32 queued;
@@ -40,7 +44,7 @@ static inline bool vmport_tclo_pending(const struct vmport_tclo *tclo)
 	return READ_ONCE(tclo->queued);
 }
 
-void vmport_tclo_init(struct vmport_tclo *tclo);
+void vmport_tclo_init(struct vmport_tclo *tclo, struct vmport_events *events);
 void vmport_tclo_destroy(struct vmport_tclo *tclo);
 struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size);
 void vmport_request_free(struct vmport_request *request);
@@ -49,5 +53,6 @@ struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo);
 void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result);
 struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo);
 void vmport_tclo_drop_result(struct vmport_tclo *tclo);
+u32 vmport_tclo_unread(struct vmport_tclo *tclo);
 
 #endif /* _VMPORT_TCLO_H */

@@ -18,8 +18,9 @@ static bool features_ok(u64 features)
 	if (features & ~KVM_VMPORT_FEATURES)
 		return false;
 
-	/* What is moved there are messages. */
-	if ((features & KVM_VMPORT_FEATURE_HB) && !(features & KVM_VMPORT_FEATURE_RPC))
+	/* What is moved there, or given to the VMM, are messages. */
+	if ((features & (KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_EXIT_RPC)) &&
+	    !(features & KVM_VMPORT_FEATURE_RPC))
 		return false;
 
 	/* To L2's ring 3 the port is opened as to L1's. */
@@ -42,7 +43,7 @@ static struct kvm_vmport *vmport_alloc(u64 features)
 
 	vmport = kzalloc(sizeof(*vmport), VMPORT_GFP);
 	config = kzalloc(sizeof(*config), VMPORT_GFP);
-	state = vmport_state_alloc();
+	state = vmport ? vmport_state_alloc(&vmport->events) : NULL;
 	if (!vmport || !config || !state) {
 		vmport_state_free(state);
 		kfree(config);
@@ -60,6 +61,7 @@ static struct kvm_vmport *vmport_alloc(u64 features)
 
 static void vmport_free(struct kvm_vmport *vmport)
 {
+	kvm_vmport_put_eventfd(vmport);
 	vmport_state_free(rcu_dereference_protected(vmport->state, true));
 	kfree(rcu_dereference_protected(vmport->config, true));
 	mutex_destroy(&vmport->lock);
@@ -210,7 +212,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 
 	state = vmport_state_unpack(rcu_dereference_protected(vmport->config,
 							      lockdep_is_held(&vmport->lock)),
-				    blob, arg->size, &why);
+				    &vmport->events, blob, arg->size, &why);
 	kvfree(blob);
 	if (IS_ERR(state)) {
 		arg->error = why.error;
@@ -218,6 +220,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		return PTR_ERR(state);
 	}
 
+	vmport_state_activate(state);
 	old = rcu_replace_pointer(vmport->state, state, lockdep_is_held(&vmport->lock));
 	/* vCPUs that began a call with the old state end it with the old. */
 	synchronize_srcu_expedited(&kvm->srcu);

@@ -13,14 +13,17 @@
 #include "x86.h"
 
 #include "vmport/call.h"
+#include "vmport/events.h"
 #include "vmport/hb.h"
+
+struct eventfd_ctx;
 
 /* Features that this kernel knows, KVM_CHECK_EXTENSION's answer. */
 #define KVM_VMPORT_FEATURES						\
 	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
 	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 |		\
 	 KVM_VMPORT_FEATURE_HYPERCALL | KVM_VMPORT_FEATURE_PMC |	\
-	 KVM_VMPORT_FEATURE_NESTED)
+	 KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_NESTED)
 
 /**
  * struct kvm_vmport - a VM with the interface enabled
@@ -28,12 +31,16 @@
  * @features: KVM_VMPORT_FEATURE_*, for life
  * @config: replaced under @lock, read under kvm->srcu
  * @state: replaced under @lock, used under kvm->srcu
+ * @eventfd: replaced under @lock, signalled under RCU; may be NULL
+ * @events: what the VMM hears of
  */
 struct kvm_vmport {
 	struct mutex lock;		/* ioctls */
 	u64 features;
 	struct vmport_config __rcu *config;
 	struct vmport_state __rcu *state;
+	struct eventfd_ctx __rcu *eventfd;
+	struct vmport_events events;
 };
 
 DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
@@ -50,6 +57,7 @@ int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu);
 bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value);
+bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu);
 
 #ifdef CONFIG_KVM_VMPORT
 static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
@@ -195,6 +203,19 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
 {
 	return kvm_vmport_is_enabled(vcpu->kvm) && kvm_vmport_gp(vcpu, r);
 }
+
+/**
+ * kvm_vmport_check_exit() - does the VMM have to hear of something first?
+ * @vcpu: about to enter the guest
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: true when KVM_RUN is to return; the exit is described in vcpu->run.
+ */
+static inline bool kvm_vmport_check_exit(struct kvm_vcpu *vcpu)
+{
+	return kvm_vmport_is_enabled(vcpu->kvm) &&
+	       kvm_check_request(KVM_REQ_VMPORT_EXIT, vcpu) && kvm_vmport_fill_exit(vcpu);
+}
 #else
 /*
  * Macros, as even a constant inline function changes how the code around it is
@@ -212,6 +233,7 @@ static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
 #define kvm_vmport_handle_gp(vcpu, r)		false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
 #define kvm_vmport_fastpath_gp(vcpu)		EXIT_FASTPATH_NONE
+#define kvm_vmport_check_exit(vcpu)		false
 #endif /* CONFIG_KVM_VMPORT */
 
 int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap);
@@ -227,6 +249,14 @@ static inline unsigned long kvm_vmport_merge(unsigned long old, u32 low)
 }
 
 void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call);
+
+/* The VMM is asked before the guest is entered again. */
+static inline void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call)
+{
+	if (call->asks)
+		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
+}
+
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
 
 /* struct x86_exception.vector: none.  That of #DE is never met here. */
@@ -238,5 +268,6 @@ u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, 
 			   struct x86_exception *exception);
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
+void kvm_vmport_put_eventfd(struct kvm_vmport *vmport);
 
 #endif /* __KVM_X86_VMPORT_H */

@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <linux/atomic.h>
 #include <linux/crc32c.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/rcupdate.h>
+#include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -336,7 +339,64 @@ void shim_kvfree_rcu(void *p, struct rcu_head *head)
 	deferred = d;
 }
 
+/* Sequence counters.  Between begin and end a writer cannot sleep. */
+
+void (*shim_reader_hook)(void);
+
+unsigned int shim_seqcount_begin(const seqcount_mutex_t *s)
+{
+	might_sleep(__func__);
+	if (s->sequence & 1)
+		shim_bug("a reader would wait for ever");
+	return s->sequence;
+}
+
+bool shim_seqcount_retry(const seqcount_mutex_t *s, unsigned int start)
+{
+	void (*hook)(void) = shim_reader_hook;
+
+	/* Once: what it does may read too. */
+	shim_reader_hook = NULL;
+	if (hook)
+		hook();
+	return s->sequence != start;
+}
+
+void shim_write_seqcount_begin(seqcount_mutex_t *s)
+{
+	if (!s->lock->held)
+		shim_bug("write_seqcount_begin() without %s", s->lock->name);
+	if (s->sequence++ & 1)
+		shim_bug("write_seqcount_begin() twice");
+	atomic_sections++;
+}
+
+void shim_write_seqcount_end(seqcount_mutex_t *s)
+{
+	atomic_sections--;
+	if (!(s->sequence++ & 1))
+		shim_bug("write_seqcount_end() without write_seqcount_begin()");
+}
+
 /* The rest */
+
+void (*shim_cmpxchg_hook)(atomic64_t *v);
+
+/* Never twice the same, unless it is held. */
+static u64 jiffies = 4294667296ull;
+static bool jiffies_held;
+
+void shim_hold_jiffies(bool hold)
+{
+	jiffies_held = hold;
+}
+
+u64 get_jiffies_64(void)
+{
+	if (!jiffies_held)
+		jiffies++;
+	return jiffies;
+}
 
 static u64 random_state = 1;
 void (*shim_random_hook)(void *buf, size_t len);

@@ -35,5 +35,10 @@ extern void (*shim_random_hook)(void *buf, size_t len);
 extern u64 shim_hash_bits;
 
 void shim_set_time(s64 seconds, long nanoseconds);
+/* Else every look at jiffies finds them later. */
+void shim_hold_jiffies(bool hold);
+
+/* Called once, when a reader of a sequence counter has read. */
+extern void (*shim_reader_hook)(void);
 
 #endif /* _SHIM_H */

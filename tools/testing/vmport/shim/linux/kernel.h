@@ -15,6 +15,9 @@
 #define offsetofend(_type, _member) \
 	(offsetof(_type, _member) + sizeof(((_type *)0)->_member))
 
+#define container_of(_p, _type, _member) \
+	((_type *)((char *)(_p) - offsetof(_type, _member)))
+
 #define upper_32_bits(_n)	((u32)((u64)(_n) >> 32))
 #define lower_32_bits(_n)	((u32)(_n))
 

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * RPCI messages that the kernel does not own, with KVM_VMPORT_FEATURE_EXIT_RPC:
+ * they stay in their channel until the VMM sets a reply, or the guest polls for
+ * it, sends another message or closes the channel.
+ */
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "ask.h"
+#include "state.h"
+
+/**
+ * vmport_ask() - leave a message to the VMM
+ * @call: the call that brought its end; becomes one that asks
+ * @channel: owned by the caller; the message is at @channel->send, and what the
+ *	guest gets if there is no other reply in @channel->reply
+ * @size: bytes of it
+ *
+ * Context: may sleep.
+ */
+void vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size)
+{
+	channel->asking = true;
+	channel->send_size = size;
+	channel->ask_id = atomic64_inc_return(&call->state->events->asked);
+	channel->asker = call->vcpu;
+	call->asks = true;
+}
+
+/**
+ * vmport_ask_end() - the reply is what stands in the channel
+ * @channel: owned by the caller, asking
+ *
+ * Context: may sleep.
+ */
+void vmport_ask_end(struct vmport_channel *channel)
+{
+	channel->asking = false;
+	channel->receiving = true;
+	channel->recv_done = 0;
+	vmport_channel_trim(channel);
+}
+
+/* Channel @id, owned by the caller from now on, when it asks; else NULL. */
+static struct vmport_channel *own_asking(struct vmport_state *state, u16 id)
+{
+	struct vmport_channel *channel = vmport_channel_at(state, id);
+
+	if (!channel)
+		return NULL;
+
+	vmport_channel_own(channel);
+	if (channel->open && channel->asking)
+		return channel;
+	vmport_channel_disown(channel);
+	return NULL;
+}
+
+/* The channel whose message has number @id, owned by the caller from now on. */
+static struct vmport_channel *own_asked(struct vmport_state *state, u64 id, u16 *channel_id)
+{
+	struct vmport_channel *channel;
+
+	for (*channel_id = 0; *channel_id < KVM_VMPORT_MAX_CHANNELS; ++*channel_id) {
+		channel = own_asking(state, *channel_id);
+		if (!channel)
+			continue;
+		if (channel->ask_id == id)
+			return channel;
+		vmport_channel_disown(channel);
+	}
+	return NULL;
+}
+
+/* Number of the oldest message that asks, of this vCPU's or (NULL) of any; or 0. */
+static u64 oldest(struct vmport_state *state, const void *vcpu, u32 *count)
+{
+	struct vmport_channel *channel;
+	u64 id = 0;
+	u16 i;
+
+	*count = 0;
+	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
+		channel = own_asking(state, i);
+		if (!channel)
+			continue;
+		if (!vcpu || channel->asker == vcpu) {
+			++*count;
+			if (!id || channel->ask_id < id)
+				id = channel->ask_id;
+		}
+		vmport_channel_disown(channel);
+	}
+	return id;
+}
+
+/**
+ * vmport_ask_next() - what to tell the VMM after a call that asks
+ * @state: channels; may be another than that of the call by now
+ * @vcpu: who made the call
+ * @asked: out: the message, without its bytes
+ * @more: out: the vCPU has asked more than once; come again
+ *
+ * Context: may sleep.
+ * Return: false when nothing asks any more that the VMM has not been told of.
+ */
+bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,
+		     bool *more)
+{
+	struct vmport_channel *channel;
+	u16 channel_id;
+	u32 count;
+
+	channel = own_asked(state, oldest(state, vcpu, &count), &channel_id);
+	*more = count > 1;
+	if (!channel)
+		return false;
+
+	channel->asker = NULL;
+	*asked = (struct vmport_asked) {
+		.id = channel->ask_id,
+		.size = channel->send_size,
+		.channel = channel_id,
+	};
+	vmport_channel_disown(channel);
+	return true;
+}
+
+/**
+ * vmport_ask_read() - copy a message for the VMM
+ * @state: channels
+ * @id: its number, 0: the oldest that asks
+ * @room: copy no more than that many bytes
+ * @asked: out: the message; without its bytes when there are more than @room
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT it does not ask; -E2BIG it does not fit; -ENOMEM.
+ */
+int vmport_ask_read(struct vmport_state *state, u64 id, u32 room, struct vmport_asked *asked)
+{
+	struct vmport_channel *channel;
+	u32 count;
+	int r = 0;
+
+	*asked = (struct vmport_asked){ };
+	channel = own_asked(state, id ?: oldest(state, NULL, &count), &asked->channel);
+	if (!channel)
+		return -ENOENT;
+
+	asked->id = channel->ask_id;
+	asked->size = channel->send_size;
+	if (asked->size > room) {
+		r = -E2BIG;
+	} else if (asked->size) {
+		asked->data = kvmalloc(asked->size, VMPORT_GFP);
+		if (asked->data)
+			memcpy(asked->data, channel->send, asked->size);
+		else
+			r = -ENOMEM;
+	}
+	vmport_channel_disown(channel);
+	return r;
+}
+
+/**
+ * vmport_ask_answer() - give the guest the VMM's reply
+ * @state: channels
+ * @id: number of the message
+ * @data: the reply
+ * @size: bytes of it, at most KVM_VMPORT_MAX_REPLY
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOENT the message does not ask any more; -ENOMEM.
+ */
+int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 size)
+{
+	struct vmport_reply reply = { };
+	struct vmport_channel *channel;
+	u16 channel_id;
+	u8 *room;
+
+	room = vmport_reply_alloc(&reply, size);
+	if (!room)
+		return -ENOMEM;
+	memcpy(room, data, size);
+
+	channel = own_asked(state, id, &channel_id);
+	if (!channel) {
+		vmport_reply_free(&reply);
+		return -ENOENT;
+	}
+	/* What stood there is short and was not allocated. */
+	channel->reply = reply;
+	vmport_ask_end(channel);
+	vmport_channel_disown(channel);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VMPORT_ASK_H
+#define _VMPORT_ASK_H
+
+#include "channel.h"
+
+/**
+ * struct vmport_asked - a message that waits for the VMM's reply
+ * @id: its number
+ * @size: bytes
+ * @channel: where it came from
+ * @data: its bytes, for kvfree(); or NULL
+ */
+struct vmport_asked {
+	u64 id;
+	u32 size;
+	u16 channel;
+	u8 *data;
+};
+
+void vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size);
+void vmport_ask_end(struct vmport_channel *channel);
+bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,
+		     bool *more);
+int vmport_ask_read(struct vmport_state *state, u64 id, u32 room, struct vmport_asked *asked);
+int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 size);
+
+#endif /* _VMPORT_ASK_H */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VMPORT_EVENTS_H
+#define _VMPORT_EVENTS_H
+
+#include <linux/atomic.h>
+
+/**
+ * struct vmport_events - what the VMM hears of, numbered
+ * @changes: number of the newest change of guestinfo
+ * @asked: number of the newest RPC that waits, or waited, for the VMM
+ * @lost: TCLO channels closed, taken or reset
+ *
+ * Lives as long as the VM and longer than a state, so that the numbers go up
+ * when the state is replaced.
+ */
+struct vmport_events {
+	atomic64_t changes;
+	atomic64_t asked;
+	atomic64_t lost;
+};
+
+/*
+ * Tell the VMM that there is something to look after.  Provided by whoever
+ * links the engine.  Context: may be called with mutexes held.
+ */
+void vmport_signal(struct vmport_events *events);
+
+#endif /* _VMPORT_EVENTS_H */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _SHIM_LINUX_JIFFIES_H
+#define _SHIM_LINUX_JIFFIES_H
+
+#include <linux/types.h>
+
+u64 get_jiffies_64(void);
+
+#endif /* _SHIM_LINUX_JIFFIES_H */
