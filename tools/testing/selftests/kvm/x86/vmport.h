@@ -63,6 +63,7 @@
 #define VMPORT_RING3			(VMPORT_RPC | KVM_VMPORT_FEATURE_RING3)
 #define VMPORT_HYPERCALL		(VMPORT_RPC | KVM_VMPORT_FEATURE_HB | \
 					 KVM_VMPORT_FEATURE_HYPERCALL)
+#define VMPORT_EXIT_RPC			(VMPORT_RPC | KVM_VMPORT_FEATURE_EXIT_RPC)
 
 /* The guest says that it is done by OUT to this port, which nobody owns. */
 #define VMPORT_DONE_PORT		0x9b
@@ -150,13 +151,27 @@ asm(".pushsection .text, \"ax\"\n\t"
 	"jnz vmport_recv_loop\n"
 	"1:\n\t"
 	VMPORT_DONE
+	"ud2\n"
+	/* R8 times OPEN with R11 as EBX; nothing is remembered. */
+	"vmport_open_loop:\n\t"
+	"mov $0x564d5868, %eax\n\t"
+	"mov %r11, %rbx\n\t"
+	"mov %r9, %rcx\n\t"
+	"mov %r10, %rdx\n\t"
+	"in %dx, %eax\n\t"
+	"test $0x10000, %ecx\n\t"
+	"jz 1f\n\t"
+	"dec %r8\n\t"
+	"jnz vmport_open_loop\n"
+	"1:\n\t"
+	VMPORT_DONE
 	"ud2\n\t"
 	".popsection");
 
 extern char vmport_in[], vmport_in_end[], vmport_out[], vmport_out_end[];
 extern char vmport_inb[], vmport_inw[], vmport_outb[], vmport_outw[];
 extern char vmport_insl[], vmport_outsl[];
-extern char vmport_send_loop[], vmport_recv_loop[];
+extern char vmport_send_loop[], vmport_recv_loop[], vmport_open_loop[];
 
 #define VMPORT_MAX_VCPUS	2
 #define VMPORT_BUFFER_SIZE	(KVM_VMPORT_MAX_REPLY + 64)
@@ -398,23 +413,32 @@ static inline void vmport_close(const struct vmport_channel *channel)
 	TEST_ASSERT_EQ(vmport_msg_status(channel, VMPORT_MSG_CLOSE, 0), VMPORT_SUCCESS);
 }
 
+/* The registers of a loop that makes @count calls. */
+static inline void vmport_loop_regs(const struct vmport_channel *channel, struct kvm_regs *regs,
+				    u16 type, u32 bx, u32 count)
+{
+	struct vmport_regs in = vmport_msg_regs(channel, type, bx);
+
+	vmport_set_regs(channel->vcpu, regs, &in);
+	regs->rbp = (unsigned long)vmport_buffer[channel->vcpu->id];
+	regs->r8 = count;
+	regs->r9 = regs->rcx;
+	regs->r10 = regs->rdx;
+	regs->r11 = bx;
+	regs->r12 = regs->rsi;
+	regs->r13 = regs->rdi;
+}
+
 /* Move words between the guest's buffer and the channel.  Returns words left. */
 static inline u64 vmport_loop(const struct vmport_channel *channel, const void *rip,
 			      u16 type, u32 words)
 {
-	struct vmport_regs in = vmport_msg_regs(channel, type, 0);
 	struct kvm_regs regs;
 
 	if (!words)
 		return 0;
 
-	vmport_set_regs(channel->vcpu, &regs, &in);
-	regs.rbp = (unsigned long)vmport_buffer[channel->vcpu->id];
-	regs.r8 = words;
-	regs.r9 = regs.rcx;
-	regs.r10 = regs.rdx;
-	regs.r12 = regs.rsi;
-	regs.r13 = regs.rdi;
+	vmport_loop_regs(channel, &regs, type, 0, words);
 	vmport_run_done(channel->vcpu, rip, &regs);
 	return regs.r8;
 }
@@ -721,6 +745,116 @@ static inline int vmport_tclo_result(struct kvm_vm *vm, void *result, u32 *size,
 	return r;
 }
 
+/* Several entries in one step.  @index: out, what the kernel says. */
+static inline int vmport_set_many(struct kvm_vm *vm, const struct kvm_vmport_guestinfo *items,
+				  u32 count, u32 *index)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_GUESTINFO_MANY,
+		.u.many = {
+			.items = (unsigned long)items,
+			.count = count,
+		},
+	};
+	int r = vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+
+	if (index)
+		*index = attr.u.many.index;
+	return r;
+}
+
+/* An item for it; a value of NULL deletes. */
+static inline struct kvm_vmport_guestinfo vmport_item(const char *key, const char *value)
+{
+	return (struct kvm_vmport_guestinfo) {
+		.key = (unsigned long)key,
+		.key_size = strlen(key),
+		.value = (unsigned long)value,
+		.value_size = value ? strlen(value) : 0,
+		.flags = value ? 0 : KVM_VMPORT_GUESTINFO_DELETE,
+	};
+}
+
+/* The entries that were set since.  All but @vm and @names: in and out. */
+static inline int vmport_changes(struct kvm_vm *vm, u64 *since, void *names, u32 *size,
+				 u32 *count)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_CHANGES,
+		.u.changes = {
+			.since = *since,
+			.names = (unsigned long)names,
+			.names_size = *size,
+		},
+	};
+	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+
+	*since = attr.u.changes.sequence;
+	*size = attr.u.changes.names_size;
+	*count = attr.u.changes.count;
+	return r;
+}
+
+static inline int vmport_set_eventfd(struct kvm_vm *vm, int fd)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_EVENTFD,
+		.u.eventfd.fd = fd,
+	};
+
+	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+}
+
+static inline struct kvm_vmport_events vmport_events(struct kvm_vm *vm)
+{
+	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_EVENTS };
+	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+
+	TEST_ASSERT(!r, "KVM_VMPORT_ATTR_EVENTS: errno %d", r);
+	return attr.u.events;
+}
+
+static inline int vmport_reset(struct kvm_vm *vm)
+{
+	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_RESET };
+
+	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+}
+
+/* A message that asks.  @id and @size: in and out. */
+static inline int vmport_read_asked(struct kvm_vm *vm, u64 *id, void *data, u32 *size,
+				    u32 *channel)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_RPC,
+		.u.rpc = {
+			.id = *id,
+			.data = (unsigned long)data,
+			.size = *size,
+		},
+	};
+	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+
+	*id = attr.u.rpc.id;
+	*size = attr.u.rpc.size;
+	*channel = attr.u.rpc.channel;
+	return r;
+}
+
+static inline int vmport_answer(struct kvm_vm *vm, u64 id, const void *reply, u32 size)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_RPC,
+		.u.rpc = {
+			.id = id,
+			.data = (unsigned long)reply,
+			.size = size,
+		},
+	};
+
+	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+}
+
 /*
  * State blobs, and how to make one by hand.
  */
@@ -815,6 +949,37 @@ static inline bool vmport_state_is(struct kvm_vm *vm, const struct vmport_blob *
 		!memcmp(now, blob->data, size);
 	free(now);
 	return equal;
+}
+
+/* Bytes in front of the section with the order of the channels. */
+static inline size_t vmport_size_but_order(const struct vmport_blob *blob)
+{
+	const struct kvm_vmport_blob_section *section;
+	size_t pos = sizeof(struct kvm_vmport_blob_header);
+
+	while (pos < blob->size) {
+		section = (void *)(blob->data + pos);
+		if (section->type == KVM_VMPORT_SECTION_ORDER)
+			break;
+		pos += sizeof(*section) + (section->size + 7) / 8 * 8;
+	}
+	return pos;
+}
+
+/*
+ * The same but for the order in which channels were used: two that were used
+ * within a tick of the kernel's are in that of their ids.
+ */
+static inline bool vmport_state_is_but_order(struct kvm_vm *vm, const struct vmport_blob *blob)
+{
+	const size_t header = sizeof(struct kvm_vmport_blob_header);
+	size_t size = vmport_size_but_order(blob);
+	struct vmport_blob now = vmport_save(vm);
+	bool same = vmport_size_but_order(&now) == size &&
+		    !memcmp(now.data + header, blob->data + header, size - header);
+
+	vmport_blob_free(&now);
+	return same;
 }
 
 static inline struct vmport_blob vmport_blob_copy(const struct vmport_blob *from)

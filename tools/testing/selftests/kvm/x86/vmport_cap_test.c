@@ -8,7 +8,8 @@
 
 #include "vmport.h"
 
-#define KNOWN_FEATURES	(VMPORT_RING3 | VMPORT_HYPERCALL)
+#define KNOWN_FEATURES	(VMPORT_RING3 | VMPORT_HYPERCALL | KVM_VMPORT_FEATURE_PMC |	\
+			 KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_NESTED)
 
 /* The same for 32-bit and 64-bit callers, for ever. */
 #define CHECK_SIZE(_type, _size)						\
@@ -66,6 +67,47 @@ CHECK_FIELD(kvm_vmport_tclo, size, 16);
 CHECK_FIELD(kvm_vmport_tclo, status, 20);
 CHECK_FIELD(kvm_vmport_tclo, reserved, 24);
 
+CHECK_SIZE(kvm_vmport_guestinfo_many, 48);
+CHECK_FIELD(kvm_vmport_guestinfo_many, items, 0);
+CHECK_FIELD(kvm_vmport_guestinfo_many, count, 8);
+CHECK_FIELD(kvm_vmport_guestinfo_many, index, 12);
+CHECK_FIELD(kvm_vmport_guestinfo_many, reserved, 16);
+
+CHECK_SIZE(kvm_vmport_changes, 64);
+CHECK_FIELD(kvm_vmport_changes, since, 0);
+CHECK_FIELD(kvm_vmport_changes, sequence, 8);
+CHECK_FIELD(kvm_vmport_changes, names, 16);
+CHECK_FIELD(kvm_vmport_changes, names_size, 24);
+CHECK_FIELD(kvm_vmport_changes, count, 28);
+CHECK_FIELD(kvm_vmport_changes, reserved, 32);
+
+CHECK_SIZE(kvm_vmport_eventfd, 40);
+CHECK_FIELD(kvm_vmport_eventfd, fd, 0);
+CHECK_FIELD(kvm_vmport_eventfd, reserved, 8);
+
+CHECK_SIZE(kvm_vmport_events, 56);
+CHECK_FIELD(kvm_vmport_events, sequence, 0);
+CHECK_FIELD(kvm_vmport_events, lost, 8);
+CHECK_FIELD(kvm_vmport_events, results, 16);
+CHECK_FIELD(kvm_vmport_events, channels, 20);
+CHECK_FIELD(kvm_vmport_events, reserved, 24);
+
+CHECK_SIZE(kvm_vmport_rpc, 56);
+CHECK_FIELD(kvm_vmport_rpc, id, 0);
+CHECK_FIELD(kvm_vmport_rpc, data, 8);
+CHECK_FIELD(kvm_vmport_rpc, size, 16);
+CHECK_FIELD(kvm_vmport_rpc, channel, 20);
+CHECK_FIELD(kvm_vmport_rpc, reserved, 24);
+
+CHECK_SIZE(kvm_vmport_exit, 56);
+CHECK_FIELD(kvm_vmport_exit, type, 0);
+CHECK_FIELD(kvm_vmport_exit, channel, 4);
+CHECK_FIELD(kvm_vmport_exit, id, 8);
+CHECK_FIELD(kvm_vmport_exit, size, 16);
+CHECK_FIELD(kvm_vmport_exit, reserved, 24);
+kvm_static_assert(sizeof(struct kvm_vmport_exit) <= sizeof(((struct kvm_run *)0)->padding));
+kvm_static_assert(offsetof(struct kvm_run, padding) == offsetof(struct kvm_run, io));
+
 CHECK_SIZE(kvm_vmport_attr, 256);
 CHECK_FIELD(kvm_vmport_attr, type, 0);
 CHECK_FIELD(kvm_vmport_attr, error, 4);
@@ -86,6 +128,7 @@ CHECK_FIELD(kvm_vmport_blob_channel, request, 32);
 CHECK_SIZE(kvm_vmport_blob_tclo, 16);
 CHECK_SIZE(kvm_vmport_blob_request, 16);
 CHECK_SIZE(kvm_vmport_blob_guestinfo, 8);
+CHECK_SIZE(kvm_vmport_blob_order, 2);
 
 kvm_static_assert(KVM_GET_VMPORT_STATE == 0xc040aef0);
 kvm_static_assert(KVM_SET_VMPORT_STATE == 0xc040aef1);
@@ -266,7 +309,7 @@ TEST_F(cap, without_capability_every_ioctl_eperm)
 	EXPECT_EQ(vmport_set_state(self->vm, buffer, 32), EPERM);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 
-	for (type = KVM_VMPORT_ATTR_IDENTITY; type <= KVM_VMPORT_ATTR_TCLO; type++) {
+	for (type = KVM_VMPORT_ATTR_IDENTITY; type <= KVM_VMPORT_ATTR_RESET; type++) {
 		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, type), EPERM);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, type), EPERM);
@@ -278,7 +321,7 @@ TEST_F(cap, without_rpc_its_attributes_eperm)
 {
 	struct kvm_vmport_limits limits = { .channels = 1, .keys = 1 };
 	struct kvm_vmport_identity identity;
-	u32 size = 0, count, status;
+	u32 size = 0, count, status, type;
 	char value[8];
 	u64 id;
 
@@ -294,6 +337,12 @@ TEST_F(cap, without_rpc_its_attributes_eperm)
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 	EXPECT_EQ(vmport_tclo_result(self->vm, value, &size, &id, &status), EPERM);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
+	for (type = KVM_VMPORT_ATTR_GUESTINFO_MANY; type <= KVM_VMPORT_ATTR_RESET; type++) {
+		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, type), EPERM);
+		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, type), EPERM);
+		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
+	}
 	EXPECT_EQ(vmport_set_limits(self->vm, &limits), EPERM);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 	EXPECT_EQ(vmport_get_limits(self->vm, &limits), EPERM);
@@ -400,7 +449,7 @@ FIXTURE_TEARDOWN(attr)
 
 TEST_F(attr, unknown_type_einval)
 {
-	static const u32 types[] = { 0, 6, 7, 0x100, 0x10001, 0x80000001, 0xffffffff };
+	static const u32 types[] = { 0, 12, 13, 0x100, 0x10001, 0x80000001, 0xffffffff };
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
@@ -413,9 +462,22 @@ TEST_F(attr, unknown_type_einval)
 
 TEST_F(attr, wrong_direction_einval)
 {
-	EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, KVM_VMPORT_ATTR_GUESTINFO_LIST),
-		  EINVAL);
-	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
+	static const u32 get_only[] = {
+		KVM_VMPORT_ATTR_GUESTINFO_LIST, KVM_VMPORT_ATTR_CHANGES, KVM_VMPORT_ATTR_EVENTS,
+	};
+	static const u32 set_only[] = {
+		KVM_VMPORT_ATTR_GUESTINFO_MANY, KVM_VMPORT_ATTR_EVENTFD, KVM_VMPORT_ATTR_RESET,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(get_only); i++) {
+		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, get_only[i]), EINVAL);
+		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
+	}
+	for (i = 0; i < ARRAY_SIZE(set_only); i++) {
+		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, set_only[i]), EINVAL);
+		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
+	}
 }
 
 /* Set each of the @size bytes at @offset in turn; @good is good otherwise. */
@@ -466,6 +528,12 @@ TEST_F(attr, reserved_fields_einval)
 		},
 	};
 
+	struct kvm_vmport_attr many = { .type = KVM_VMPORT_ATTR_GUESTINFO_MANY };
+	struct kvm_vmport_attr changes = { .type = KVM_VMPORT_ATTR_CHANGES };
+	struct kvm_vmport_attr eventfd = { .type = KVM_VMPORT_ATTR_EVENTFD, .u.eventfd.fd = -1 };
+	struct kvm_vmport_attr events = { .type = KVM_VMPORT_ATTR_EVENTS };
+	struct kvm_vmport_attr reset = { .type = KVM_VMPORT_ATTR_RESET };
+
 	const struct {
 		const struct kvm_vmport_attr *attr;
 		size_t offset;
@@ -473,6 +541,12 @@ TEST_F(attr, reserved_fields_einval)
 		bool set;
 		bool get;
 	} fields[] = {
+		{ &many, ATTR_OFFSET(many.index), 248 - 12, true, false },
+		{ &changes, ATTR_OFFSET(changes.sequence), 8, false, true },
+		{ &changes, ATTR_OFFSET(changes.count), 248 - 28, false, true },
+		{ &eventfd, ATTR_OFFSET(eventfd.reserved32), 248 - 4, true, false },
+		{ &events, ATTR_OFFSET(events), 248, false, true },
+		{ &reset, 8, 248, true, false },
 		{ &identity, ATTR_OFFSET(identity.reserved32), 4, .set = true },
 		{ &identity, ATTR_OFFSET(identity.reserved), 32, .set = true },
 		{ &limits, ATTR_OFFSET(limits.reserved), 32, .set = true },
@@ -867,18 +941,25 @@ TEST(limit_channels_counts_open_ones)
 	ASSERT_EQ(vmport_set_limits(vm, &limits), 0);
 	for (i = 0; i < 3; i++)
 		channels[i] = vmport_open(vcpu, VMPORT_RPCI);
-	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI, &extra), VMPORT_FAIL);
+	/* One more takes the place of one. */
+	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE, &extra), VMPORT_SUCCESS);
+	EXPECT_EQ(extra.id, channels[0].id);
 
-	/* Lower than what is open: those stay usable, no more come. */
+	/* Lower than what is open: those stay usable, and no more than they are. */
 	limits.channels = 1;
 	ASSERT_EQ(vmport_set_limits(vm, &limits), 0);
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log still here"), "1 ");
+	EXPECT_STREQ(vmport_rpc_text(&channels[1], "log still here"), "1 ");
 	EXPECT_STREQ(vmport_rpc_text(&channels[2], "log still here"), "1 ");
-	vmport_close(&channels[0]);
-	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI, &extra), VMPORT_FAIL);
+	vmport_close(&extra);
 	vmport_close(&channels[1]);
-	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI, &extra), VMPORT_FAIL);
-	vmport_close(&channels[2]);
 	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI, &extra), VMPORT_SUCCESS);
+	EXPECT_EQ(extra.id, channels[2].id);
+	vmport_close(&extra);
+
+	limits.channels = 0;
+	ASSERT_EQ(vmport_set_limits(vm, &limits), 0);
+	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI, &extra), VMPORT_FAIL);
 	kvm_vm_free(vm);
 }
 

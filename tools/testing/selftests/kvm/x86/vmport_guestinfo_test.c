@@ -2,6 +2,8 @@
 /*
  * The RPCI requests, reply by reply, and guestinfo as guest and VMM see it.
  */
+#include <pthread.h>
+
 #include "vmport.h"
 
 FIXTURE(rpci) {
@@ -536,6 +538,368 @@ TEST_F(store, two_vms_have_two_stores)
 	EXPECT_STREQ(vmport_get_text(self->vm, "k"), "1");
 	kvm_vm_free(other);
 	EXPECT_STREQ(vmport_get_text(self->vm, "k"), "1");
+}
+
+/* Names set since, each followed by a space; @since becomes what the kernel says. */
+static const char *changes(struct kvm_vm *vm, u64 *since)
+{
+	static char names[4096];
+	u32 size = sizeof(names), count, i;
+
+	TEST_ASSERT_EQ(vmport_changes(vm, since, names, &size, &count), 0);
+	for (i = 0; i < size; i++) {
+		if (!names[i]) {
+			names[i] = ' ';
+			count--;
+		}
+	}
+	TEST_ASSERT_EQ(count, 0);
+	names[size] = '\0';
+	return names;
+}
+
+TEST_F(rpci, changes_of_both_sides_in_their_order)
+{
+	u64 since = 0, first;
+
+	EXPECT_STREQ(changes(self->vm, &since), "");
+	EXPECT_EQ(since, 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.b", "1"), 0);
+	EXPECT_RPC("info-set guestinfo.a 1", "1 ");
+	ASSERT_EQ(vmport_set_text(self->vm, "c", "1"), 0);
+	EXPECT_STREQ(changes(self->vm, &since), "guestinfo.b guestinfo.a c ");
+	EXPECT_EQ(since, 3);
+	first = since;
+	EXPECT_STREQ(changes(self->vm, &since), "");
+
+	EXPECT_RPC("info-set guestinfo.b 1", "1 ");
+	EXPECT_RPC("info-set guestinfo.b 2", "1 ");
+	EXPECT_RPC("info-get guestinfo.a", "1 1");
+	EXPECT_RPC("info-set other 2", "0 Permission denied");
+	EXPECT_STREQ(changes(self->vm, &since), "guestinfo.b ");
+	since = first - 1;
+	EXPECT_STREQ(changes(self->vm, &since), "c guestinfo.b ");
+
+	/* Deleted: not listed, and nothing is missed for it. */
+	ASSERT_EQ(vmport_set_text(self->vm, "d", "1"), 0);
+	ASSERT_EQ(vmport_delete(self->vm, "c"), 0);
+	EXPECT_STREQ(changes(self->vm, &since), "d ");
+	since = 0;
+	EXPECT_STREQ(changes(self->vm, &since), "guestinfo.a guestinfo.b d ");
+}
+
+TEST_F(rpci, changes_room_and_errors)
+{
+	char names[32];
+	u32 size, count, i;
+	u64 since;
+
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.b", "1"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "a", "1"), 0);
+	for (i = 0; i < 14; i++) {
+		memset(names, 0xa5, sizeof(names));
+		since = 0;
+		size = i;
+		EXPECT_EQ(vmport_changes(self->vm, &since, names, &size, &count), E2BIG);
+		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_BUFFER);
+		EXPECT_EQ(size, 14);
+		EXPECT_EQ(count, 2);
+		EXPECT_EQ(since, 2);
+		EXPECT_EQ((u8)names[0], 0xa5);
+	}
+	since = 0;
+	size = 14;
+	EXPECT_EQ(vmport_changes(self->vm, &since, names, &size, &count), 0);
+	EXPECT_EQ(memcmp(names, "guestinfo.b\0a", 14), 0);
+	since = 0;
+	EXPECT_EQ(vmport_changes(self->vm, &since, (void *)1, &size, &count), EFAULT);
+	/* From another host, or made up. */
+	since = 3;
+	EXPECT_EQ(vmport_changes(self->vm, &since, names, &size, &count), EINVAL);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_POSITION);
+}
+
+TEST_F(rpci, changes_go_on_over_a_loaded_state)
+{
+	struct vmport_blob blob;
+	u64 since = 0;
+	int i;
+
+	ASSERT_EQ(vmport_set_text(self->vm, "b", "1"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "a", "1"), 0);
+	blob = vmport_save(self->vm);
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(vmport_set_text(self->vm, "c", "1"), 0);
+	EXPECT_STREQ(changes(self->vm, &since), "b a c ");
+	EXPECT_EQ(since, 7);
+	ASSERT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_STREQ(changes(self->vm, &since), "a b ");
+	EXPECT_GT(since, 7);
+	EXPECT_RPC("info-set guestinfo.x 1", "1 ");
+	EXPECT_STREQ(changes(self->vm, &since), "guestinfo.x ");
+	/* The numbers are the host's: the blob does not tell how many there were. */
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_TRUE(vmport_state_is(self->vm, &blob));
+	vmport_blob_free(&blob);
+}
+
+TEST_F(store, many_set_and_delete_in_one_step)
+{
+	struct kvm_vmport_guestinfo items[] = {
+		vmport_item("b", "new"), vmport_item("a", NULL), vmport_item("c", "3"),
+		vmport_item("empty", ""),
+	};
+	u32 index = 7;
+	u64 since = 0;
+
+	ASSERT_EQ(vmport_set_text(self->vm, "a", "1"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "b", "1"), 0);
+	changes(self->vm, &since);
+	items[2].flags = KVM_VMPORT_GUESTINFO_READONLY;
+	EXPECT_EQ(vmport_set_many(self->vm, items, ARRAY_SIZE(items), &index), 0);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_NONE);
+	EXPECT_EQ(index, 0);
+	EXPECT_EQ(vmport_get_text(self->vm, "a"), NULL);
+	EXPECT_STREQ(vmport_get_text(self->vm, "b"), "new");
+	EXPECT_STREQ(vmport_get_text(self->vm, "c"), "3");
+	EXPECT_STREQ(vmport_get_text(self->vm, "empty"), "");
+	EXPECT_STREQ(changes(self->vm, &since), "b c empty ");
+	EXPECT_EQ(vmport_set_many(self->vm, NULL, 0, NULL), 0);
+}
+
+TEST_F(store, many_all_or_nothing)
+{
+	static const char space[] = "a b";
+	struct kvm_vmport_guestinfo good[] = {
+		vmport_item("b", "new"), vmport_item("a", NULL), vmport_item("c", "3"),
+	};
+	struct vmport_blob before;
+	struct {
+		struct kvm_vmport_guestinfo item;
+		int r;
+		u32 error;
+	} bad[] = {
+		{ vmport_item("b", "2"), EINVAL, KVM_VMPORT_ERR_ORDER },
+		{ vmport_item("a", "2"), EINVAL, KVM_VMPORT_ERR_ORDER },
+		{ vmport_item("none", NULL), ENOENT, KVM_VMPORT_ERR_NONE },
+		{ vmport_item(space, "2"), EINVAL, KVM_VMPORT_ERR_KEY },
+		{ vmport_item("", "2"), EINVAL, KVM_VMPORT_ERR_KEY },
+		{ vmport_item("x", "2"), EINVAL, KVM_VMPORT_ERR_FLAGS },
+		{ vmport_item("x", "2"), EINVAL, KVM_VMPORT_ERR_RESERVED },
+		{ vmport_item("x", "2"), EFAULT, KVM_VMPORT_ERR_NONE },
+		{ vmport_item("x", "2"), E2BIG, KVM_VMPORT_ERR_VALUE_SIZE },
+		{ vmport_item("x", "2"), E2BIG, KVM_VMPORT_ERR_KEY_SIZE },
+	};
+	u32 index;
+	int i;
+
+	bad[5].item.flags = 1 << 2;
+	bad[6].item.reserved[3] = 1;
+	bad[7].item.value = 1;
+	bad[8].item.value_size = KVM_VMPORT_MAX_VALUE + 1;
+	bad[9].item.key_size = KVM_VMPORT_MAX_KEY + 1;
+	ASSERT_EQ(vmport_set_text(self->vm, "a", "1"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "b", "1"), 0);
+	before = vmport_save(self->vm);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		good[2] = bad[i].item;
+		EXPECT_EQ(vmport_set_many(self->vm, good, 3, &index), bad[i].r)
+			TH_LOG("item %d", i);
+		EXPECT_EQ(vmport_error, bad[i].error)
+			TH_LOG("item %d", i);
+		EXPECT_EQ(index, 2);
+		EXPECT_TRUE(vmport_state_is(self->vm, &before));
+	}
+	EXPECT_EQ(vmport_set_many(self->vm, (void *)1, 3, &index), EFAULT);
+	EXPECT_EQ(index, 0);
+	vmport_blob_free(&before);
+}
+
+TEST_F(store, many_256_and_one_more)
+{
+	struct kvm_vmport_guestinfo *items = vmport_alloc(257 * sizeof(*items));
+	char (*keys)[8] = vmport_alloc(257 * 8);
+	u32 index, size = 0, count;
+	int i;
+
+	for (i = 0; i < 257; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "k%03d", i);
+		items[i] = vmport_item(keys[i], keys[i]);
+	}
+	EXPECT_EQ(vmport_set_many(self->vm, items, 257, NULL), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_MANY);
+	EXPECT_EQ(vmport_set_many(self->vm, items, ~0u, NULL), E2BIG);
+	EXPECT_EQ(vmport_set_many(self->vm, items, 256, NULL), 0);
+	EXPECT_STREQ(vmport_get_text(self->vm, "k255"), "k255");
+	EXPECT_EQ(vmport_get_text(self->vm, "k256"), NULL);
+	for (i = 0; i < 256; i++)
+		items[i] = vmport_item(keys[i], NULL);
+	EXPECT_EQ(vmport_set_many(self->vm, items, 256, &index), 0);
+	EXPECT_EQ(vmport_list(self->vm, "", NULL, &size, &count), 0);
+	EXPECT_EQ(count, 0);
+	free(items);
+	free(keys);
+}
+
+TEST_F(store, many_limits_on_the_final_state)
+{
+	struct kvm_vmport_guestinfo swap[] = { vmport_item("new", "123"), vmport_item("a", NULL) };
+	struct kvm_vmport_guestinfo more[] = { vmport_item("b", "1"), vmport_item("c", "1") };
+	const u32 max = KVM_VMPORT_MAX_VALUE;
+	struct kvm_vmport_guestinfo large[17];
+	char keys[17][4];
+	struct kvm_vmport_limits limits;
+	u8 *value = vmport_alloc(max);
+	u32 index;
+	int i;
+
+	for (i = 0; i < 17; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "%02d", i);
+		large[i] = vmport_item(keys[i], "");
+		large[i].value = (unsigned long)value;
+		large[i].value_size = max - 2;
+	}
+	/* One MiB in one step, and not a byte more. */
+	EXPECT_EQ(vmport_set_many(self->vm, large, 17, &index), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	EXPECT_EQ(vmport_set_many(self->vm, large, 16, &index), 0);
+	large[0] = vmport_item("00", NULL);
+	large[1] = large[16];
+	EXPECT_EQ(vmport_set_many(self->vm, large, 2, &index), 0);
+	large[2] = vmport_item("x", "");
+	EXPECT_EQ(vmport_set_many(self->vm, &large[2], 1, &index), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_GUESTINFO_SIZE);
+	EXPECT_EQ(index, 1);
+	for (i = 0; i < 16; i++)
+		EXPECT_EQ(vmport_delete(self->vm, keys[i + 1]), 0);
+
+	ASSERT_EQ(vmport_set_text(self->vm, "a", "1"), 0);
+	ASSERT_EQ(vmport_get_limits(self->vm, &limits), 0);
+	limits.keys = 1;
+	ASSERT_EQ(vmport_set_limits(self->vm, &limits), 0);
+	EXPECT_EQ(vmport_set_many(self->vm, swap, 2, &index), 0);
+	EXPECT_EQ(vmport_set_many(self->vm, more, 2, &index), E2BIG);
+	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_KEY_COUNT);
+	EXPECT_EQ(index, 2);
+	EXPECT_STREQ(vmport_get_text(self->vm, "new"), "123");
+	free(value);
+}
+
+/* A VMM that sets two keys to the same number, up and up. */
+struct pairs {
+	pthread_t thread;
+	struct kvm_vm *vm;
+	bool stop;
+	unsigned int failures;
+	unsigned int last;
+};
+
+static void *pairs_run(void *arg)
+{
+	struct pairs *pairs = arg;
+	char value[16];
+
+	while (!READ_ONCE(pairs->stop)) {
+		struct kvm_vmport_guestinfo items[2];
+
+		snprintf(value, sizeof(value), "%u", ++pairs->last);
+		items[0] = vmport_item("guestinfo.first", value);
+		items[1] = vmport_item("guestinfo.second", value);
+		pairs->failures += !!vmport_set_many(pairs->vm, items, 2, NULL);
+	}
+	return NULL;
+}
+
+TEST_F(rpci, race_a_guest_sees_all_of_a_step_or_nothing)
+{
+	static const char * const names[] = {
+		"info-get guestinfo.first", "info-get guestinfo.second",
+	};
+	struct pairs pairs = { .vm = self->vm };
+	unsigned int first, second, different = 0, i;
+	const char *reply;
+
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.first", "0"), 0);
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.second", "0"), 0);
+	ASSERT_EQ(pthread_create(&pairs.thread, NULL, pairs_run, &pairs), 0);
+	for (i = 0; i < 300; i++) {
+		reply = vmport_rpc_text(&self->rpci, names[i % 2]);
+		ASSERT_EQ(strncmp(reply, "1 ", 2), 0);
+		first = atoi(reply + 2);
+		reply = vmport_rpc_text(&self->rpci, names[!(i % 2)]);
+		/* A key that is replaced is there at any time. */
+		ASSERT_EQ(strncmp(reply, "1 ", 2), 0);
+		second = atoi(reply + 2);
+		ASSERT_GE(second, first);
+		different += second != first;
+	}
+	WRITE_ONCE(pairs.stop, true);
+	pthread_join(pairs.thread, NULL);
+	EXPECT_EQ(pairs.failures, 0);
+	TH_LOG("%u steps, %u seen between two reads", pairs.last, different);
+	EXPECT_GT(pairs.last, 0);
+}
+
+/* A guest that sets keys, while its VMM asks what has changed. */
+struct guest {
+	pthread_t thread;
+	struct vmport_channel rpci;
+	bool done;
+	unsigned int wrong;
+};
+
+#define GUEST_SETS	300
+#define GUEST_KEYS	7
+
+static void *guest_run(void *arg)
+{
+	struct guest *guest = arg;
+	char text[64];
+	int i;
+
+	for (i = 0; i < GUEST_SETS; i++) {
+		snprintf(text, sizeof(text), "info-set guestinfo.k%d %d", i % GUEST_KEYS, i);
+		if (strcmp(vmport_rpc_text(&guest->rpci, text), "1 "))
+			guest->wrong++;
+	}
+	__atomic_store_n(&guest->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+TEST_F(rpci, race_no_change_is_missed)
+{
+	struct guest guest = { .rpci = self->rpci };
+	unsigned int listed = 0, known[GUEST_KEYS] = { }, i;
+	char names[512], *name;
+	u64 since = 0, last;
+	u32 size, count;
+	bool done;
+
+	ASSERT_EQ(pthread_create(&guest.thread, NULL, guest_run, &guest), 0);
+	do {
+		done = __atomic_load_n(&guest.done, __ATOMIC_ACQUIRE);
+		last = since;
+		size = sizeof(names);
+		ASSERT_EQ(vmport_changes(self->vm, &since, names, &size, &count), 0);
+		ASSERT_GE(since, last);
+		/* Something is listed if and only if something has changed. */
+		ASSERT_EQ(!count, since == last);
+		for (name = names; name < names + size; name += strlen(name) + 1) {
+			ASSERT_EQ(strncmp(name, "guestinfo.k", 11), 0);
+			i = atoi(name + 11);
+			ASSERT_LT(i, GUEST_KEYS);
+			known[i] = atoi(vmport_get_text(self->vm, name));
+			listed++;
+		}
+	} while (!done);
+	pthread_join(guest.thread, NULL);
+	EXPECT_EQ(guest.wrong, 0);
+	EXPECT_EQ(since, GUEST_SETS);
+	TH_LOG("%u names listed of %u changes", listed, GUEST_SETS);
+	for (i = 0; i < GUEST_KEYS; i++) {
+		snprintf(names, sizeof(names), "guestinfo.k%u", i);
+		EXPECT_EQ(known[i], atoi(vmport_get_text(self->vm, names)));
+	}
 }
 
 int main(int argc, char *argv[])

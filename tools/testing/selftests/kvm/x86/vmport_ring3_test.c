@@ -219,6 +219,40 @@ TEST_F(ring3, feature_on_rpc)
 	vmport_close(&channel);
 }
 
+/* The VMM is asked behind the instruction, in whatever ring that was. */
+TEST(ring3_rpc_exit)
+{
+	struct user user = user_create(VMPORT_RING3 | KVM_VMPORT_FEATURE_EXIT_RPC);
+	struct vmport_channel channel = { .vcpu = user.vcpu };
+	struct kvm_vmport_exit exit;
+	struct vmport_regs in;
+	struct outcome outcome;
+	struct kvm_regs regs;
+
+	in = vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI);
+	outcome = user_run(&user, code_in, sizeof(code_in), in);
+	EXPECT_SERVED(outcome, sizeof(code_in));
+
+	in = vmport_msg_regs(&channel, VMPORT_MSG_SENDSIZE, 0);
+	outcome = user_run(&user, code_in, sizeof(code_in), in);
+	EXPECT_EQ(outcome.nr_exits, 1);
+	ASSERT_EQ(outcome.exit_reason, KVM_EXIT_VMPORT);
+	memcpy(&exit, user.vcpu->run->padding, sizeof(exit));
+	EXPECT_EQ(exit.type, KVM_VMPORT_EXIT_RPC);
+	EXPECT_EQ(exit.size, 0);
+	vcpu_regs_get(user.vcpu, &regs);
+	EXPECT_EQ(regs.rip, user_rip(1));
+	EXPECT_EQ((u32)regs.rcx >> 16, VMPORT_SUCCESS);
+	EXPECT_EQ(vmport_answer(user.vm, exit.id, "1 ", 2), 0);
+	vcpu_run(user.vcpu);
+	EXPECT_TRUE(vmport_is_done(user.vcpu));
+
+	in = vmport_msg_regs(&channel, VMPORT_MSG_RECVSIZE, 0);
+	outcome = user_run(&user, code_in, sizeof(code_in), in);
+	EXPECT_EQ((u32)outcome.frame.rbx, 2);
+	kvm_vm_free(user.vm);
+}
+
 TEST_F(ring3, feature_off_gp_or_module_parameter)
 {
 	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);

@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What becomes of the VMM's requests when channels come and go, what the VMM is
+ * told of that, and which channels are taken when a guest opens too many.
+ */
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmport.h"
+
+FIXTURE(tclo) {
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	int eventfd;
+};
+
+FIXTURE_SETUP(tclo)
+{
+	self->vm = vmport_vm_create(VMPORT_RPC, 1, &self->vcpu);
+	self->eventfd = eventfd(0, EFD_NONBLOCK);
+	ASSERT_GE(self->eventfd, 0);
+}
+
+FIXTURE_TEARDOWN(tclo)
+{
+	close(self->eventfd);
+	kvm_vm_free(self->vm);
+}
+
+/* How often it was signalled since the last time. */
+static u64 signals(int fd)
+{
+	u64 count;
+
+	if (read(fd, &count, sizeof(count)) == sizeof(count))
+		return count;
+	TEST_ASSERT(errno == EAGAIN, "read() of an eventfd: errno %d", errno);
+	return 0;
+}
+
+/* A TCLO channel as the tools' daemon has it, its reset answered. */
+static struct vmport_channel open_tools(struct kvm_vcpu *vcpu)
+{
+	struct vmport_channel tools = vmport_open(vcpu, VMPORT_TCLO | VMPORT_COOKIE);
+	char text[8];
+
+	TEST_ASSERT_EQ(vmport_recv(&tools, text, sizeof(text)), 5);
+	vmport_send(&tools, "OK ATR toolbox", 14);
+	return tools;
+}
+
+static u64 queue(struct kvm_vm *vm, const char *text)
+{
+	u64 id;
+
+	TEST_ASSERT_EQ(vmport_tclo_send(vm, text, strlen(text), &id), 0);
+	return id;
+}
+
+/* What the guest is given next, NULL for nothing. */
+static const char *given(const struct vmport_channel *tools)
+{
+	static char text[KVM_VMPORT_MAX_TCLO_REQUEST + 1];
+	int size = vmport_recv(tools, text, sizeof(text) - 1);
+
+	if (size < 0)
+		return NULL;
+	text[size] = '\0';
+	return text;
+}
+
+struct result {
+	u64 id;
+	u32 status;
+	char text[64];
+};
+
+/* The oldest result; id 0 when there is none. */
+static struct result result(struct kvm_vm *vm)
+{
+	struct result result = { };
+	u32 size = sizeof(result.text) - 1;
+	int r = vmport_tclo_result(vm, result.text, &size, &result.id, &result.status);
+
+	if (r) {
+		TEST_ASSERT_EQ(r, ENOENT);
+		return (struct result){ };
+	}
+	result.text[size] = '\0';
+	return result;
+}
+
+#define EXPECT_RESULT(_vm, _id, _status, _text) do {				\
+	struct result __result = result(_vm);					\
+										\
+	EXPECT_EQ(__result.id, _id);						\
+	EXPECT_EQ(__result.status, _status);					\
+	EXPECT_STREQ(__result.text, _text);					\
+} while (0)
+
+TEST_F(tclo, nobody_polls)
+{
+	struct vmport_blob blob;
+	u64 first = queue(self->vm, "one"), second = queue(self->vm, "two");
+	struct vmport_channel tools;
+
+	EXPECT_EQ(result(self->vm).id, 0);
+	/* Neither a channel that does not poll nor a move of the VM takes any. */
+	tools = vmport_open(self->vcpu, VMPORT_TCLO);
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	vmport_blob_free(&blob);
+	vmport_close(&tools);
+	EXPECT_EQ(vmport_reset(self->vm), 0);
+	EXPECT_EQ(result(self->vm).id, 0);
+
+	tools = open_tools(self->vcpu);
+	EXPECT_STREQ(given(&tools), "one");
+	vmport_send(&tools, "OK 1", 4);
+	EXPECT_STREQ(given(&tools), "two");
+	vmport_send(&tools, "ERROR 2", 7);
+	EXPECT_RESULT(self->vm, first, KVM_VMPORT_TCLO_ANSWERED, "OK 1");
+	EXPECT_RESULT(self->vm, second, KVM_VMPORT_TCLO_ANSWERED, "ERROR 2");
+}
+
+TEST_F(tclo, full_until_results_are_read)
+{
+	struct vmport_channel tools;
+	u64 id;
+	int i;
+
+	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++)
+		queue(self->vm, "ping");
+	tools = open_tools(self->vcpu);
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(vmport_tclo_send(self->vm, "ping", 4, &id), EBUSY);
+		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_TCLO_COUNT);
+		/* Waiting, then run, then a result that is not read. */
+		if (i == 0) {
+			EXPECT_STREQ(given(&tools), "ping");
+		} else if (i == 1) {
+			vmport_send(&tools, "OK", 2);
+		}
+	}
+	EXPECT_RESULT(self->vm, 1, KVM_VMPORT_TCLO_ANSWERED, "OK");
+	EXPECT_EQ(queue(self->vm, "ping"), 17);
+	EXPECT_EQ(vmport_tclo_send(self->vm, "ping", 4, &id), EBUSY);
+}
+
+TEST_F(tclo, closed_with_a_request_waiting_running_or_half_answered)
+{
+	struct vmport_channel tools;
+	int how;
+	u64 id;
+
+	for (how = 0; how < 3; how++) {
+		tools = open_tools(self->vcpu);
+		id = queue(self->vm, "ping");
+		if (how == 0) {
+			EXPECT_EQ(vmport_poll(&tools), 4);
+		} else {
+			EXPECT_STREQ(given(&tools), "ping");
+		}
+		if (how == 2) {
+			EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_SENDSIZE, 8),
+				  VMPORT_SUCCESS);
+			EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_SENDPAYLOAD, 0x202f4b4f),
+				  VMPORT_SUCCESS);
+		}
+		vmport_close(&tools);
+		EXPECT_RESULT(self->vm, id, KVM_VMPORT_TCLO_LOST, "");
+	}
+	/* With the reset only: no result. */
+	tools = vmport_open(self->vcpu, VMPORT_TCLO);
+	vmport_close(&tools);
+	EXPECT_EQ(result(self->vm).id, 0);
+}
+
+TEST_F(tclo, saved_with_a_request_waiting_running_or_half_answered)
+{
+	struct vmport_channel tools = open_tools(self->vcpu);
+	struct vmport_blob blob;
+	char text[8];
+	u64 id;
+
+	id = queue(self->vm, "ping");
+	EXPECT_EQ(vmport_poll(&tools), 4);
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	vmport_blob_free(&blob);
+	/* Its size was told before. */
+	vmport_recv_payload(&tools, text, 4);
+	EXPECT_EQ(memcmp(text, "ping", 4), 0);
+	EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_RECVSTATUS, 1), VMPORT_SUCCESS);
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	vmport_blob_free(&blob);
+	EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_SENDSIZE, 8), VMPORT_SUCCESS);
+	EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_SENDPAYLOAD, 0x202c4b4f), VMPORT_SUCCESS);
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_SENDPAYLOAD, 0x656e6f64), VMPORT_SUCCESS);
+	EXPECT_RESULT(self->vm, id, KVM_VMPORT_TCLO_ANSWERED, "OK, done");
+	/* Back to before: it is still to be answered. */
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_EQ(result(self->vm).id, 0);
+	vmport_close(&tools);
+	EXPECT_RESULT(self->vm, id, KVM_VMPORT_TCLO_LOST, "");
+	vmport_blob_free(&blob);
+}
+
+TEST_F(tclo, reset_closes_channels_and_keeps_the_rest)
+{
+	struct vmport_channel tools = open_tools(self->vcpu), other = open_tools(self->vcpu);
+	struct vmport_channel rpci = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	struct kvm_vmport_events events;
+	u64 answered, running, waiting;
+
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.k", "v"), 0);
+	answered = queue(self->vm, "ping");
+	EXPECT_STREQ(given(&tools), "ping");
+	vmport_send(&tools, "OK", 2);
+	running = queue(self->vm, "run");
+	EXPECT_STREQ(given(&tools), "run");
+	waiting = queue(self->vm, "wait");
+	EXPECT_EQ(vmport_poll(&other), 4);
+	queue(self->vm, "queued");
+
+	EXPECT_EQ(vmport_reset(self->vm), 0);
+	EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_RECVSIZE, 0), VMPORT_FAIL);
+	EXPECT_EQ(vmport_msg_status(&other, VMPORT_MSG_RECVSIZE, 0), VMPORT_FAIL);
+	EXPECT_EQ(vmport_msg_status(&rpci, VMPORT_MSG_RECVSIZE, 0), VMPORT_FAIL);
+	events = vmport_events(self->vm);
+	EXPECT_EQ(events.lost, 2);
+	EXPECT_EQ(events.channels, 0);
+	EXPECT_EQ(events.results, 3);
+	EXPECT_RESULT(self->vm, answered, KVM_VMPORT_TCLO_ANSWERED, "OK");
+	EXPECT_RESULT(self->vm, running, KVM_VMPORT_TCLO_LOST, "");
+	EXPECT_RESULT(self->vm, waiting, KVM_VMPORT_TCLO_LOST, "");
+	EXPECT_EQ(result(self->vm).id, 0);
+
+	tools = open_tools(self->vcpu);
+	EXPECT_EQ(tools.id, 0);
+	EXPECT_STREQ(given(&tools), "queued");
+	rpci = vmport_open(self->vcpu, VMPORT_RPCI);
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-get guestinfo.k"), "1 v");
+}
+
+TEST_F(tclo, eventfd_says_that_and_events_say_what)
+{
+	struct vmport_channel rpci = vmport_open(self->vcpu, VMPORT_RPCI), tools;
+	static const struct kvm_vmport_events none;
+	struct kvm_vmport_events events;
+
+	events = vmport_events(self->vm);
+	EXPECT_EQ(memcmp(&events, &none, sizeof(events)), 0);
+	ASSERT_EQ(vmport_set_eventfd(self->vm, self->eventfd), 0);
+	EXPECT_EQ(signals(self->eventfd), 0);
+
+	/* What the VMM does itself, and what changes nothing. */
+	ASSERT_EQ(vmport_set_text(self->vm, "guestinfo.host", "1"), 0);
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-get guestinfo.host"), "1 1");
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-set other 1"), "0 Permission denied");
+	tools = open_tools(self->vcpu);
+	queue(self->vm, "ping");
+	EXPECT_STREQ(given(&tools), "ping");
+	EXPECT_EQ(signals(self->eventfd), 0);
+	events = vmport_events(self->vm);
+	EXPECT_EQ(events.sequence, 1);
+	EXPECT_EQ(events.channels, 1);
+	EXPECT_EQ(events.results, 0);
+	EXPECT_EQ(events.lost, 0);
+
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-set guestinfo.ip 1.2.3.4"), "1 ");
+	EXPECT_EQ(signals(self->eventfd), 1);
+	EXPECT_EQ(vmport_events(self->vm).sequence, 2);
+
+	vmport_send(&tools, "OK", 2);
+	EXPECT_EQ(signals(self->eventfd), 1);
+	EXPECT_EQ(vmport_events(self->vm).results, 1);
+	EXPECT_RESULT(self->vm, 1, KVM_VMPORT_TCLO_ANSWERED, "OK");
+	EXPECT_EQ(vmport_events(self->vm).results, 0);
+
+	vmport_close(&rpci);
+	EXPECT_EQ(signals(self->eventfd), 0);
+	vmport_close(&tools);
+	EXPECT_EQ(signals(self->eventfd), 1);
+	events = vmport_events(self->vm);
+	EXPECT_EQ(events.channels, 0);
+	EXPECT_EQ(events.lost, 1);
+
+	tools = open_tools(self->vcpu);
+	EXPECT_EQ(vmport_reset(self->vm), 0);
+	EXPECT_EQ(signals(self->eventfd), 1);
+	EXPECT_EQ(vmport_events(self->vm).lost, 2);
+}
+
+TEST_F(tclo, eventfd_replaced_removed_and_wrong)
+{
+	struct vmport_channel rpci = vmport_open(self->vcpu, VMPORT_RPCI);
+	int other = eventfd(0, EFD_NONBLOCK), pipes[2];
+
+	ASSERT_GE(other, 0);
+	ASSERT_EQ(pipe(pipes), 0);
+	ASSERT_EQ(vmport_set_eventfd(self->vm, self->eventfd), 0);
+	EXPECT_EQ(vmport_set_eventfd(self->vm, pipes[0]), EINVAL);
+	EXPECT_EQ(vmport_set_eventfd(self->vm, 12345), EBADF);
+	EXPECT_EQ(vmport_set_eventfd(self->vm, -2), EBADF);
+	/* Those have changed nothing. */
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-set guestinfo.k 1"), "1 ");
+	EXPECT_EQ(signals(self->eventfd), 1);
+
+	ASSERT_EQ(vmport_set_eventfd(self->vm, other), 0);
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-set guestinfo.k 2"), "1 ");
+	EXPECT_EQ(signals(self->eventfd), 0);
+	EXPECT_EQ(signals(other), 1);
+	ASSERT_EQ(vmport_set_eventfd(self->vm, -1), 0);
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-set guestinfo.k 3"), "1 ");
+	EXPECT_EQ(signals(other), 0);
+	ASSERT_EQ(vmport_set_eventfd(self->vm, -1), 0);
+
+	/* It is the VM's for as long as it has it, whatever the VMM closes. */
+	ASSERT_EQ(vmport_set_eventfd(self->vm, other), 0);
+	close(other);
+	EXPECT_STREQ(vmport_rpc_text(&rpci, "info-set guestinfo.k 4"), "1 ");
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+TEST_F(tclo, eventfd_hears_of_a_result_that_is_there_already)
+{
+	struct vmport_channel tools = open_tools(self->vcpu);
+	struct vmport_blob blob;
+
+	queue(self->vm, "ping");
+	EXPECT_STREQ(given(&tools), "ping");
+	vmport_send(&tools, "OK", 2);
+	ASSERT_EQ(vmport_set_eventfd(self->vm, self->eventfd), 0);
+	EXPECT_EQ(signals(self->eventfd), 1);
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_EQ(signals(self->eventfd), 1);
+	vmport_blob_free(&blob);
+
+	EXPECT_EQ(result(self->vm).id, 1);
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_EQ(signals(self->eventfd), 0);
+	/* The VMM itself has replaced the channel. */
+	EXPECT_EQ(vmport_events(self->vm).lost, 0);
+	vmport_blob_free(&blob);
+}
+
+static void set_channels(struct kvm_vm *vm, u32 channels)
+{
+	struct kvm_vmport_limits limits;
+
+	TEST_ASSERT_EQ(vmport_get_limits(vm, &limits), 0);
+	limits.channels = channels;
+	TEST_ASSERT_EQ(vmport_set_limits(vm, &limits), 0);
+}
+
+/* Some ticks of the kernel's, so that what was used before is older. */
+static void wait_a_tick(void)
+{
+	usleep(25000);
+}
+
+TEST_F(tclo, which_channel_is_taken)
+{
+	struct vmport_channel tools = open_tools(self->vcpu), extra;
+	struct vmport_channel daemon, once[2];
+	int i;
+
+	set_channels(self->vm, 4);
+	daemon = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	EXPECT_STREQ(vmport_rpc_text(&daemon, "log 1"), "1 ");
+	EXPECT_STREQ(vmport_rpc_text(&daemon, "log 2"), "1 ");
+	wait_a_tick();
+	for (i = 0; i < 2; i++)
+		once[i] = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	wait_a_tick();
+	/* Used last, but not the other. */
+	EXPECT_STREQ(vmport_rpc_text(&once[0], "log"), "1 ");
+	wait_a_tick();
+
+	/* Its id is given to the new one; its cookie is good for nothing. */
+	extra = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	EXPECT_EQ(extra.id, once[1].id);
+	EXPECT_EQ(vmport_msg_status(&once[1], VMPORT_MSG_RECVSIZE, 0), VMPORT_FAIL);
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log"), "1 ");
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log"), "1 ");
+	wait_a_tick();
+	extra = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	EXPECT_EQ(extra.id, once[0].id);
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log"), "1 ");
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log"), "1 ");
+	wait_a_tick();
+	/* Only such as have talked: the one that was quiet for longest. */
+	extra = vmport_open(self->vcpu, VMPORT_TCLO | VMPORT_COOKIE);
+	EXPECT_EQ(extra.id, daemon.id);
+	EXPECT_EQ(vmport_events(self->vm).channels, 2);
+	EXPECT_EQ(vmport_events(self->vm).lost, 0);
+
+	/* All are TCLO. */
+	set_channels(self->vm, 2);
+	EXPECT_EQ(vmport_reset(self->vm), 0);
+	tools = open_tools(self->vcpu);
+	queue(self->vm, "ping");
+	EXPECT_STREQ(given(&tools), "ping");
+	wait_a_tick();
+	extra = open_tools(self->vcpu);
+	ASSERT_EQ(vmport_set_eventfd(self->vm, self->eventfd), 0);
+	daemon = vmport_open(self->vcpu, VMPORT_RPCI);
+	EXPECT_EQ(daemon.id, tools.id);
+	EXPECT_RESULT(self->vm, 1, KVM_VMPORT_TCLO_LOST, "");
+	EXPECT_GT(signals(self->eventfd), 0);
+	EXPECT_EQ(vmport_events(self->vm).lost, 3);
+	EXPECT_EQ(vmport_events(self->vm).channels, 1);
+}
+
+TEST_F(tclo, the_order_moves_with_the_vm)
+{
+	struct vmport_channel channels[4], extra;
+	struct vmport_blob blob;
+	int i;
+
+	set_channels(self->vm, 4);
+	for (i = 0; i < 4; i++)
+		channels[i] = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	for (i = 3; i >= 0; i--) {
+		wait_a_tick();
+		EXPECT_STREQ(vmport_rpc_text(&channels[i], "log"), "1 ");
+	}
+	blob = vmport_save(self->vm);
+	EXPECT_EQ(vmport_load(self->vm, &blob), 0);
+	EXPECT_TRUE(vmport_state_is(self->vm, &blob));
+	/* A second message, of those two. */
+	EXPECT_STREQ(vmport_rpc_text(&channels[3], "log"), "1 ");
+	extra = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	EXPECT_EQ(extra.id, 2);
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log"), "1 ");
+	EXPECT_STREQ(vmport_rpc_text(&extra, "log"), "1 ");
+	extra = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	EXPECT_EQ(extra.id, 1);
+	vmport_blob_free(&blob);
+}
+
+/* Many clients that never close, and one daemon that says something now and then. */
+TEST_F(tclo, storm_of_10000_channels_and_a_quiet_daemon)
+{
+	struct vmport_channel tools = open_tools(self->vcpu);
+	struct vmport_channel daemon = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	struct kvm_regs regs;
+	int i;
+
+	EXPECT_STREQ(vmport_rpc_text(&daemon, "log hello"), "1 ");
+	EXPECT_STREQ(vmport_rpc_text(&daemon, "log quiet now"), "1 ");
+	for (i = 0; i < 10; i++) {
+		vmport_loop_regs(&daemon, &regs, VMPORT_MSG_OPEN,
+				 VMPORT_RPCI | (i % 2 ? VMPORT_COOKIE : 0), 1000);
+		vmport_run_done(self->vcpu, vmport_open_loop, &regs);
+		/* None of them has failed. */
+		ASSERT_EQ(regs.r8, 0);
+	}
+	EXPECT_STREQ(vmport_rpc_text(&daemon, "log still here"), "1 ");
+	EXPECT_EQ(vmport_poll(&tools), -1);
+	EXPECT_EQ(vmport_events(self->vm).lost, 0);
+	EXPECT_EQ(vmport_events(self->vm).channels, 1);
+}
+
+/* A vCPU that sets keys, while its VMM changes who hears of it. */
+struct setter {
+	pthread_t thread;
+	struct kvm_vcpu *vcpu;
+	unsigned int wrong;
+};
+
+#define SETS	150
+
+static void *setter_run(void *arg)
+{
+	struct setter *setter = arg;
+	struct vmport_channel rpci, tools;
+	char text[64];
+	int i;
+
+	rpci = vmport_open(setter->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	for (i = 0; i < SETS; i++) {
+		snprintf(text, sizeof(text), "info-set guestinfo.%u.%u %d", setter->vcpu->id,
+			 i % 8, i);
+		if (strcmp(vmport_rpc_text(&rpci, text), "1 "))
+			setter->wrong++;
+		if (i % 16 == 0) {
+			tools = vmport_open(setter->vcpu, VMPORT_TCLO);
+			vmport_close(&tools);
+		}
+	}
+	return NULL;
+}
+
+TEST(race_eventfd_replaced_while_vcpus_set_keys)
+{
+	struct kvm_vcpu *vcpus[2];
+	struct kvm_vm *vm = vmport_vm_create(VMPORT_RPC, 2, vcpus);
+	struct setter setters[2] = { };
+	u64 heard = 0, replaced = 0;
+	int i, fd, old = -1;
+
+	for (i = 0; i < 2; i++) {
+		setters[i].vcpu = vcpus[i];
+		ASSERT_EQ(pthread_create(&setters[i].thread, NULL, setter_run, &setters[i]), 0);
+	}
+	while (vmport_events(vm).sequence < 2 * SETS - 10) {
+		fd = replaced % 5 == 4 ? -1 : eventfd(0, EFD_NONBLOCK);
+		ASSERT_EQ(vmport_set_eventfd(vm, fd), 0);
+		if (old >= 0) {
+			heard += signals(old);
+			/* Nobody signals it any more. */
+			EXPECT_EQ(signals(old), 0);
+			close(old);
+		}
+		old = fd;
+		replaced++;
+	}
+	for (i = 0; i < 2; i++) {
+		pthread_join(setters[i].thread, NULL);
+		EXPECT_EQ(setters[i].wrong, 0);
+	}
+	if (old >= 0)
+		close(old);
+	TH_LOG("%llu signals, %llu eventfds", (unsigned long long)heard,
+	       (unsigned long long)replaced);
+	EXPECT_GT(heard, 0);
+	EXPECT_EQ(vmport_events(vm).sequence, 2 * SETS);
+	EXPECT_EQ(vmport_events(vm).lost, 2 * ((SETS + 15) / 16));
+	kvm_vm_free(vm);
+}
+
+/* A vCPU that opens, talks and closes, whatever comes of it. */
+static void *talker_run(void *arg)
+{
+	static const u16 types[] = {
+		VMPORT_MSG_SENDSIZE, VMPORT_MSG_SENDPAYLOAD, VMPORT_MSG_RECVSIZE,
+		VMPORT_MSG_RECVPAYLOAD, VMPORT_MSG_RECVSTATUS, VMPORT_MSG_RECVSIZE,
+		VMPORT_MSG_RECVSTATUS, VMPORT_MSG_CLOSE,
+	};
+	struct setter *talker = arg;
+	struct vmport_channel channel;
+	int i, j;
+
+	for (i = 0; i < SETS; i++) {
+		if (vmport_try_open(talker->vcpu, (i % 2 ? VMPORT_RPCI : VMPORT_TCLO) |
+				    VMPORT_COOKIE, &channel) != VMPORT_SUCCESS) {
+			talker->wrong++;
+			continue;
+		}
+		for (j = 0; j < ARRAY_SIZE(types); j++)
+			vmport_msg_status(&channel, types[j], 1);
+	}
+	return NULL;
+}
+
+TEST(race_reset_while_vcpus_run)
+{
+	struct kvm_vcpu *vcpus[2];
+	struct kvm_vm *vm = vmport_vm_create(VMPORT_RPC, 2, vcpus);
+	struct setter talkers[2] = { };
+	struct vmport_channel tools;
+	u64 sent = 0, results = 0, id;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		talkers[i].vcpu = vcpus[i];
+		ASSERT_EQ(pthread_create(&talkers[i].thread, NULL, talker_run, &talkers[i]), 0);
+	}
+	for (i = 0; i < 500; i++) {
+		sent += !vmport_tclo_send(vm, "ping", 4, &id);
+		EXPECT_EQ(vmport_reset(vm), 0);
+		results += !!result(vm).id;
+	}
+	for (i = 0; i < 2; i++) {
+		pthread_join(talkers[i].thread, NULL);
+		EXPECT_EQ(talkers[i].wrong, 0);
+	}
+	EXPECT_EQ(vmport_reset(vm), 0);
+	EXPECT_EQ(vmport_events(vm).channels, 0);
+	/* Each request has a result or still waits; none is gone. */
+	tools = open_tools(vcpus[0]);
+	while (result(vm).id)
+		results++;
+	while (given(&tools)) {
+		vmport_send(&tools, "OK", 2);
+		results += !!result(vm).id;
+	}
+	EXPECT_EQ(results, sent);
+	kvm_vm_free(vm);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_VMPORT));
+
+	return test_harness_run(argc, argv);
+}
