@@ -186,7 +186,7 @@ CONVERSATION("HB: both ways mix in one message")
 	CHECK_EQ(chan.regs.bx, 0x39383736);
 }
 
-CONVERSATION("HB: refused without a message, past its end, on a closed channel, with a wrong cookie")
+CONVERSATION("HB: refused without a message, past its end, once closed, with a wrong cookie")
 {
 	struct chan chan = hb_chan(vm, RPCI | COOKIE), wrong;
 

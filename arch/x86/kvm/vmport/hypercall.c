@@ -95,6 +95,7 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 
 	kvm_vmport_begin_call(vcpu, &t.call);
 	ok = in ? receive(&t) : send(&t);
+	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, in, t.call.regs.dx, t.count, ok ? t.moved : 0, ok);
 	if (!ok)
 		return end_transfer(vcpu, VMPORT_STATUS_FAIL);

@@ -24,7 +24,7 @@ static u64 counter(struct kvm_vcpu *vcpu, const char *name)
 		read_stat_data(fd, &header, desc, &value, 1);
 		found = true;
 	}
-	TEST_ASSERT(found, "no counter %s", name);
+	TEST_ASSERT(found, "vCPUs do not count %s", name);
 	free(descs);
 	close(fd);
 	return value;
@@ -67,12 +67,12 @@ FIXTURE_TEARDOWN(fastpath)
  */
 #define EXPECT_COUNTED(_vcpu, _before, _calls, _fast)			\
 do {									\
-	struct counters __after = counters(_vcpu);			\
+	struct counters __after = counters(_vcpu), __b = (_before);	\
+	u64 __calls = (_calls), __fast = (_fast);			\
 									\
-	EXPECT_EQ(__after.calls - (_before).calls, _calls);		\
-	EXPECT_EQ(__after.fast - (_before).fast, _fast);		\
-	EXPECT_EQ(__after.io_exits - (_before).io_exits,		\
-		  1 + (_calls) - (_fast));				\
+	EXPECT_EQ(__after.calls - __b.calls, __calls);			\
+	EXPECT_EQ(__after.fast - __b.fast, __fast);			\
+	EXPECT_EQ(__after.io_exits - __b.io_exits, 1 + __calls - __fast); \
 } while (0)
 
 TEST_F(fastpath, identity_and_time_commands_are_answered_there)
@@ -104,10 +104,11 @@ TEST_F(fastpath, identity_and_time_commands_are_answered_there)
 /* One request, and whether the fast path answered it. */
 #define EXPECT_REQUEST(_channel, _type, _bx, _status, _fast)		\
 do {									\
-	struct counters __before = counters((_channel)->vcpu);		\
+	const struct vmport_channel *__channel = (_channel);		\
+	struct counters __before = counters(__channel->vcpu);		\
 									\
-	EXPECT_EQ(vmport_msg_status(_channel, _type, _bx), _status);	\
-	EXPECT_COUNTED((_channel)->vcpu, __before, 1, _fast);		\
+	EXPECT_EQ(vmport_msg_status(__channel, _type, _bx), _status);	\
+	EXPECT_COUNTED(__channel->vcpu, __before, 1, _fast);		\
 } while (0)
 
 TEST_F(fastpath, message_requests_that_need_no_sleep_are_answered_there)

@@ -81,6 +81,7 @@ static struct outcome transfer(struct user *user, const struct vmport_channel *c
 /* Status, what is left and where; all other registers have stayed. */
 #define EXPECT_TRANSFER(_outcome, _channel, _status, _in, _addr, _left)		\
 do {										\
+	const bool __in = (_in);						\
 	const struct outcome __t = (_outcome);					\
 	const struct vmport_channel *__c = (_channel);				\
 										\
@@ -89,12 +90,12 @@ do {										\
 	EXPECT_EQ(__t.frame.rcx, (u64)(_left));					\
 	EXPECT_EQ(__t.frame.rax, VMPORT_HIGH_AX | VMPORT_MAGIC);		\
 	EXPECT_EQ(__t.frame.rdx, VMPORT_HIGH_DX | (u32)__c->id << 16 | VMPORT_HB_PORT); \
-	EXPECT_EQ((_in) ? __t.frame.rdi : __t.frame.rsi, (u64)(_addr));		\
-	EXPECT_EQ((_in) ? __t.frame.rsi : __t.frame.rdi,			\
-		  (_in) ? VMPORT_HIGH_SI | __c->cookie_high :			\
+	EXPECT_EQ(__in ? __t.frame.rdi : __t.frame.rsi, (u64)(_addr));		\
+	EXPECT_EQ(__in ? __t.frame.rsi : __t.frame.rdi,			\
+		  __in ? VMPORT_HIGH_SI | __c->cookie_high :			\
 			  VMPORT_HIGH_DI | __c->cookie_low);			\
 	EXPECT_EQ(__t.frame.rbp, VMPORT_HIGH_BP |				\
-		  ((_in) ? __c->cookie_low : __c->cookie_high));		\
+		  (__in ? __c->cookie_low : __c->cookie_high));		\
 } while (0)
 
 /* The instruction is over, and the next one was reached. */
@@ -156,10 +157,11 @@ static bool arrived(struct user *user, const u8 *message, u32 size)
 /* The reply is there too, as after the last low-bandwidth word. */
 #define EXPECT_ARRIVED(_user, _channel, _size)					\
 do {										\
+	struct user *__user = (_user);						\
 	char __reply[8];							\
 										\
-	EXPECT_TRUE(arrived(_user, self->message, _size));			\
-	user_kernel(_user);							\
+	EXPECT_TRUE(arrived(__user, self->message, _size));			\
+	user_kernel(__user);							\
 	EXPECT_EQ(vmport_recv(_channel, __reply, sizeof(__reply)), 2);		\
 	EXPECT_EQ(memcmp(__reply, "1 ", 2), 0);					\
 } while (0)
@@ -277,12 +279,13 @@ TEST_F(hb, count_0_does_nothing)
 /* What fails ends as if all had been moved, with no byte touched. */
 #define EXPECT_FAILURE(_channel, _in, _count)					\
 do {										\
+	const bool __in = (_in);						\
 	struct vmport_channel __f = (_channel);					\
 	u64 __count = (_count);							\
 										\
 	memset(user_buffer(user), 0xcc, 8192);					\
-	EXPECT_END(transfer(user, &__f, _in, user_buffer_addr(0), __count), &__f, \
-		   VMPORT_FAIL, _in, user_buffer_addr(0) + __count);		\
+	EXPECT_END(transfer(user, &__f, __in, user_buffer_addr(0), __count), &__f, \
+		   VMPORT_FAIL, __in, user_buffer_addr(0) + __count);		\
 	EXPECT_TRUE(all(user_buffer(user), 8192, 0xcc));			\
 } while (0)
 
@@ -799,6 +802,8 @@ TEST_F(hb, memory_and_then_mmio)
 
 #define EXPECT_END_LOW(_outcome, _status, _in, _addr, _mask)			\
 do {										\
+	const bool __in = (_in);						\
+	const u64 __mask = (_mask);						\
 	const struct outcome __o = (_outcome);					\
 										\
 	EXPECT_EQ(__o.nr_exits, 0);						\
@@ -806,8 +811,8 @@ do {										\
 		TH_LOG("at 0x%lx, error code 0x%lx", __o.frame.rip,		\
 		       __o.frame.error_code);					\
 	EXPECT_EQ((u32)__o.frame.rbx, (_status) << 16);				\
-	EXPECT_EQ((_mask) & __o.frame.rcx, 0);					\
-	EXPECT_EQ((_mask) & ((_in) ? __o.frame.rdi : __o.frame.rsi), (_addr));	\
+	EXPECT_EQ(__mask & __o.frame.rcx, 0);					\
+	EXPECT_EQ(__mask & (__in ? __o.frame.rdi : __o.frame.rsi), (_addr));	\
 } while (0)
 
 TEST_F(hb, code_of_32_bits_with_segment_bases)
@@ -984,14 +989,15 @@ TEST_F(hb, address_that_is_not_canonical)
  */
 #define EXPECT_VMM(_outcome, _in)						\
 do {										\
+	const bool __in = (_in);						\
 	const struct outcome __v = (_outcome);					\
 										\
-	EXPECT_EQ(__v.nr_exits, (_in) ? 1 : 2);					\
+	EXPECT_EQ(__v.nr_exits, __in ? 1 : 2);					\
 	EXPECT_EQ(__v.exit_reason, KVM_EXIT_IO);				\
-	EXPECT_EQ(__v.io[0].direction, (_in) ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT); \
+	EXPECT_EQ(__v.io[0].direction, __in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT); \
 	EXPECT_EQ(__v.io[0].port, VMPORT_HB_PORT);				\
 	EXPECT_EQ(__v.io[0].size, 1);						\
-	EXPECT_EQ(__v.io[0].count, (_in) ? 2 : 1);				\
+	EXPECT_EQ(__v.io[0].count, __in ? 2 : 1);				\
 	EXPECT_EQ(__v.frame.vector, DONE_VECTOR);				\
 	EXPECT_EQ(__v.frame.rip, user_rip(CODE_SIZE));				\
 	EXPECT_EQ(__v.frame.rcx, 0);						\
@@ -1092,7 +1098,8 @@ TEST_F(hb, feature_off_is_as_without)
 /* The TSS denies it, and nothing says that it does not matter. */
 TEST(ring_3_without_the_feature_ring3_is_as_without)
 {
-	struct user plain = user_create(0), user = user_create(FEATURES & ~KVM_VMPORT_FEATURE_RING3);
+	struct user user = user_create(FEATURES & ~KVM_VMPORT_FEATURE_RING3);
+	struct user plain = user_create(0);
 	struct vmport_channel channel = { .vcpu = user.vcpu };
 	struct kvm_regs regs;
 	FILE *file = fopen("/sys/module/kvm/parameters/enable_vmware_backdoor", "r");
