@@ -503,9 +503,8 @@ TEST_F(rpc, a_state_that_asks_is_answered_where_it_is_loaded)
 		EXPECT_STREQ(read_asked(vm, &id), "what");
 		EXPECT_EQ(id, exit.id);
 		/* Replied to there, or not. */
-		if (i) {
+		if (i)
 			EXPECT_EQ(answer(vm, id, "1 there"), 0);
-		}
 		EXPECT_STREQ(reply_of(&moved), i ? "1 there" : UNKNOWN);
 	}
 	/* Ids go on above. */
@@ -679,9 +678,8 @@ TEST_F(rpc, race_states_are_loaded_while_a_channel_asks)
 		ASSERT_TRUE(vmport_is_done(self->vcpu));
 		out = vmport_msg(&self->rpci, VMPORT_MSG_RECVSIZE, 0);
 		ASSERT_EQ(vmport_status(&out) & VMPORT_SUCCESS, VMPORT_SUCCESS);
-		if (vmport_status(&out) & VMPORT_DORECV) {
+		if (vmport_status(&out) & VMPORT_DORECV)
 			ASSERT_EQ(out.bx, 2);
-		}
 	}
 	WRITE_ONCE(loader.stop, true);
 	pthread_join(loader.thread, NULL);

@@ -137,11 +137,10 @@ TEST_F(tclo, full_until_results_are_read)
 		EXPECT_EQ(vmport_tclo_send(self->vm, "ping", 4, &id), EBUSY);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_TCLO_COUNT);
 		/* Waiting, then run, then a result that is not read. */
-		if (i == 0) {
-			EXPECT_STREQ(given(&tools), "ping");
-		} else if (i == 1) {
+		if (i == 0)
+			TEST_ASSERT_EQ(strcmp(given(&tools), "ping"), 0);
+		else if (i == 1)
 			vmport_send(&tools, "OK", 2);
-		}
 	}
 	EXPECT_RESULT(self->vm, 1, KVM_VMPORT_TCLO_ANSWERED, "OK");
 	EXPECT_EQ(queue(self->vm, "ping"), 17);
@@ -157,11 +156,10 @@ TEST_F(tclo, closed_with_a_request_waiting_running_or_half_answered)
 	for (how = 0; how < 3; how++) {
 		tools = open_tools(self->vcpu);
 		id = queue(self->vm, "ping");
-		if (how == 0) {
-			EXPECT_EQ(vmport_poll(&tools), 4);
-		} else {
-			EXPECT_STREQ(given(&tools), "ping");
-		}
+		if (how == 0)
+			TEST_ASSERT_EQ(vmport_poll(&tools), 4);
+		else
+			TEST_ASSERT_EQ(strcmp(given(&tools), "ping"), 0);
 		if (how == 2) {
 			EXPECT_EQ(vmport_msg_status(&tools, VMPORT_MSG_SENDSIZE, 8),
 				  VMPORT_SUCCESS);
