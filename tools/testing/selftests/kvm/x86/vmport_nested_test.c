@@ -576,7 +576,7 @@ static void expect_as_without(struct __test_metadata *_metadata, struct _test_da
 		on = nested_run(&self->on, code, size, in);
 		off = nested_run(&self->off, code, size, in);
 		EXPECT_EQ(memcmp(&on, &off, sizeof(on)), 0)
-			TH_LOG("way %d: end %u (exit 0x%x) at 0x%llx, %u exits; without %u (0x%x) at 0x%llx, %u",
+			TH_LOG("way %d: end %u (0x%x) at 0x%llx, %u exits; %u (0x%x) at 0x%llx, %u",
 			       way, on.end, on.reason, (unsigned long long)on.rip, on.nr_exits,
 			       off.end, off.reason, (unsigned long long)off.rip, off.nr_exits);
 	}
