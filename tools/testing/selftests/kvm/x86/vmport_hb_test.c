@@ -157,11 +157,11 @@ static bool arrived(struct user *user, const u8 *message, u32 size)
 /* The reply is there too, as after the last low-bandwidth word. */
 #define EXPECT_ARRIVED(_user, _channel, _size)					\
 do {										\
-	struct user *__user = (_user);						\
+	struct user *__u = (_user);						\
 	char __reply[8];							\
 										\
-	EXPECT_TRUE(arrived(__user, self->message, _size));			\
-	user_kernel(__user);							\
+	EXPECT_TRUE(arrived(__u, self->message, _size));			\
+	user_kernel(__u);							\
 	EXPECT_EQ(vmport_recv(_channel, __reply, sizeof(__reply)), 2);		\
 	EXPECT_EQ(memcmp(__reply, "1 ", 2), 0);					\
 } while (0)
