@@ -81,7 +81,7 @@ static struct outcome transfer(struct user *user, const struct vmport_channel *c
 /* Status, what is left and where; all other registers have stayed. */
 #define EXPECT_TRANSFER(_outcome, _channel, _status, _in, _addr, _left)		\
 do {										\
-	const bool __in = (_in);						\
+	const bool __t_in = (_in);						\
 	const struct outcome __t = (_outcome);					\
 	const struct vmport_channel *__c = (_channel);				\
 										\
@@ -90,12 +90,12 @@ do {										\
 	EXPECT_EQ(__t.frame.rcx, (u64)(_left));					\
 	EXPECT_EQ(__t.frame.rax, VMPORT_HIGH_AX | VMPORT_MAGIC);		\
 	EXPECT_EQ(__t.frame.rdx, VMPORT_HIGH_DX | (u32)__c->id << 16 | VMPORT_HB_PORT); \
-	EXPECT_EQ(__in ? __t.frame.rdi : __t.frame.rsi, (u64)(_addr));		\
-	EXPECT_EQ(__in ? __t.frame.rsi : __t.frame.rdi,			\
-		  __in ? VMPORT_HIGH_SI | __c->cookie_high :			\
+	EXPECT_EQ(__t_in ? __t.frame.rdi : __t.frame.rsi, (u64)(_addr));		\
+	EXPECT_EQ(__t_in ? __t.frame.rsi : __t.frame.rdi,			\
+		  __t_in ? VMPORT_HIGH_SI | __c->cookie_high :			\
 			  VMPORT_HIGH_DI | __c->cookie_low);			\
 	EXPECT_EQ(__t.frame.rbp, VMPORT_HIGH_BP |				\
-		  (__in ? __c->cookie_low : __c->cookie_high));		\
+		  (__t_in ? __c->cookie_low : __c->cookie_high));		\
 } while (0)
 
 /* The instruction is over, and the next one was reached. */
@@ -279,13 +279,13 @@ TEST_F(hb, count_0_does_nothing)
 /* What fails ends as if all had been moved, with no byte touched. */
 #define EXPECT_FAILURE(_channel, _in, _count)					\
 do {										\
-	const bool __in = (_in);						\
+	const bool __f_in = (_in);						\
 	struct vmport_channel __f = (_channel);					\
 	u64 __count = (_count);							\
 										\
 	memset(user_buffer(user), 0xcc, 8192);					\
-	EXPECT_END(transfer(user, &__f, __in, user_buffer_addr(0), __count), &__f, \
-		   VMPORT_FAIL, __in, user_buffer_addr(0) + __count);		\
+	EXPECT_END(transfer(user, &__f, __f_in, user_buffer_addr(0), __count), &__f, \
+		   VMPORT_FAIL, __f_in, user_buffer_addr(0) + __count);		\
 	EXPECT_TRUE(all(user_buffer(user), 8192, 0xcc));			\
 } while (0)
 
@@ -802,7 +802,7 @@ TEST_F(hb, memory_and_then_mmio)
 
 #define EXPECT_END_LOW(_outcome, _status, _in, _addr, _mask)			\
 do {										\
-	const bool __in = (_in);						\
+	const bool __l_in = (_in);						\
 	const u64 __mask = (_mask);						\
 	const struct outcome __o = (_outcome);					\
 										\
@@ -812,7 +812,7 @@ do {										\
 		       __o.frame.error_code);					\
 	EXPECT_EQ((u32)__o.frame.rbx, (_status) << 16);				\
 	EXPECT_EQ(__mask & __o.frame.rcx, 0);					\
-	EXPECT_EQ(__mask & (__in ? __o.frame.rdi : __o.frame.rsi), (_addr));	\
+	EXPECT_EQ(__mask & (__l_in ? __o.frame.rdi : __o.frame.rsi), (_addr));	\
 } while (0)
 
 TEST_F(hb, code_of_32_bits_with_segment_bases)
@@ -989,15 +989,15 @@ TEST_F(hb, address_that_is_not_canonical)
  */
 #define EXPECT_VMM(_outcome, _in)						\
 do {										\
-	const bool __in = (_in);						\
+	const bool __v_in = (_in);						\
 	const struct outcome __v = (_outcome);					\
 										\
-	EXPECT_EQ(__v.nr_exits, __in ? 1 : 2);					\
+	EXPECT_EQ(__v.nr_exits, __v_in ? 1 : 2);					\
 	EXPECT_EQ(__v.exit_reason, KVM_EXIT_IO);				\
-	EXPECT_EQ(__v.io[0].direction, __in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT); \
+	EXPECT_EQ(__v.io[0].direction, __v_in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT); \
 	EXPECT_EQ(__v.io[0].port, VMPORT_HB_PORT);				\
 	EXPECT_EQ(__v.io[0].size, 1);						\
-	EXPECT_EQ(__v.io[0].count, __in ? 2 : 1);				\
+	EXPECT_EQ(__v.io[0].count, __v_in ? 2 : 1);				\
 	EXPECT_EQ(__v.frame.vector, DONE_VECTOR);				\
 	EXPECT_EQ(__v.frame.rip, user_rip(CODE_SIZE));				\
 	EXPECT_EQ(__v.frame.rcx, 0);						\

@@ -4,6 +4,8 @@
  * messages at linear addresses, and the hypercalls of KVM, Xen and Hyper-V as
  * they are without the feature.
  */
+#include <time.h>
+
 #include "vmport_user.h"
 
 #include "hyperv.h"
