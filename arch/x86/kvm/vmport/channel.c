@@ -59,8 +59,10 @@ static u16 hb_status(const struct vmport_call *call)
  */
 struct vmport_channel *vmport_channel_alloc(void)
 {
-	struct vmport_channel *channel = kzalloc(sizeof(*channel), VMPORT_GFP);
+	struct vmport_channel *channel;
 
+	/* Whole cache lines, and so kmalloc() begins at one. */
+	channel = kzalloc(sizeof(*channel), VMPORT_GFP);
 	if (channel) {
 		mutex_init(&channel->owner_lock);
 		raw_spin_lock_init(&channel->lock);

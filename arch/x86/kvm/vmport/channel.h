@@ -2,6 +2,7 @@
 #ifndef _VMPORT_CHANNEL_H
 #define _VMPORT_CHANNEL_H
 
+#include <linux/cache.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -73,7 +74,7 @@ struct vmport_channel {
 	u8 *send;
 	struct vmport_request *request;
 	struct vmport_reply reply;
-};
+} ____cacheline_aligned_in_smp;	/* two vCPUs on two channels share no line */
 
 static inline const u8 *vmport_channel_recv_data(const struct vmport_channel *channel)
 {
