@@ -3,7 +3,8 @@
 #
 # Build the kselftests with the kselftest Makefile of the fetched kernel: ours,
 # and those of KVM's own that use what we touch.  Static, into build/selftests/;
-# lists of names in build/selftests/ours and build/selftests/kvm.
+# lists of names in build/selftests/ours and build/selftests/kvm.  The benchmark is
+# built with them, but in neither list.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -33,12 +34,12 @@ prepare() {
 arch_dir=x86
 [ -d "$tests/x86" ] || arch_dir=x86_64
 
-ours=
+ours='' bench=$arch_dir/vmport_bench
 rsync -rc --exclude='*.o' "$top/tools/testing/selftests/kvm/x86/" "$tests/$arch_dir/"
 rsync -c "$top/include/uapi/linux/kvm_vmport.h" "$tree/usr/include/linux/"
 for source in "$top"/tools/testing/selftests/kvm/x86/vmport_*.c; do
 	name=$arch_dir/$(basename "$source" .c)
-	ours="$ours $name"
+	[ "$name" = "$bench" ] || ours="$ours $name"
 	grep -q "$name\$" "$tests/Makefile" ||
 		sed -i "0,/^TEST_GEN_PROGS_x86_64 += /s##TEST_GEN_PROGS_x86_64 += $name\n&#" \
 			"$tests/Makefile"
@@ -52,13 +53,13 @@ compile() {
 	# shellcheck disable=SC2046 # a list
 	make -C "$tests" ARCH=x86_64 -j"$jobs" OUTPUT="$tests" LDFLAGS="-static" \
 		KHDR_INCLUDES="-isystem $tree/usr/include" \
-		$(for name in $ours $theirs; do echo "$tests/$name"; done)
+		$(for name in $ours $theirs $bench; do echo "$tests/$name"; done)
 }
 step "building the selftests" compile
 
 rm -rf "$build/selftests"
 mkdir -p "$build/selftests/bin"
-for name in $ours $theirs; do
+for name in $ours $theirs $bench; do
 	cp "$tests/$name" "$build/selftests/bin/"
 done
 for name in $ours; do
