@@ -9,6 +9,7 @@ help:
 	@echo 'make build    the series and the kernel modules alone'
 	@echo 'make lane     the kselftests on the distribution kernel alone'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
+	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
@@ -25,6 +26,9 @@ unit build lane:
 test-intel:
 	@scripts/test-intel.sh
 
+bench:
+	@scripts/bench.sh
+
 lint:
 	@scripts/lint.sh
 
@@ -34,4 +38,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane test-intel lint clean distclean
+.PHONY: help demo test unit build lane test-intel bench lint clean distclean

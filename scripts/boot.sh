@@ -5,7 +5,8 @@
 #
 # Boot the fetched kernel with an initramfs; what it writes to its serial line
 # goes to standard output.  The status is 0 when it has switched itself off, 124
-# when the time was up.  QEMU_MEMORY sets the guest's memory, 2G.
+# when the time was up.  QEMU_MEMORY sets the guest's memory, 2G; QEMU_ACCEL what
+# runs it, instead of the choice made here.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -16,7 +17,9 @@ shift 2
 . "$cache/kernel/current"
 ensure_packages qemu-system-x86 seabios
 
-if nested_virtualisation; then
+if [ "${QEMU_ACCEL:-}" ]; then
+	accel=$QEMU_ACCEL
+elif nested_virtualisation; then
 	note "this machine has nested virtualisation: using it"
 	accel="-accel kvm -cpu host"
 else
