@@ -3,11 +3,12 @@
 #
 # Runs inside the lane's guest, see mkinitramfs.sh: KVM's own tests with the
 # distribution's modules and with ours, our tests with ours under each setting of
-# the module parameter.  scripts/tap.py reads the @@ lines.
+# the module parameter.  scripts/tap.py reads the @@ lines.  A test may take
+# LANE_LIMIT seconds, 300.
 
 run() {
 	echo "@@BEGIN $1 $2"
-	timeout 300 "/tests/bin/$2" 2>&1
+	timeout "${LANE_LIMIT:-300}" "/tests/bin/$2" 2>&1
 	echo "@@END $1 $2 $?"
 }
 
@@ -23,7 +24,7 @@ run_kvm() {
 	while read -r name; do
 		for attempt in 1 2 3; do
 			echo "@@BEGIN $1 $name"
-			timeout 300 "/tests/bin/$name" </dev/null 2>&1
+			timeout "${LANE_LIMIT:-300}" "/tests/bin/$name" </dev/null 2>&1
 			status=$?
 			case $attempt:$status in
 			3:* | *:0 | *:4) break ;;
