@@ -47,7 +47,7 @@ make_iso() {
 write_bochsrc() {
 	cat >"$work/bochsrc" <<-END
 		megs: 2048
-		cpu: model=corei7_skylake_x, count=1, ips=200000000, reset_on_triple_fault=0
+		cpu: model=corei7_skylake_x, count=1, ips=50000000, reset_on_triple_fault=0
 		romimage: file=/usr/share/bochs/BIOS-bochs-latest
 		vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 		ata0-master: type=cdrom, path=$work/lane.iso, status=inserted
