@@ -12,7 +12,7 @@
  *	vmport_bench costs		everything that one vCPU shows
  *	vmport_bench scaling SECONDS	calls a second of one and of two
  *					vCPUs, best of some runs so long
- *	vmport_bench loop COMMAND RING	calls for ever, for a profiler
+ *	vmport_bench loop ring0|ring3|get|set|hb	one thing for ever, for a profiler
  */
 #include <pthread.h>
 #include <sched.h>
@@ -22,6 +22,7 @@
 
 /* No test, so the harness's main function is not called. */
 #pragma GCC diagnostic ignored "-Wunused-function"
+#include "vmport_bench.h"
 #include "vmport_user.h"
 
 #define KERNEL_PORT	0x4d0	/* level or edge of interrupts: one byte of KVM's */
@@ -36,164 +37,6 @@
 
 #define FEATURES	(VMPORT_RING3 | (kvm_check_cap(KVM_CAP_X86_VMPORT) & \
 					 KVM_VMPORT_FEATURE_HB))
-
-/*
- * The guest.  EDX is in R10, the cookie in R12 and R13; ticks come back in EAX.
- */
-#define START	"rdtsc\n\tmov %eax, %r14d\n\t"
-#define END	"rdtsc\n\tsub %r14d, %eax\n"
-#define REQUEST(_type)				\
-	"mov $0x564d5868, %eax\n\t"		\
-	"mov $" #_type " << 16 | 30, %ecx\n\t"	\
-	"mov %r10d, %edx\n\t"			\
-	"mov %r12d, %esi\n\t"			\
-	"mov %r13d, %edi\n\t"			\
-	"in %dx, %eax\n\t"
-#define HB_REQUEST				\
-	"mov $0x564d5868, %eax\n\t"		\
-	"mov $0x10000, %ebx\n\t"		\
-	"lea 1(%r10), %edx\n\t"
-
-asm(".pushsection .text, \"ax\"\n\t"
-	".balign 64\n"
-	/* R8 calls with EBX of R11 and ECX of R9. */
-	"bench_calls:\n\t"
-	START
-	"mov %r8d, %r15d\n"
-	"1:\n\t"
-	"mov $0x564d5868, %eax\n\t"
-	"mov %r11d, %ebx\n\t"
-	"mov %r9d, %ecx\n\t"
-	"mov %r10d, %edx\n\t"
-	"mov %r12d, %esi\n\t"
-	"mov %r13d, %edi\n\t"
-	"in %dx, %eax\n\t"
-	"dec %r15d\n\t"
-	"jnz 1b\n\t"
-	END
-	"bench_calls_end:\n\t"
-	VMPORT_DONE
-	"ud2\n"
-	"bench_port:\n\t"
-	START
-	"mov %r8d, %r15d\n"
-	"1:\n\t"
-	"mov $0x564d5868, %eax\n\t"
-	"mov %r11d, %ebx\n\t"
-	"mov %r9d, %ecx\n\t"
-	"mov %r10d, %edx\n\t"
-	"mov %r12d, %esi\n\t"
-	"mov %r13d, %edi\n\t"
-	"in %dx, %al\n\t"
-	"dec %r15d\n\t"
-	"jnz 1b\n\t"
-	END
-	VMPORT_DONE
-	"ud2\n"
-	/* OPEN with EBX of R11 and CLOSE, R8 times. */
-	"bench_open_close:\n\t"
-	START
-	"mov %r8d, %r15d\n"
-	"1:\n\t"
-	"mov %r11d, %ebx\n\t"
-	REQUEST(0)
-	"mov $0x564d5868, %eax\n\t"
-	"mov $6 << 16 | 30, %ecx\n\t"
-	"in %dx, %eax\n\t"
-	"dec %r15d\n\t"
-	"jnz 1b\n\t"
-	END
-	VMPORT_DONE
-	"ud2\n"
-	/* A request of R11 bytes, R8 words, at RBP; the reply goes behind it. */
-	"bench_rpc:\n\t"
-	START
-	"mov %r11d, %ebx\n\t"
-	REQUEST(1)
-	"1:\n\t"
-	"mov (%rbp), %ebx\n\t"
-	REQUEST(2)
-	"add $4, %rbp\n\t"
-	"dec %r8d\n\t"
-	"jnz 1b\n\t"
-	REQUEST(3)
-	"lea 3(%rbx), %r8d\n\t"
-	"shr $2, %r8d\n"
-	"2:\n\t"
-	"mov $1, %ebx\n\t"
-	REQUEST(4)
-	"mov %ebx, (%rbp)\n\t"
-	"add $4, %rbp\n\t"
-	"dec %r8d\n\t"
-	"jnz 2b\n\t"
-	"mov $1, %ebx\n\t"
-	REQUEST(5)
-	END
-	VMPORT_DONE
-	"ud2\n"
-	/* The same by string instructions, the request at R8, the reply at R9. */
-	"bench_rpc_hb:\n\t"
-	START
-	"mov %r11d, %ebx\n\t"
-	REQUEST(1)
-	HB_REQUEST
-	"mov %r11d, %ecx\n\t"
-	"mov %r8, %rsi\n\t"
-	"mov %r12d, %ebp\n\t"
-	"rep outsb\n\t"
-	REQUEST(3)
-	"mov %ebx, %r15d\n\t"
-	HB_REQUEST
-	"mov %r15d, %ecx\n\t"
-	"mov %r9, %rdi\n\t"
-	"mov %r13d, %ebp\n\t"
-	"rep insb\n\t"
-	"mov $1, %ebx\n\t"
-	REQUEST(5)
-	END
-	VMPORT_DONE
-	"ud2\n"
-	/* One string instruction: R11 bytes at R8. */
-	"bench_hb_send:\n\t"
-	START
-	HB_REQUEST
-	"mov %r11d, %ecx\n\t"
-	"mov %r8, %rsi\n\t"
-	"mov %r12d, %ebp\n\t"
-	"mov %r13d, %edi\n\t"
-	"rep outsb\n\t"
-	END
-	VMPORT_DONE
-	"ud2\n\t"
-	/* In the host: RDX bytes from RSI to RDI, as the kernel's own copies do. */
-	"bench_copy_words:\n"
-	"1:\n\t"
-	"mov 0(%rsi), %r8\n\t"
-	"mov 8(%rsi), %r9\n\t"
-	"mov 16(%rsi), %r10\n\t"
-	"mov 24(%rsi), %r11\n\t"
-	"mov %r8, 0(%rdi)\n\t"
-	"mov %r9, 8(%rdi)\n\t"
-	"mov %r10, 16(%rdi)\n\t"
-	"mov %r11, 24(%rdi)\n\t"
-	"mov 32(%rsi), %r8\n\t"
-	"mov 40(%rsi), %r9\n\t"
-	"mov 48(%rsi), %r10\n\t"
-	"mov 56(%rsi), %r11\n\t"
-	"mov %r8, 32(%rdi)\n\t"
-	"mov %r9, 40(%rdi)\n\t"
-	"mov %r10, 48(%rdi)\n\t"
-	"mov %r11, 56(%rdi)\n\t"
-	"add $64, %rsi\n\t"
-	"add $64, %rdi\n\t"
-	"sub $64, %rdx\n\t"
-	"jnz 1b\n\t"
-	"ret\n\t"
-	".popsection");
-
-extern char bench_calls[], bench_calls_end[], bench_port[], bench_open_close[];
-extern char bench_rpc[], bench_rpc_hb[], bench_hb_send[];
-void bench_copy_words(void *to, const void *from, size_t size);
 
 static void report(const char *group, const char *name, double number)
 {
@@ -352,7 +195,8 @@ static void bench_commands(void)
 	channel = vmport_open(user.vcpu, VMPORT_RPCI | VMPORT_COOKIE);
 	/* A message that fits the buffer at hand, as all but the first do. */
 	vmport_rpc_text(&channel, "info-get guestinfo.none");
-	bench_call(&user, "sendsize", vmport_msg_regs(&channel, VMPORT_MSG_SENDSIZE, 40), NULL, NULL);
+	bench_call(&user, "sendsize", vmport_msg_regs(&channel, VMPORT_MSG_SENDSIZE, 40),
+		   NULL, NULL);
 	bench_call(&user, "sendpayload", vmport_msg_regs(&channel, VMPORT_MSG_SENDPAYLOAD, 0),
 		   prepare_send, &channel);
 	bench_call(&user, "recvsize", vmport_msg_regs(&channel, VMPORT_MSG_RECVSIZE, 0),
@@ -613,13 +457,13 @@ static void bench_idle(void)
 			continue;
 		if (strstr(text, " kfree: ")) {
 			for (i = 0; i < n; i++) {
-				if (!strncmp(ptr[i], at, strcspn(at + 1, " \n") + 1))
+				if (!strncmp(ptr[i], at, strcspn(at + 1, "\n ") + 1))
 					size[i] = 0;
 			}
 			continue;
 		}
 		TEST_ASSERT(n < ARRAY_SIZE(ptr), "More allocations than expected");
-		snprintf(ptr[n], sizeof(ptr[n]), "%.*s", (int)strcspn(at + 1, " \n") + 1, at);
+		snprintf(ptr[n], sizeof(ptr[n]), "%.*s", (int)strcspn(at + 1, "\n ") + 1, at);
 		size[n++] = trace_number(text, "bytes_alloc=");
 		printf("# %s", text);
 	}
@@ -641,7 +485,7 @@ struct caller {
 	double seconds;
 };
 
-static volatile bool stop;
+static bool stop;
 static pthread_barrier_t barrier;
 
 #define SCALING_CALLS	1000
@@ -671,7 +515,7 @@ static void *caller_thread(void *data)
 	do {
 		run_once(caller->vcpu, bench_calls, caller->regs);
 		caller->calls += SCALING_CALLS;
-	} while (!stop);
+	} while (!READ_ONCE(stop));
 	caller->seconds = now() - start;
 	return NULL;
 }
@@ -682,7 +526,7 @@ static double run_callers(struct caller *callers, int count, double seconds)
 	double sum = 0;
 	int i;
 
-	stop = false;
+	WRITE_ONCE(stop, false);
 	pthread_barrier_init(&barrier, NULL, count + 1);
 	for (i = 0; i < count; i++) {
 		callers[i].cpu = i;
@@ -690,7 +534,7 @@ static double run_callers(struct caller *callers, int count, double seconds)
 	}
 	pthread_barrier_wait(&barrier);
 	usleep(seconds * 1000000);
-	stop = true;
+	WRITE_ONCE(stop, true);
 	for (i = 0; i < count; i++) {
 		pthread_join(callers[i].thread, NULL);
 		sum += callers[i].calls / callers[i].seconds;
@@ -755,19 +599,37 @@ static void bench_scaling(double seconds)
 	report("scaling", "two_vcpus_over_one", best[1] / best[0]);
 }
 
-static void loop(u16 nr, int ring)
+/* One thing for ever: "ring0" and "ring3" are GETVERSION. */
+static void loop(const char *what)
 {
-	struct vmport_regs in = command(nr);
-	struct user user = user_create(VMPORT_RING3);
+	struct vmport_regs in = command(VMPORT_CMD_GETVERSION);
+	struct user user = user_create(FEATURES);
+	struct vmport_channel channel;
+	struct vmport_blob blob;
+	struct kvm_regs regs;
 
 	vcpu_sregs_set(user.vcpu, &user.kernel);
+	channel = vmport_open(user.vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	fill_keys(user.vm, 16, MIB / 16 - 16);
+	blob = vmport_save(user.vm);
 	printf("@@BENCH loops\n");
 	fflush(stdout);
 	for (;;) {
-		if (ring == 3)
-			run_once_ring3(&user, loop_regs(&in, -1));
-		else
+		if (!strcmp(what, "ring0")) {
 			run_once(user.vcpu, bench_calls, loop_regs(&in, -1));
+		} else if (!strcmp(what, "ring3")) {
+			run_once_ring3(&user, loop_regs(&in, -1));
+		} else if (!strcmp(what, "get")) {
+			TEST_ASSERT_EQ(vmport_get_state(user.vm, blob.data, &blob.size), 0);
+		} else if (!strcmp(what, "set")) {
+			TEST_ASSERT_EQ(vmport_load(user.vm, &blob), 0);
+		} else {
+			prepare_send(&channel);
+			in = vmport_msg_regs(&channel, 0, MESSAGE_LARGE);
+			regs = loop_regs(&in, 0);
+			regs.r8 = (unsigned long)vmport_buffer[0];
+			run_once(user.vcpu, bench_hb_send, regs);
+		}
 	}
 }
 
@@ -787,10 +649,10 @@ int main(int argc, char *argv[])
 		bench_idle();
 	} else if (argc == 3 && !strcmp(argv[1], "scaling")) {
 		bench_scaling(atof(argv[2]));
-	} else if (argc == 4 && !strcmp(argv[1], "loop")) {
-		loop(atoi(argv[2]), atoi(argv[3]));
+	} else if (argc == 3 && !strcmp(argv[1], "loop")) {
+		loop(argv[2]);
 	} else {
-		fprintf(stderr, "usage: %s port NAME | costs | scaling SECONDS | loop COMMAND RING\n",
+		fprintf(stderr, "usage: %s port NAME | costs | scaling SECONDS | loop WHAT\n",
 			argv[0]);
 		return 1;
 	}

@@ -314,11 +314,11 @@ static u32 guest_call(void)
 	return ax;
 }
 
-static volatile u32 guest_ready, guest_interrupted;
+static u32 guest_ready, guest_interrupted;
 
 static void guest_irq(struct ex_regs *regs)
 {
-	guest_interrupted = 1;
+	WRITE_ONCE(guest_interrupted, 1);
 	x2apic_write_reg(APIC_EOI, 0);
 }
 
@@ -326,9 +326,9 @@ static void guest_call_until_interrupted(void)
 {
 	x2apic_enable();
 	asm volatile("sti");
-	while (!guest_interrupted) {
+	while (!READ_ONCE(guest_interrupted)) {
 		GUEST_ASSERT_EQ(guest_call(), 6);
-		guest_ready = 1;
+		WRITE_ONCE(guest_ready, 1);
 	}
 	GUEST_DONE();
 }
@@ -343,7 +343,7 @@ static void *run_thread(void *vcpu)
 TEST_F(fastpath, an_interrupt_reaches_a_guest_that_only_calls)
 {
 	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = IRQ_VECTOR };
-	volatile u32 *ready;
+	u32 *ready;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	pthread_t thread;
@@ -353,10 +353,10 @@ TEST_F(fastpath, an_interrupt_reaches_a_guest_that_only_calls)
 	vm_enable_cap(vm, KVM_CAP_X86_VMPORT, VMPORT_RPC);
 	vcpu = vm_vcpu_add(vm, 0, guest_call_until_interrupted);
 	vm_install_exception_handler(vm, IRQ_VECTOR, guest_irq);
-	ready = vmport_gva2hva(vm, (void *)&guest_ready);
+	ready = vmport_gva2hva(vm, &guest_ready);
 
 	ASSERT_EQ(pthread_create(&thread, NULL, run_thread, vcpu), 0);
-	while (!*ready)
+	while (!READ_ONCE(*ready))
 		usleep(1000);
 	EXPECT_EQ(__vm_ioctl(vm, KVM_SIGNAL_MSI, &msi), 1);
 	pthread_join(thread, NULL);
@@ -394,11 +394,11 @@ TEST_F(fastpath, a_signal_ends_the_run_of_a_guest_that_only_calls)
 
 static void guest_dirty(void)
 {
-	volatile u8 *page = (void *)DIRTY_GPA;
+	u8 *page = (void *)DIRTY_GPA;
 	u32 i;
 
 	for (i = 0; i < DIRTY_PAGES; i++) {
-		page[i * 4096ul] = 1;
+		WRITE_ONCE(page[i * 4096ul], 1);
 		GUEST_ASSERT_EQ(guest_call(), 6);
 	}
 	GUEST_DONE();
