@@ -20,8 +20,16 @@ run_all() {
 
 # Some of KVM's own wait for interrupts with an alarm clock running, which an
 # emulated processor does not always meet: what fails has two more attempts.
+# Those of LANE_SKIP do not end on this machine's emulator.
 run_kvm() {
 	while read -r name; do
+		case " ${LANE_SKIP:-} " in
+		*" $name "*)
+			echo "@@BEGIN $1 $name"
+			echo "@@END $1 $name 4"
+			continue
+			;;
+		esac
 		for attempt in 1 2 3; do
 			echo "@@BEGIN $1 $name"
 			timeout "${LANE_LIMIT:-300}" "/tests/bin/$name" </dev/null 2>&1
