@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "alloc.h"
 #include "ask.h"
 #include "state.h"
 #include "vmport.h"
@@ -354,7 +355,7 @@ static int list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *a
 	if (list->size > room) {
 		r = refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
 	} else if (list->size) {
-		names = kvmalloc(list->size, VMPORT_GFP);
+		names = vmport_alloc_data(list->size);
 		if (names)
 			list_names(sorted, gi->count, list, filter, names);
 		else

@@ -11,6 +11,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
+#include "alloc.h"
 #include "call.h"
 #include "guestinfo.h"
 
@@ -178,8 +179,7 @@ static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *chan
 {
 	struct vmport_entry *entry;
 
-	entry = kvmalloc(struct_size(entry, data, change->key_size + change->value_size),
-			 VMPORT_GFP);
+	entry = vmport_alloc_data(struct_size(entry, data, change->key_size + change->value_size));
 	if (!entry)
 		return NULL;
 

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "alloc.h"
 #include "guestinfo.h"
 #include "rpci.h"
 #include "state.h"
@@ -48,7 +49,7 @@ u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
 {
 	vmport_reply_free(reply);
 	if (size > sizeof(reply->small)) {
-		reply->large = kvmalloc(struct_size(reply->large, data, size), VMPORT_GFP);
+		reply->large = vmport_alloc_data(struct_size(reply->large, data, size));
 		if (!reply->large)
 			return NULL;
 		refcount_set(&reply->large->refs, 1);

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "alloc.h"
 #include "state.h"
 #include "command.h"
 #include "vmport.h"
@@ -148,7 +149,7 @@ static void *pack_state(struct vmport_state *state, u64 max, u64 *size)
 
 		kvfree(blob);
 		room = needed;
-		blob = kvmalloc(room, VMPORT_GFP);
+		blob = vmport_alloc_data(room);
 		if (!blob)
 			return ERR_PTR(-ENOMEM);
 	}
@@ -202,7 +203,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		return -E2BIG;
 	}
 
-	blob = kvmalloc(arg->size, VMPORT_GFP);
+	blob = vmport_alloc_data(arg->size);
 	if (!blob)
 		return -ENOMEM;
 	if (copy_from_user(blob, u64_to_user_ptr(arg->data), arg->size)) {

@@ -191,6 +191,11 @@ void *kvcalloc(size_t n, size_t size, gfp_t flags)
 	return p ? memset(p, 0, n * size) : NULL;
 }
 
+void *__vmalloc(size_t size, gfp_t flags)
+{
+	return alloc(size, flags, ALLOC_KV, __func__);
+}
+
 void kvfree(const void *p)
 {
 	release(p, true, __func__);
