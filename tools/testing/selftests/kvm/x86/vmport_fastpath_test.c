@@ -387,8 +387,8 @@ TEST_F(fastpath, a_signal_ends_the_run_of_a_guest_that_only_calls)
 	kvm_vm_free(vm);
 }
 
-#define DIRTY_PAGES	512
-#define DIRTY_ENTRIES	256	/* the smallest ring */
+#define DIRTY_PAGES	2048
+#define DIRTY_ENTRIES	1024	/* the smallest ring, where the processor logs pages itself */
 #define DIRTY_SLOT	10
 #define DIRTY_GPA	0x10000000ull
 

@@ -186,6 +186,8 @@ static void l1_vmx(struct vmx_pages *vmx)
 	GUEST_ASSERT(prepare_for_vmx_operation(vmx));
 	GUEST_ASSERT(load_vmcs(vmx));
 	prepare_vmcs(vmx, l2_code, l2_stack + sizeof(l2_stack));
+	/* Page faults are L2's, as with SVM. */
+	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	controls = vmreadz(CPU_BASED_VM_EXEC_CONTROL) & ~(u64)CPU_BASED_UNCOND_IO_EXITING;
 	secondary = vmreadz(SECONDARY_VM_EXEC_CONTROL);
 	for (;;) {

@@ -142,8 +142,12 @@ static void hide_pmu(struct kvm_vcpu *vcpu)
 
 	if (host_cpu_is_intel) {
 		entry = __vcpu_get_cpuid_entry(vcpu, 0xa, 0);
-		if (entry)
-			entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
+		if (entry) {
+			entry->eax = 0;
+			entry->ebx = 0;
+			entry->ecx = 0;
+			entry->edx = 0;
+		}
 	} else {
 		vcpu_get_cpuid_entry(vcpu, 0x80000001)->ecx &= ~BIT(23);
 	}

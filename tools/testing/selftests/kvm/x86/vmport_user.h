@@ -234,7 +234,7 @@ static inline struct outcome user_run_at(struct user *user, u32 offset, const u8
 }
 
 static inline struct outcome user_run(struct user *user, const u8 *code, u32 size,
-			       struct vmport_regs in)
+				      struct vmport_regs in)
 {
 	return user_run_at(user, 0, code, size, in);
 }
