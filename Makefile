@@ -10,6 +10,7 @@ help:
 	@echo 'make lane     the kselftests on the distribution kernel alone'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
+	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
@@ -29,6 +30,10 @@ test-intel:
 bench:
 	@scripts/bench.sh
 
+# WHAT: ring0, ring3, get, set or hb
+profile:
+	@scripts/profile.sh $(WHAT)
+
 lint:
 	@scripts/lint.sh
 
@@ -38,4 +43,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane test-intel bench lint clean distclean
+.PHONY: help demo test unit build lane test-intel bench profile lint clean distclean

@@ -610,6 +610,7 @@ static void loop(const char *what)
 
 	vcpu_sregs_set(user.vcpu, &user.kernel);
 	channel = vmport_open(user.vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	memcpy(vmport_host_buffer(&channel), "log ", 4);
 	fill_keys(user.vm, 16, MIB / 16 - 16);
 	blob = vmport_save(user.vm);
 	printf("@@BENCH loops\n");
