@@ -3,6 +3,7 @@
 #define _VMPORT_CHANNEL_H
 
 #include <linux/cache.h>
+#include <linux/compiler.h>
 #include <linux/jiffies.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>

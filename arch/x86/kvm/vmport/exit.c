@@ -8,7 +8,6 @@
 #include <linux/kvm_host.h>
 
 #include "cpuid.h"
-#include "kvm_cache_regs.h"
 #include "kvm_emulate.h"
 #include "lapic.h"
 #include "mmu.h"
@@ -55,12 +54,12 @@ bool vmport_vcpu_has_x2apic(void *data)
 
 static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
 {
-	regs->ax = kvm_rax_read(vcpu);
-	regs->bx = kvm_rbx_read(vcpu);
-	regs->cx = kvm_rcx_read(vcpu);
-	regs->dx = kvm_rdx_read(vcpu);
-	regs->si = kvm_rsi_read(vcpu);
-	regs->di = kvm_rdi_read(vcpu);
+	regs->ax = kvm_eax_read(vcpu);
+	regs->bx = kvm_ebx_read(vcpu);
+	regs->cx = kvm_ecx_read(vcpu);
+	regs->dx = kvm_edx_read(vcpu);
+	regs->si = kvm_esi_read(vcpu);
+	regs->di = kvm_edi_read(vcpu);
 }
 
 /* VMware changes the low halves only. */
@@ -73,7 +72,7 @@ static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bo
 {
 	/* IN is a 32-bit load of EAX, and so zero-extends. */
 	if (in)
-		kvm_rax_write(vcpu, regs->ax);
+		kvm_eax_write(vcpu, regs->ax);
 	else
 		write_low(vcpu, VCPU_REGS_RAX, regs->ax);
 	write_low(vcpu, VCPU_REGS_RBX, regs->bx);
@@ -186,7 +185,7 @@ bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
 	kvm_vmport_begin_call(vcpu, &call);
 	return vmport_command_is_ours(&call);
 }
-EXPORT_SYMBOL_GPL(kvm_vmport_is_l2_call);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_call);
 
 /**
  * kvm_vmport_fastpath_call() - answer a 32-bit IN or OUT before the exit loop ends
@@ -201,7 +200,7 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 {
 	fastpath_t ret = EXIT_FASTPATH_NONE;
 
-	if ((u32)kvm_rax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu))
+	if (kvm_eax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -211,7 +210,7 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(kvm_vmport_fastpath_call);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_fastpath_call);
 
 static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
 {
@@ -261,9 +260,9 @@ static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *byte)
 {
 	u64 access = PFERR_FETCH_MASK |
 		     (kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0);
-	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
+	struct kvm_pagewalk *walk = &vcpu->arch.gva_walk;
 	struct x86_exception exception;
-	gpa_t gpa = mmu->gva_to_gpa(vcpu, mmu, addr, access, &exception);
+	gpa_t gpa = walk->gva_to_gpa(vcpu, walk, addr, access, &exception);
 
 	if (gpa == INVALID_GPA)
 		return -EFAULT;
@@ -362,7 +361,7 @@ static void finish_insn(struct kvm_vcpu *vcpu, const struct gp_insn *insn)
 	if (rflags & X86_EFLAGS_RF)
 		kvm_x86_call(set_rflags)(vcpu, rflags & ~X86_EFLAGS_RF);
 	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
-	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED);
+	kvm_pmu_instruction_retired(vcpu);
 }
 
 /* With single-stepping too, which may leave to the VMM. */
@@ -378,7 +377,7 @@ static int finish_insn_or_step(struct kvm_vcpu *vcpu, const struct gp_insn *insn
 /* Do the registers say that this #GP may be that of a call on @port? */
 static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 {
-	return (u16)kvm_rdx_read(vcpu) == port && (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC &&
+	return (u16)kvm_edx_read(vcpu) == port && kvm_eax_read(vcpu) == VMPORT_MAGIC &&
 	       kvm_is_vmware_port_allowed(vcpu->kvm) &&
 	       /* A fault while an event was delivered is no instruction's. */
 	       !kvm_event_needs_reinjection(vcpu);
@@ -413,7 +412,7 @@ fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(kvm_vmport_fastpath_gp);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_fastpath_gp);
 
 /* Run what was decoded, with the permission that VMware gives. */
 static int emulate_permitted(struct kvm_vcpu *vcpu)
@@ -441,14 +440,14 @@ static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
 	u64 value;
 
 	if (!kvm_vmport_can_call(vcpu) || kvm_event_needs_reinjection(vcpu) ||
-	    !kvm_vmport_rdpmc(vcpu, kvm_rcx_read(vcpu), &value))
+	    !kvm_vmport_rdpmc(vcpu, kvm_ecx_read(vcpu), &value))
 		return false;
 
 	if (!is_gp_insn(vcpu, true, &insn))
 		return false;
 
-	kvm_rax_write(vcpu, lower_32_bits(value));
-	kvm_rdx_write(vcpu, upper_32_bits(value));
+	kvm_eax_write(vcpu, lower_32_bits(value));
+	kvm_edx_write(vcpu, upper_32_bits(value));
 	*r = finish_insn_or_step(vcpu, &insn);
 	return true;
 }
@@ -492,7 +491,7 @@ bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
 	return is_gp_of_call(vcpu, VMPORT_PORT) && kvm_vmport_is_l2_call(vcpu) &&
 	       is_gp_insn(vcpu, false, &insn);
 }
-EXPORT_SYMBOL_GPL(kvm_vmport_is_l2_gp);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
 
 /**
  * kvm_vmport_gp() - handle a #GP of what VMware would have let pass
@@ -506,7 +505,7 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
 	return rdpmc_gp(vcpu, r) || string_gp(vcpu, r) || port_gp(vcpu, r);
 }
-EXPORT_SYMBOL_GPL(kvm_vmport_gp);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_gp);
 
 /**
  * kvm_vmport_fill_exit() - describe the RPC that the VMM has to answer

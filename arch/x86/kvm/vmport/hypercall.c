@@ -9,7 +9,6 @@
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 
-#include "kvm_cache_regs.h"
 #include "x86.h"
 
 #include "channel.h"
@@ -67,9 +66,9 @@ static bool receive(struct transfer *t)
 /* EBX bits 16..31 say what became of the transfer. */
 static int end_transfer(struct kvm_vcpu *vcpu, u32 status)
 {
-	unsigned long rbx = kvm_rbx_read(vcpu);
+	unsigned long rbx = kvm_rbx_read_raw(vcpu);
 
-	kvm_rbx_write(vcpu, kvm_vmport_merge(rbx, (u16)rbx | status << 16));
+	kvm_rbx_write_raw(vcpu, kvm_vmport_merge(rbx, (u16)rbx | status << 16));
 	return kvm_skip_emulated_instruction(vcpu);
 }
 
@@ -82,11 +81,11 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	int addr_reg = in ? VCPU_REGS_RDI : VCPU_REGS_RSI;
 	struct transfer t = {
 		.vcpu = vcpu,
-		.call.regs.dx = kvm_rdx_read(vcpu),
-		.call.regs.si = in ? kvm_rsi_read(vcpu) : kvm_rbp_read(vcpu),
-		.call.regs.di = in ? kvm_rbp_read(vcpu) : kvm_rdi_read(vcpu),
+		.call.regs.dx = kvm_edx_read(vcpu),
+		.call.regs.si = in ? kvm_esi_read(vcpu) : kvm_ebp_read(vcpu),
+		.call.regs.di = in ? kvm_ebp_read(vcpu) : kvm_edi_read(vcpu),
 		.addr = kvm_register_read(vcpu, addr_reg),
-		.count = kvm_rcx_read(vcpu),
+		.count = kvm_register_read(vcpu, VCPU_REGS_RCX),
 	};
 	bool ok;
 
@@ -101,7 +100,7 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
 
 	kvm_register_write(vcpu, addr_reg, t.addr + t.moved);
-	kvm_rcx_write(vcpu, kvm_vmport_merge(kvm_rcx_read(vcpu), t.count - t.moved));
+	kvm_rcx_write_raw(vcpu, kvm_vmport_merge(kvm_rcx_read_raw(vcpu), t.count - t.moved));
 	if (t.moved == t.count)
 		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
 
@@ -126,13 +125,13 @@ static int message(struct kvm_vcpu *vcpu, bool in)
  */
 int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
 {
-	u16 flags = kvm_rdx_read(vcpu);
+	u16 flags = kvm_edx_read(vcpu);
 
 	++vcpu->stat.hypercalls;
 
 	if (flags & FLAG_HB) {
 		if (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) &&
-		    (u16)kvm_rbx_read(vcpu) == VMPORT_HB_MESSAGE)
+		    (u16)kvm_ebx_read(vcpu) == VMPORT_HB_MESSAGE)
 			return message(vcpu, !(flags & FLAG_OUT));
 		/* No port access is like this one, so the VMM cannot be asked. */
 		return end_transfer(vcpu, VMPORT_STATUS_FAIL);

@@ -17,9 +17,6 @@
 static gpa_t translate(struct kvm_vcpu *vcpu, gva_t addr, bool write,
 		       struct x86_exception *exception)
 {
-	struct kvm_mmu *mmu = vcpu->arch.walk_mmu;
-	u64 access = write ? PFERR_WRITE_MASK : 0;
-
 	if (!is_64_bit_mode(vcpu)) {
 		addr = (u32)addr;
 	} else if (!__is_canonical_address(addr, vcpu_virt_addr_bits(vcpu))) {
@@ -27,9 +24,8 @@ static gpa_t translate(struct kvm_vcpu *vcpu, gva_t addr, bool write,
 		return INVALID_GPA;
 	}
 
-	if (kvm_x86_call(get_cpl)(vcpu) == 3)
-		access |= PFERR_USER_MASK;
-	return mmu->gva_to_gpa(vcpu, mmu, addr, access, exception);
+	return write ? kvm_mmu_gva_to_gpa_write(vcpu, addr, exception) :
+		       kvm_mmu_gva_to_gpa_read(vcpu, addr, exception);
 }
 
 /* Bytes within one page. */

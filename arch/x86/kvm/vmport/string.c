@@ -10,7 +10,6 @@
 
 #include <linux/kvm_host.h>
 
-#include "kvm_cache_regs.h"
 #include "kvm_emulate.h"
 #include "x86.h"
 
@@ -228,11 +227,11 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 static void refuse_in(struct x86_emulate_ctxt *ctxt, u64 count)
 {
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
-	unsigned long rdi = kvm_rdi_read(vcpu), rcx = kvm_rcx_read(vcpu);
+	unsigned long rdi = kvm_rdi_read_raw(vcpu), rcx = kvm_rcx_read_raw(vcpu);
 
-	kvm_rdi_write(vcpu, assign(ctxt, rdi, is_backward(ctxt) ? rdi - count : rdi + count));
-	kvm_rcx_write(vcpu, assign(ctxt, rcx, 0));
-	kvm_rbx_write(vcpu, result(kvm_rbx_read(vcpu), false));
+	kvm_rdi_write_raw(vcpu, assign(ctxt, rdi, is_backward(ctxt) ? rdi - count : rdi + count));
+	kvm_rcx_write_raw(vcpu, assign(ctxt, rcx, 0));
+	kvm_rbx_write_raw(vcpu, result(kvm_rbx_read_raw(vcpu), false));
 }
 
 /**

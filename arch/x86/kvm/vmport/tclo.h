@@ -2,6 +2,7 @@
 #ifndef _VMPORT_TCLO_H
 #define _VMPORT_TCLO_H
 
+#include <linux/compiler.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 

@@ -34,7 +34,7 @@ static bool features_ok(u64 features)
 
 /* On while any VM of the host has the interface. */
 struct static_key_false kvm_vmport_enabled = STATIC_KEY_FALSE_INIT;
-EXPORT_SYMBOL_GPL(kvm_vmport_enabled);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
 static struct kvm_vmport *vmport_alloc(u64 features)
 {

@@ -13,6 +13,7 @@
 #include "x86.h"
 
 #include "vmport/call.h"
+#include "vmport/compat.h"
 #include "vmport/events.h"
 #include "vmport/hb.h"
 
@@ -127,7 +128,7 @@ static inline fastpath_t kvm_vmport_fastpath_pio(struct kvm_vcpu *vcpu, int size
 static inline bool kvm_vmport_is_hypercall(struct kvm_vcpu *vcpu)
 {
 	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HYPERCALL) &&
-	       (u32)kvm_rax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu);
+	       kvm_eax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu);
 }
 
 /* An access of L2 that L0 answers, whatever L1 intercepts? */
