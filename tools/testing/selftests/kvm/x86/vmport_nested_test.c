@@ -11,6 +11,8 @@
 #include "svm_util.h"
 #include "vmx.h"
 
+#include "vmport_compat.h"
+
 #define VMPORT_NESTED	(VMPORT_RING3 | KVM_VMPORT_FEATURE_NESTED)
 
 #define L2_INSN_SIZE	32
@@ -130,7 +132,7 @@ static void l1_svm(struct svm_test_data *svm)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
-	generic_svm_setup(svm, l2_code, l2_stack + sizeof(l2_stack));
+	generic_svm_setup(svm, l2_code);
 	for (;;) {
 		l1_wait_for_order();
 
@@ -141,14 +143,15 @@ static void l1_svm(struct svm_test_data *svm)
 		vmcb->save.cpl = l1_order.ring;
 		vmcb->save.rip = (u64)l2_code;
 		vmcb->save.rsp = (u64)l2_stack + sizeof(l2_stack);
-		vmcb->save.rflags = l2_rflags();
+		/* run_guest() takes them from there. */
+		guest_regs.rflags = l2_rflags();
 
 		vmcb->control.intercept_exceptions = l1_order.intercept_gp ? BIT(GP_VECTOR) : 0;
 		vmcb->control.intercept &= ~BIT_ULL(INTERCEPT_IOIO_PROT);
 		if (l1_order.intercept_io)
 			vmcb->control.intercept |= BIT_ULL(INTERCEPT_IOIO_PROT);
 		vmcb->control.iopm_base_pa = l1_order.iopm_gpa;
-		vmcb->control.nested_ctl = !!l1_order.nested_cr3;
+		vmcb->control.misc_ctl = !!l1_order.nested_cr3;
 		vmcb->control.nested_cr3 = l1_order.nested_cr3;
 		/* Whatever was cached of the entry before. */
 		vmcb->control.clean = 0;
@@ -185,7 +188,7 @@ static void l1_vmx(struct vmx_pages *vmx)
 
 	GUEST_ASSERT(prepare_for_vmx_operation(vmx));
 	GUEST_ASSERT(load_vmcs(vmx));
-	prepare_vmcs(vmx, l2_code, l2_stack + sizeof(l2_stack));
+	prepare_vmcs(vmx, l2_code);
 	/* Page faults are L2's, as with SVM. */
 	vmwrite(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	controls = vmreadz(CPU_BASED_VM_EXEC_CONTROL) & ~(u64)CPU_BASED_UNCOND_IO_EXITING;
@@ -276,7 +279,7 @@ static void *nested_hva(struct nested *nested, void *gva)
 /* A page of tables: what an entry that points to it has for an address. */
 static u64 nested_table(struct nested *nested, u64 **table)
 {
-	vm_vaddr_t gva = vm_vaddr_alloc_page(nested->vm);
+	gva_t gva = vm_alloc_page(nested->vm);
 
 	*table = addr_gva2hva(nested->vm, gva);
 	return addr_gva2gpa(nested->vm, gva);
@@ -314,7 +317,7 @@ static struct nested nested_create(u64 features, bool paging)
 	static const u8 vectors[] = { UD_VECTOR, GP_VECTOR, PF_VECTOR };
 	struct nested nested = { };
 	struct user user = { };
-	vm_vaddr_t pages;
+	gva_t pages;
 	int i;
 
 	nested.vm = vm_create(1);
