@@ -9,6 +9,9 @@ help:
 	@echo 'make build    the series and the kernel modules alone'
 	@echo 'make lane     the kselftests on the distribution kernel alone'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
+	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
+	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
+	@echo 'make fuzz     fuzzes the engine; FUZZ_SECONDS for each target, 60'
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
@@ -27,6 +30,15 @@ unit build lane:
 test-intel:
 	@scripts/test-intel.sh
 
+test-mainline:
+	@scripts/test-mainline.sh
+
+test-sanitizers:
+	@scripts/test-sanitizers.sh
+
+fuzz:
+	@scripts/fuzz.sh
+
 bench:
 	@scripts/bench.sh
 
@@ -43,4 +55,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane test-intel bench profile lint clean distclean
+.PHONY: help demo test unit build lane test-intel test-mainline test-sanitizers fuzz bench profile lint clean distclean

@@ -6,7 +6,8 @@
 # Boot the fetched kernel with an initramfs; what it writes to its serial line
 # goes to standard output.  The status is 0 when it has switched itself off, 124
 # when the time was up.  QEMU_MEMORY sets the guest's memory, 2G; QEMU_ACCEL what
-# runs it, instead of the choice made here.
+# runs it, instead of the choice made here; KERNEL another kernel, APPEND what goes to
+# its command line.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -14,7 +15,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 2 ] || die "usage: boot.sh INITRAMFS TIMEOUT [QEMU ARGUMENT...]"
 initramfs=$1 limit=$2
 shift 2
-. "$cache/kernel/current"
+[ "${KERNEL:-}" ] || . "$cache/kernel/current"
 ensure_packages qemu-system-x86 seabios
 
 if [ "${QEMU_ACCEL:-}" ]; then
@@ -34,9 +35,9 @@ fi
 # QEMU goes when this script is killed without one.
 # shellcheck disable=SC2086 # a list
 setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 $accel -smp "${QEMU_CPUS:-2}" -m "${QEMU_MEMORY:-2G}" \
-	-nodefaults -display none -serial stdio -no-reboot -kernel "$K_VMLINUZ" \
+	-nodefaults -display none -serial stdio -no-reboot -kernel "${KERNEL:-$K_VMLINUZ}" \
 	-initrd "$initramfs" \
-	-append "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on" "$@" \
+	-append "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on ${APPEND:-}" "$@" \
 	</dev/null 2>"$log_dir/qemu.log" &
 qemu=$!
 trap 'kill $qemu 2>/dev/null' HUP INT TERM EXIT

@@ -10,7 +10,8 @@
 #   load_kvm stock|vmport [PARAMETER...]    (kvm.ko's parameters)
 #   unload_kvm
 #
-# The machine is switched off after it.  A program's libraries come along.
+# The machine is switched off after it.  A program's libraries come along.  MODULES is
+# a directory with all modules of another kernel: "stock" and "vmport" are those.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -20,7 +21,13 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 trap 'exit 1' HUP INT TERM
 
-. "$cache/kernel/current"
+if [ "${MODULES:-}" ]; then
+	K_MODULES=$MODULES
+	ours=$MODULES
+else
+	. "$cache/kernel/current"
+	ours=$build/kvm-on
+fi
 ensure_packages busybox-static kmod cpio gzip xz-utils zstd
 
 copy_libraries() {
@@ -95,10 +102,10 @@ for module in kvm kvm-amd kvm-intel; do
 	add_dependencies "$file"
 	mkdir -p "$root/modules/stock"
 	unpack_module "$file" "$root/modules/stock/$module.ko"
-	if [ -e "$build/kvm-on/$module.ko" ]; then
-		add_dependencies "$build/kvm-on/$module.ko"
+	if [ -e "$ours/$module.ko" ]; then
+		add_dependencies "$ours/$module.ko"
 		mkdir -p "$root/modules/vmport"
-		cp "$build/kvm-on/$module.ko" "$root/modules/vmport/"
+		cp "$ours/$module.ko" "$root/modules/vmport/"
 		strip --strip-debug "$root/modules/vmport/$module.ko"
 	fi
 done
