@@ -597,7 +597,6 @@ static int get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr)
 
 	arg->id = result->id;
 	arg->status = result->status;
-	vmport_tclo_drop_result(tclo);
 	return 0;
 }
 
@@ -662,6 +661,21 @@ static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	return use_attr(kvm, attr, false);
+}
+
+/**
+ * kvm_vmport_attr_is_read() - the VMM has what kvm_vmport_get_attr() gave
+ * @kvm: the VM, its lock held all the while
+ * @attr: what was got
+ *
+ * A result is gone for good only then.
+ *
+ * Context: vmport->lock held, may sleep.
+ */
+void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr)
+{
+	if (attr->type == KVM_VMPORT_ATTR_TCLO)
+		vmport_tclo_drop_result(&vmport_state(kvm->arch.vmport)->tclo);
 }
 
 /**

@@ -229,10 +229,18 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	return 0;
 }
 
+/* A change that has been made must not end with an error for nothing. */
+static int copy_back(void __user *argp, const void *before, const void *after, size_t size)
+{
+	if (memcmp(before, after, size) && copy_to_user(argp, after, size))
+		return -EFAULT;
+	return 0;
+}
+
 static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
-	struct kvm_vmport_state arg;
+	struct kvm_vmport_state arg, before;
 	int r = 0;
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
@@ -253,20 +261,19 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	if (r)
 		return r;
 
+	before = arg;
 	mutex_lock(&vmport->lock);
 	r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
 	mutex_unlock(&vmport->lock);
 
-	if (copy_to_user(argp, &arg, sizeof(arg)))
-		return -EFAULT;
-	return r;
+	return copy_back(argp, &before, &arg, sizeof(arg)) ?: r;
 }
 
 static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
-	struct kvm_vmport_attr attr;
-	int r;
+	struct kvm_vmport_attr attr, before;
+	int r, fault;
 
 	if (copy_from_user(&attr, argp, sizeof(attr)))
 		return -EFAULT;
@@ -278,14 +285,16 @@ static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	if (!vmport)
 		return -EPERM;
 
+	before = attr;
 	mutex_lock(&vmport->lock);
 	r = ioctl == KVM_VMPORT_GET_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
 					   kvm_vmport_set_attr(kvm, &attr);
+	fault = copy_back(argp, &before, &attr, sizeof(attr));
+	if (!r && !fault && ioctl == KVM_VMPORT_GET_ATTR)
+		kvm_vmport_attr_is_read(kvm, &attr);
 	mutex_unlock(&vmport->lock);
 
-	if (copy_to_user(argp, &attr, sizeof(attr)))
-		return -EFAULT;
-	return r;
+	return fault ?: r;
 }
 
 /**

@@ -269,6 +269,7 @@ u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, 
 			   struct x86_exception *exception);
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
+void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr);
 void kvm_vmport_put_eventfd(struct kvm_vmport *vmport);
 
 #endif /* __KVM_X86_VMPORT_H */
