@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation and every copy from and to user space fails once, in every ioctl
+ * and every kind of call that has any: the right error, nothing changed, and the
+ * same again succeeds.  Needs a kernel with fault injection.
+ */
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vmport.h"
+
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define MOST_FAULTS	4000
+
+#define KEY		"guestinfo.key"
+#define LARGE		60000
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	/* Not every kernel can fail in every way. */
+	if (fd < 0)
+		return;
+	TEST_ASSERT(write(fd, text, strlen(text)) > 0, "Cannot write %s", path);
+	close(fd);
+}
+
+static int fail_nth = -1;
+
+/* The @nth thing that can fail from now on does. */
+static void faults_begin(unsigned int nth)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", nth);
+	TEST_ASSERT(pwrite(fail_nth, text, strlen(text), 0) > 0, "Cannot write " FAIL_NTH);
+}
+
+/* Did it?  Reading this can fail, too: then not. */
+static bool faults_end(void)
+{
+	char text[16] = "1";
+	bool failed = pread(fail_nth, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
+
+	TEST_ASSERT(pwrite(fail_nth, "0", 1, 0) > 0, "Cannot write " FAIL_NTH);
+	return failed;
+}
+
+FIXTURE(fault) {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpu;
+	struct vmport_channel rpci;
+	struct vmport_channel tclo;
+	u8 *large;
+	unsigned int faults;
+};
+
+FIXTURE_SETUP(fault)
+{
+	u64 features = kvm_check_cap(KVM_CAP_X86_VMPORT);
+
+	fail_nth = open(FAIL_NTH, O_RDWR);
+	if (fail_nth < 0)
+		SKIP(return, "this kernel cannot inject faults");
+	write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	write_file("/sys/kernel/debug/failslab/verbose", "0");
+	write_file("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	write_file("/sys/kernel/debug/fail_usercopy/verbose", "0");
+
+	self->vm = vmport_vm_create(features & ~(u64)KVM_VMPORT_FEATURE_HB, 1, &self->vcpu);
+	self->rpci = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	self->tclo = vmport_open(self->vcpu, VMPORT_TCLO | VMPORT_COOKIE);
+	self->large = vmport_alloc(LARGE);
+	memset(self->large, 'l', LARGE);
+	TEST_ASSERT_EQ(vmport_set_entry(self->vm, "guestinfo.large", 15, self->large, LARGE, 0), 0);
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	if (fail_nth < 0)
+		return;
+	TH_LOG("%u faults", self->faults);
+	free(self->large);
+	kvm_vm_free(self->vm);
+	close(fail_nth);
+}
+
+struct fault_case {
+	const char *name;
+	int (*run)(FIXTURE_DATA(fault) *self);
+	bool new_state;		/* what succeeds changes the state */
+	bool lossy;		/* EFAULT may come when all is done */
+};
+
+static char out[128 * 1024];
+
+static int get_state(FIXTURE_DATA(fault) *self)
+{
+	u64 size = sizeof(out);
+
+	return vmport_get_state(self->vm, out, &size);
+}
+
+static struct vmport_blob other;
+
+static int set_state(FIXTURE_DATA(fault) *self)
+{
+	return vmport_load(self->vm, &other);
+}
+
+static int get_identity(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_identity identity;
+
+	return vmport_get_identity(self->vm, &identity);
+}
+
+static int set_identity(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_identity identity = { .version = 6, .memory_mib = 512 };
+
+	return vmport_set_identity(self->vm, &identity);
+}
+
+static int set_limits(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_limits limits = {
+		.channels = 100,
+		.keys = 100,
+		.value_bytes = KVM_VMPORT_MAX_VALUE,
+		.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
+	};
+
+	return vmport_set_limits(self->vm, &limits);
+}
+
+static int set_entry(FIXTURE_DATA(fault) *self)
+{
+	return vmport_set_text(self->vm, KEY, "value");
+}
+
+static int set_large(FIXTURE_DATA(fault) *self)
+{
+	return vmport_set_entry(self->vm, KEY, strlen(KEY), self->large, LARGE, 0);
+}
+
+static int get_large(FIXTURE_DATA(fault) *self)
+{
+	u32 size = LARGE, flags;
+
+	return vmport_get_entry(self->vm, "guestinfo.large", 15, out, &size, &flags);
+}
+
+static int delete_entry(FIXTURE_DATA(fault) *self)
+{
+	return vmport_delete(self->vm, "guestinfo.large");
+}
+
+static int set_many(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_guestinfo items[] = {
+		vmport_item("guestinfo.one", "1"),
+		vmport_item("guestinfo.two", "2"),
+		vmport_item("guestinfo.large", "small"),
+	};
+	u32 index;
+
+	return vmport_set_many(self->vm, items, ARRAY_SIZE(items), &index);
+}
+
+static int list(FIXTURE_DATA(fault) *self)
+{
+	u32 size = sizeof(out), count;
+
+	return vmport_list(self->vm, "", out, &size, &count);
+}
+
+static int changes(FIXTURE_DATA(fault) *self)
+{
+	u32 size = sizeof(out), count;
+	u64 since = 0;
+
+	return vmport_changes(self->vm, &since, out, &size, &count);
+}
+
+static int send_request(FIXTURE_DATA(fault) *self)
+{
+	u64 id;
+
+	return vmport_tclo_send(self->vm, "ping", 4, &id);
+}
+
+static int reset(FIXTURE_DATA(fault) *self)
+{
+	return vmport_reset(self->vm);
+}
+
+static int use_eventfd(FIXTURE_DATA(fault) *self)
+{
+	int fd = eventfd(0, 0), r = vmport_set_eventfd(self->vm, fd);
+
+	close(fd);
+	return r;
+}
+
+static const struct fault_case ioctls[] = {
+	{ "GET_VMPORT_STATE", get_state },
+	{ "SET_VMPORT_STATE", set_state, .new_state = true },
+	{ "get IDENTITY", get_identity },
+	{ "set IDENTITY", set_identity },
+	{ "set LIMITS", set_limits },
+	{ "set GUESTINFO", set_entry, .new_state = true },
+	{ "set GUESTINFO, large", set_large, .new_state = true },
+	{ "get GUESTINFO", get_large },
+	{ "delete GUESTINFO", delete_entry, .new_state = true },
+	{ "set GUESTINFO_MANY", set_many, .new_state = true },
+	{ "get GUESTINFO_LIST", list },
+	{ "get CHANGES", changes },
+	{ "set TCLO", send_request, .new_state = true, .lossy = true },
+	{ "set RESET", reset, .new_state = true },
+	{ "set EVENTFD", use_eventfd },
+};
+
+/* Fault after fault until none is left that could come. */
+TEST_F(fault, every_fault_of_every_ioctl)
+{
+	unsigned int i, nth;
+
+	/* What SET_VMPORT_STATE loads: a half message, a request, two entries. */
+	vmport_set_text(self->vm, "guestinfo.other", "other");
+	TEST_ASSERT(vmport_msg_status(&self->rpci, VMPORT_MSG_SENDSIZE, 2000), "SENDSIZE");
+	send_request(self);
+	other = vmport_save(self->vm);
+
+	for (i = 0; i < ARRAY_SIZE(ioctls); i++) {
+		const struct fault_case *c = &ioctls[i];
+		struct vmport_blob before, begin = vmport_save(self->vm);
+		bool injected = true;
+
+		for (nth = 1; injected; nth++) {
+			int r;
+
+			ASSERT_LT(nth, MOST_FAULTS) TH_LOG("%s", c->name);
+			before = vmport_save(self->vm);
+			faults_begin(nth);
+			r = c->run(self);
+			injected = faults_end();
+			self->faults += injected;
+			if (!r) {
+				if (c->new_state)
+					ASSERT_EQ(vmport_load(self->vm, &begin), 0);
+			} else {
+				ASSERT_TRUE(injected) TH_LOG("%s: errno %d", c->name, r);
+				ASSERT_TRUE(r == ENOMEM || r == EFAULT || r == EBADF)
+					TH_LOG("%s, fault %u: errno %d", c->name, nth, r);
+				if (c->lossy && r == EFAULT) {
+					ASSERT_EQ(vmport_load(self->vm, &begin), 0);
+				} else {
+					ASSERT_TRUE(vmport_state_is(self->vm, &before))
+						TH_LOG("%s, fault %u: the state has changed",
+						       c->name, nth);
+				}
+			}
+			vmport_blob_free(&before);
+		}
+		/* The last had no fault at all, and so succeeded. */
+		ASSERT_GT(nth, 2) TH_LOG("%s meets no fault", c->name);
+		ASSERT_EQ(vmport_load(self->vm, &begin), 0);
+		vmport_blob_free(&begin);
+	}
+	vmport_blob_free(&other);
+}
+
+TEST_F(fault, every_fault_of_a_result)
+{
+	unsigned int nth;
+	bool injected = true;
+
+	for (nth = 1; injected; nth++) {
+		u32 size = sizeof(out), status;
+		u64 id = 0, sent;
+		int r;
+
+		/* The guest answers. */
+		TEST_ASSERT_EQ(vmport_tclo_send(self->vm, "ping", 4, &sent), 0);
+		while (vmport_recv(&self->tclo, out, sizeof(out)) != 4)
+			;
+		vmport_send(&self->tclo, "OK ", 3);
+
+		faults_begin(nth);
+		r = vmport_tclo_result(self->vm, out, &size, &id, &status);
+		injected = faults_end();
+		self->faults += injected;
+		if (r) {
+			/* It is still there. */
+			ASSERT_TRUE(injected);
+			ASSERT_EQ(r, EFAULT);
+			size = sizeof(out);
+			ASSERT_EQ(vmport_tclo_result(self->vm, out, &size, &id, &status), 0);
+		}
+		ASSERT_EQ(id, sent);
+		size = sizeof(out);
+		ASSERT_EQ(vmport_tclo_result(self->vm, out, &size, &id, &status), ENOENT);
+	}
+}
+
+TEST_F(fault, every_fault_of_enabling)
+{
+	unsigned int nth;
+	bool injected = true;
+
+	for (nth = 1; injected; nth++) {
+		struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_VMPORT, .args[0] = VMPORT_RPC };
+		struct kvm_vm *vm = vm_create_barebones();
+		int r;
+
+		faults_begin(nth);
+		r = __vm_ioctl(vm, KVM_ENABLE_CAP, &cap);
+		injected = faults_end();
+		self->faults += injected;
+		if (r) {
+			ASSERT_TRUE(injected);
+			ASSERT_TRUE(errno == ENOMEM || errno == EFAULT);
+			/* As if nobody had tried. */
+			vm_enable_cap(vm, KVM_CAP_X86_VMPORT, VMPORT_RPC);
+		}
+		kvm_vm_free(vm);
+	}
+}
+
+/* One call with a fault in it; false when KVM_RUN itself failed. */
+static bool call_with_fault(FIXTURE_DATA(fault) *self, struct vmport_regs in, unsigned int nth,
+			    struct vmport_regs *answer, bool *injected)
+{
+	struct kvm_regs regs;
+	int r;
+
+	vmport_set_regs(self->vcpu, &regs, &in);
+	vmport_start(self->vcpu, vmport_in, &regs);
+	faults_begin(nth);
+	r = __vcpu_run(self->vcpu);
+	*injected = faults_end();
+	self->faults += *injected;
+	if (r) {
+		TEST_ASSERT(*injected && (errno == ENOMEM || errno == EFAULT),
+			    "KVM_RUN: errno %d", errno);
+		/* KVM's own; the guest goes on where it is. */
+		vcpu_run(self->vcpu);
+	}
+	if (self->vcpu->run->exit_reason == KVM_EXIT_VMPORT)
+		vcpu_run(self->vcpu);
+	TEST_ASSERT(vmport_is_done(self->vcpu), "Exit %u", self->vcpu->run->exit_reason);
+	vcpu_regs_get(self->vcpu, &regs);
+	*answer = vmport_low(&regs);
+	return !r;
+}
+
+TEST_F(fault, every_fault_of_open_and_sendsize)
+{
+	struct vmport_regs in, answer;
+	struct vmport_blob before;
+	bool injected = true;
+	unsigned int nth, i, refused[2] = { };
+
+	for (i = 0; i < 2; i++) {
+		for (nth = 1, injected = true; injected; nth++) {
+			before = vmport_save(self->vm);
+			in = i ? vmport_msg_regs(&self->rpci, VMPORT_MSG_SENDSIZE, LARGE) :
+				 (struct vmport_regs) {
+					.ax = VMPORT_MAGIC,
+					.bx = VMPORT_RPCI | VMPORT_COOKIE,
+					.cx = VMPORT_CMD_MESSAGE,
+					.dx = VMPORT_PORT,
+				 };
+			call_with_fault(self, in, nth, &answer, &injected);
+			if (!(vmport_status(&answer) & VMPORT_SUCCESS)) {
+				refused[i]++;
+				ASSERT_TRUE(injected);
+				ASSERT_TRUE(vmport_state_is(self->vm, &before));
+				in.cx &= 0xffff;
+				ASSERT_EQ(memcmp(&in, &answer, sizeof(in)), 0);
+			}
+			/* A new channel has no buffers to reuse. */
+			ASSERT_EQ(vmport_load(self->vm, &before), 0);
+			vmport_blob_free(&before);
+		}
+	}
+	EXPECT_GT(refused[0], 0);
+	EXPECT_GT(refused[1], 0);
+}
+
+TEST_F(fault, every_fault_of_a_request)
+{
+	static const char * const requests[] = {
+		"info-set guestinfo.key value of some length, so that it needs memory",
+		"info-get guestinfo.large",
+		"info-get guestinfo.none",
+		"a request that the VMM may answer",
+	};
+	unsigned int i, nth, refused = 0;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		u32 size = strlen(requests[i]) & ~3u, word;
+		bool injected = true;
+
+		for (nth = 1; injected; nth++) {
+			struct vmport_blob before = vmport_save(self->vm);
+			struct vmport_regs answer;
+
+			TEST_ASSERT(vmport_msg_status(&self->rpci, VMPORT_MSG_SENDSIZE, size),
+				    "SENDSIZE");
+			memcpy(vmport_host_buffer(&self->rpci), requests[i], size);
+			TEST_ASSERT_EQ(vmport_loop(&self->rpci, vmport_send_loop,
+						   VMPORT_MSG_SENDPAYLOAD, size / 4 - 1), 0);
+			memcpy(&word, requests[i] + size - 4, 4);
+			call_with_fault(self, vmport_msg_regs(&self->rpci,
+							      VMPORT_MSG_SENDPAYLOAD, word),
+					nth, &answer, &injected);
+			if (!(vmport_status(&answer) & VMPORT_SUCCESS)) {
+				/* The guest can send the word again. */
+				ASSERT_TRUE(injected);
+				refused++;
+				answer = vmport_msg(&self->rpci, VMPORT_MSG_SENDPAYLOAD, word);
+				ASSERT_EQ(vmport_status(&answer), VMPORT_SUCCESS);
+			}
+			/* A reply, "0 Out of memory" perhaps, and the channel works. */
+			ASSERT_GE(vmport_recv(&self->rpci, out, sizeof(out)), 2);
+			ASSERT_TRUE(!memcmp(out, "1 ", 2) || !memcmp(out, "0 ", 2));
+			if (!memcmp(out, "1 ", 2) && !i)
+				ASSERT_STREQ(vmport_get_text(self->vm, KEY),
+					     "value of some length, so that it needs mem");
+			ASSERT_EQ(vmport_load(self->vm, &before), 0);
+			vmport_blob_free(&before);
+		}
+	}
+	TH_LOG("%u refused", refused);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_VMPORT));
+
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything that a VMM can do to a VM, while its vCPUs call: each answer is one of
+ * those that a single vCPU could have had, and nothing else happens.  Of most use on
+ * a kernel with sanitizers.  Bounded by counts, not by time.
+ */
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vmport.h"
+
+#define NR_VCPUS	2
+#define ROUNDS		150
+
+#define KEY		"guestinfo.race"
+
+struct racer {
+	pthread_t thread;
+	struct kvm_vm *vm;
+	struct vmport_channel channel;
+	u32 seed;
+	unsigned int rounds;
+	unsigned int bad;
+	unsigned int refused;
+	bool torn;		/* states are loaded in the middle of a reply */
+};
+
+static u32 below(struct racer *racer, u32 n)
+{
+	racer->seed = racer->seed * 1103515245 + 12345;
+	return (racer->seed >> 8) % n;
+}
+
+/*
+ * A process of the guest: sets a key to text that is all one letter, reads it, and
+ * finds all one letter.  Channels vanish when a state is loaded or the VM reset; and
+ * what another state has in the place of half a reply is another reply's half.
+ */
+static void *guest_run(void *data)
+{
+	struct racer *racer = data;
+	struct vmport_channel *channel = &racer->channel;
+	char text[128], reply[256];
+	int size, i;
+
+	while (racer->rounds--) {
+		if (below(racer, 2))
+			size = sprintf(text, "info-get " KEY);
+		else
+			size = sprintf(text, "info-set " KEY " %.*s", 1 + below(racer, 60),
+				       racer->seed & 256 ?
+				       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" :
+				       "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+
+		if (!(vmport_msg_status(channel, VMPORT_MSG_SENDSIZE, size) & VMPORT_SUCCESS)) {
+			racer->refused++;
+			vmport_try_open(channel->vcpu, VMPORT_RPCI | VMPORT_COOKIE, channel);
+			continue;
+		}
+		memcpy(vmport_host_buffer(channel), text, size);
+		if (vmport_loop(channel, vmport_send_loop, VMPORT_MSG_SENDPAYLOAD, (size + 3) / 4) ||
+		    !(vmport_msg_status(channel, VMPORT_MSG_RECVSIZE, 0) & VMPORT_DORECV)) {
+			racer->refused++;
+			continue;
+		}
+		memset(vmport_host_buffer(channel), 0, sizeof(reply));
+		if (vmport_loop(channel, vmport_recv_loop, VMPORT_MSG_RECVPAYLOAD, 16)) {
+			racer->refused++;
+			continue;
+		}
+		memcpy(reply, vmport_host_buffer(channel), 64);
+		reply[64] = '\0';
+		vmport_msg_status(channel, VMPORT_MSG_RECVSTATUS, 1);
+		if (racer->torn)
+			continue;
+		if (reply[1] != ' ' || (reply[0] != '0' && reply[0] != '1'))
+			racer->bad++;
+		else if (reply[0] == '1')
+			for (i = 3; i < 64 && reply[i]; i++)
+				racer->bad += reply[i] != reply[2];
+	}
+	return NULL;
+}
+
+static void race_states(struct racer *racer)
+{
+	struct vmport_blob blob = vmport_save(racer->vm);
+	int r = vmport_load(racer->vm, &blob);
+
+	/* What was saved whole can be loaded. */
+	racer->bad += r != 0;
+	vmport_blob_free(&blob);
+}
+
+static void race_attributes(struct racer *racer)
+{
+	struct kvm_vmport_guestinfo items[2] = {
+		vmport_item(KEY, "cccccccc"), vmport_item("guestinfo.other", "d"),
+	};
+	struct kvm_vmport_identity identity;
+	struct kvm_vmport_limits limits;
+	u32 index, count, size, status;
+	u64 id, since = 0;
+	char names[512];
+
+	switch (below(racer, 8)) {
+	case 0:
+		racer->bad += vmport_set_text(racer->vm, KEY, "eeeeeeeeeeeeee") != 0;
+		break;
+	case 1:
+		vmport_delete(racer->vm, KEY);
+		break;
+	case 2:
+		racer->bad += vmport_set_many(racer->vm, items, 2, &index) != 0;
+		break;
+	case 3:
+		size = sizeof(names);
+		racer->bad += vmport_list(racer->vm, "", names, &size, &count) != 0;
+		size = sizeof(names);
+		racer->bad += vmport_changes(racer->vm, &since, names, &size, &count) != 0;
+		break;
+	case 4:
+		racer->bad += vmport_get_identity(racer->vm, &identity) != 0;
+		identity.memory_mib = 1 + below(racer, 100);
+		racer->bad += vmport_set_identity(racer->vm, &identity) != 0;
+		break;
+	case 5:
+		racer->bad += vmport_get_limits(racer->vm, &limits) != 0;
+		limits.channels = 8 + below(racer, 100);
+		racer->bad += vmport_set_limits(racer->vm, &limits) != 0;
+		break;
+	case 6:
+		vmport_tclo_send(racer->vm, "ping", 4, &id);
+		size = sizeof(names);
+		vmport_tclo_result(racer->vm, names, &size, &id, &status);
+		vmport_events(racer->vm);
+		break;
+	default:
+		if (!below(racer, 8))
+			racer->bad += vmport_reset(racer->vm) != 0;
+	}
+}
+
+static void race_eventfd(struct racer *racer)
+{
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	racer->bad += vmport_set_eventfd(racer->vm, fd) != 0;
+	usleep(below(racer, 2000));
+	if (below(racer, 2))
+		vmport_set_eventfd(racer->vm, -1);
+	close(fd);
+}
+
+struct host {
+	struct racer racer;
+	void (*run)(struct racer *racer);
+};
+
+static void *host_run(void *data)
+{
+	struct host *host = data;
+
+	while (host->racer.rounds--)
+		host->run(&host->racer);
+	return NULL;
+}
+
+/* All vCPUs call, and one thread does each of @what, @n of them. */
+static void race(struct __test_metadata *_metadata, u64 features,
+		 void (*const *what)(struct racer *), int n)
+{
+	struct kvm_vcpu *vcpus[NR_VCPUS];
+	struct kvm_vm *vm = vmport_vm_create(features, NR_VCPUS, vcpus);
+	struct racer guests[NR_VCPUS];
+	struct host hosts[3] = { };
+	unsigned int refused = 0;
+	int i, j;
+
+	for (i = 0; i < NR_VCPUS; i++) {
+		guests[i] = (struct racer) { .vm = vm, .seed = i, .rounds = ROUNDS };
+		for (j = 0; j < n; j++)
+			guests[i].torn |= what[j] == race_states;
+		guests[i].channel = vmport_open(vcpus[i], VMPORT_RPCI | VMPORT_COOKIE);
+	}
+	for (i = 0; i < n; i++) {
+		hosts[i].racer = (struct racer) { .vm = vm, .seed = 100 + i, .rounds = ROUNDS };
+		hosts[i].run = what[i];
+		pthread_create(&hosts[i].racer.thread, NULL, host_run, &hosts[i]);
+	}
+	for (i = 0; i < NR_VCPUS; i++)
+		pthread_create(&guests[i].thread, NULL, guest_run, &guests[i]);
+	for (i = 0; i < NR_VCPUS; i++) {
+		pthread_join(guests[i].thread, NULL);
+		EXPECT_EQ(guests[i].bad, 0);
+		refused += guests[i].refused;
+	}
+	for (i = 0; i < n; i++) {
+		pthread_join(hosts[i].racer.thread, NULL);
+		EXPECT_EQ(hosts[i].racer.bad, 0);
+	}
+	TH_LOG("%u of %u requests refused", refused, NR_VCPUS * ROUNDS);
+	EXPECT_LT(refused, NR_VCPUS * ROUNDS);
+	kvm_vm_free(vm);
+}
+
+#define RACE(...) do {								\
+	void (*const __what[])(struct racer *) = { __VA_ARGS__ };		\
+										\
+	race(_metadata, VMPORT_RPC, __what, ARRAY_SIZE(__what));		\
+} while (0)
+
+TEST(vcpus_and_states)
+{
+	RACE(race_states, race_states);
+}
+
+TEST(vcpus_and_attributes)
+{
+	RACE(race_attributes, race_attributes);
+}
+
+TEST(vcpus_and_events)
+{
+	RACE(race_eventfd, race_attributes);
+}
+
+TEST(vcpus_states_and_attributes)
+{
+	RACE(race_states, race_attributes, race_eventfd);
+}
+
+/* Enabling takes part in the creation of vCPUs, or is too late. */
+static void *enable_run(void *data)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_VMPORT, .args[0] = VMPORT_RPC };
+	struct racer *racer = data;
+
+	racer->refused = __vm_ioctl(racer->vm, KVM_ENABLE_CAP, &cap) ? errno : 0;
+	return NULL;
+}
+
+TEST(enabling_and_vcpu_creation)
+{
+	unsigned int enabled = 0, i;
+
+	for (i = 0; i < 60; i++) {
+		struct racer racers[2] = { };
+		struct kvm_vm *vm = vm_create_barebones();
+		struct vmport_blob blob;
+		int j, fd;
+
+		for (j = 0; j < 2; j++) {
+			racers[j].vm = vm;
+			pthread_create(&racers[j].thread, NULL, enable_run, &racers[j]);
+		}
+		if (i & 1)
+			usleep(i * 10);
+		fd = __vm_ioctl(vm, KVM_CREATE_VCPU, (void *)0ul);
+		ASSERT_GE(fd, 0);
+		for (j = 0; j < 2; j++)
+			pthread_join(racers[j].thread, NULL);
+
+		/* At most one of them, and then it is there. */
+		if (!racers[0].refused || !racers[1].refused) {
+			enabled++;
+			ASSERT_TRUE(racers[0].refused || racers[1].refused);
+			j = racers[0].refused ? 0 : 1;
+			ASSERT_TRUE(racers[j].refused == EEXIST || racers[j].refused == EINVAL);
+			blob = vmport_save(vm);
+			ASSERT_EQ(blob.size, 32);
+			vmport_blob_free(&blob);
+		} else {
+			ASSERT_EQ(racers[0].refused, EINVAL);
+			ASSERT_EQ(racers[1].refused, EINVAL);
+		}
+		close(fd);
+		kvm_vm_free(vm);
+	}
+	TH_LOG("%u of 60 enabled in time", enabled);
+}
+
+/* The VM goes while an ioctl of another thread still runs: its file is held. */
+static void *use_run(void *data)
+{
+	struct racer *racer = data;
+	struct kvm_vmport_state state = { };
+
+	while (!ioctl(racer->vm->fd, KVM_GET_VMPORT_STATE, &state) || errno == E2BIG)
+		racer->rounds++;
+	return NULL;
+}
+
+TEST(destruction)
+{
+	unsigned int i;
+
+	for (i = 0; i < 60; i++) {
+		struct racer racer = { .vm = vmport_vm_create_barebones(VMPORT_RPC) };
+		int fd = racer.vm->fd;
+
+		ASSERT_EQ(vmport_set_text(racer.vm, KEY, "value"), 0);
+		pthread_create(&racer.thread, NULL, use_run, &racer);
+		usleep(i * 20);
+		close(fd);
+		pthread_join(racer.thread, NULL);
+		racer.vm->fd = dup(0);
+		kvm_vm_free(racer.vm);
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_RPC);
+
+	return test_harness_run(argc, argv);
+}
