@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test-sanitizers.sh [kasan|kcsan|rt...]: our kselftests on kernels that look for
+# mistakes while they run: kasan has KASAN, UBSAN, lockdep, DEBUG_ATOMIC_SLEEP,
+# kmemleak and injected faults; kcsan data races; rt is PREEMPT_RT with lockdep.  All
+# three without arguments.  TAP; no report of any kind may come.  SANITIZER_LIMIT is
+# the time that a boot may take, in seconds.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/lib.sh"
+
+limit=${SANITIZER_LIMIT:-5400}
+[ $# -gt 0 ] || set -- kasan kcsan rt
+
+# All that goes wrong before the tests is a failed test.
+set_up() {
+	set_up_name=$1
+	shift
+	if "$@" 2>&1; then
+		echo "ok - $set_up_name"
+	else
+		echo "not ok - $set_up_name"
+		return 1
+	fi
+}
+
+selftests() {
+	KERNEL_TREE=$build/linux-newest-$1/tree SELFTESTS=$build/sanitizers/selftests \
+		"$top/scripts/build-selftests.sh"
+}
+
+image() {
+	MODULES=$build/linux-newest-$1/modules "$top/scripts/mkinitramfs.sh" \
+		-o "$build/sanitizers/$1.cpio.gz" -s "$top/scripts/sanitizer-tests.sh" \
+		-d "$build/sanitizers/selftests:tests"
+}
+
+suite() {
+	for kind in "$@"; do
+		compiler=gcc
+		# GCC has no way to tell KCSAN of compound accesses.
+		[ "$kind" != kcsan ] || compiler=clang
+		COMPILER=$compiler set_up "the newest kernel builds with $kind" \
+			"$top/scripts/build-linux.sh" newest "newest-$kind" "$kind" || continue
+		set_up "the selftests build" selftests "$kind" || continue
+		set_up "the image is made" image "$kind" || continue
+		note "booting with $kind: $log_dir/$kind.log"
+		echo "@@LANE"
+		KERNEL=$build/linux-newest-$kind/bzImage QEMU_MEMORY=4G APPEND="LANE_WHERE=$kind" \
+			"$top/scripts/boot.sh" "$build/sanitizers/$kind.cpio.gz" "$limit" 2>&1 |
+			tee "$log_dir/$kind.log" || true
+	done
+}
+
+mkdir -p "$build/sanitizers"
+suite "$@" | python3 "$top/scripts/tap.py"
