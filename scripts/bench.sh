@@ -14,7 +14,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 "$top/scripts/build-kvm.sh" on
 "$top/scripts/build-selftests.sh"
 ensure_packages qemu-system-x86 qemu-system-data seabios gcc binutils python3
-. "$cache/kernel/current"
+. "$kernel_env"
 
 rom=$build/bench-rom
 build_rom() {

@@ -15,7 +15,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 2 ] || die "usage: boot.sh INITRAMFS TIMEOUT [QEMU ARGUMENT...]"
 initramfs=$1 limit=$2
 shift 2
-[ "${KERNEL:-}" ] || . "$cache/kernel/current"
+[ "${KERNEL:-}" ] || . "$kernel_env"
 ensure_packages qemu-system-x86 seabios
 
 if [ "${QEMU_ACCEL:-}" ]; then

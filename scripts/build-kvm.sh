@@ -4,9 +4,10 @@
 # build-kvm.sh [on|off|stock] [MAKE ARGUMENT...]
 #
 # Build kvm.ko, kvm-amd.ko and kvm-intel.ko for the fetched kernel, outside its
-# tree: "on" with patches/6.12 and arch/x86/kvm/vmport, "off" with the patches
-# but without CONFIG_KVM_VMPORT, "stock" from the unchanged source.  Prints
-# nothing but the progress; the modules are in build/kvm-VARIANT/.
+# tree: "on" with patches/SERIES and arch/x86/kvm/vmport, "off" with the patches
+# but without CONFIG_KVM_VMPORT, "stock" from the unchanged source.  SERIES is 6.12,
+# or KVM_VMPORT_SERIES.  Prints nothing but the progress; the modules are in
+# build/kvm-VARIANT/.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -17,10 +18,11 @@ case $variant in
 on | off | stock) ;;
 *) die "usage: build-kvm.sh [on|off|stock] [MAKE ARGUMENT...]" ;;
 esac
-[ -f "$cache/kernel/current" ] || "$top/scripts/fetch-kernel.sh"
-. "$cache/kernel/current"
+[ -f "$kernel_env" ] || "$top/scripts/fetch-kernel.sh"
+. "$kernel_env"
 
-patches=$top/patches/6.12
+patches=$top/patches/$kernel_series
+[ -d "$patches" ] || die "there is no patches/$kernel_series"
 key=$({ echo "$K_VERSION"; [ "$variant" = stock ] || cat "$patches"/*.patch; } |
 	sha256sum | cut -c 1-12)
 tree=$cache/kvm/$K_ABI-$variant-$key

@@ -15,9 +15,12 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 if [ "${KERNEL_TREE:-}" ]; then
 	tree=$KERNEL_TREE
 else
-	[ -f "$cache/kernel/current" ] || "$top/scripts/fetch-kernel.sh"
-	. "$cache/kernel/current"
+	# KVM's library for tests is that of 6.12 for older kernels too: ours need it.
+	kernel_env=$cache/kernel/current-6.12
+	[ -f "$kernel_env" ] || KVM_VMPORT_SERIES=6.12 "$top/scripts/fetch-kernel.sh"
+	. "$kernel_env"
 	tree=$cache/selftests/$K_ABI
+	[ "$kernel_series" = 6.12 ] || tree=$tree-$kernel_series
 fi
 out=${SELFTESTS:-$build/selftests}
 ensure_packages make gcc libc6-dev rsync
@@ -27,12 +30,21 @@ mkdir -p "$cache/selftests" "$build"
 exec 7>"$cache/selftests/.lock"
 flock 7
 
+# The newer ioctl is the old one with fields that only guest_memfd needs.
+use_old_memslots() {
+	sed -i -e '/define TEST_REQUIRE_SET_USER_MEMORY_REGION2/,/^$/d' \
+		-e '/TEST_REQUIRE_SET_USER_MEMORY_REGION2();/d' \
+		-e 's/\(ioctl([^,]*, KVM_SET_USER_MEMORY_REGION\)2/\1/' \
+		"$tree.tmp/tools/testing/selftests/kvm/lib/kvm_util.c"
+}
+
 prepare() {
 	rm -rf "$tree" "$tree.tmp"
 	mkdir -p "$tree.tmp/usr"
 	cp -r "$K_SOURCE/tools" "$K_SOURCE/scripts" "$tree.tmp/"
 	cp -r "$K_SOURCE/usr/include" "$tree.tmp/usr/"
 	mkdir -p "$tree.tmp/include"
+	[ "$kernel_series" = 6.12 ] || use_old_memslots
 	mv "$tree.tmp" "$tree"
 }
 

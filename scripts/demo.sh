@@ -36,7 +36,7 @@ begun=$(date +%s)
 "$top/scripts/fetch-qemu.sh"
 "$top/scripts/build-qemu.sh"
 ensure_packages qemu-system-x86 qemu-system-data seabios busybox-static
-. "$cache/kernel/current"
+. "$kernel_env"
 
 # The firmware is the distribution's: the source package has none.
 gather_firmware() {

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Fetch the distribution's 6.12 kernel: source, headers and image of one version,
-# the newest that has all three.  Nothing is installed.  Writes
-# $cache/kernel/current, to be sourced:
+# Fetch the distribution's 6.12 kernel, or that of KVM_VMPORT_SERIES (6.1): source,
+# headers and image of one version, the newest that has all three.  Nothing is
+# installed.  Writes $kernel_env, to be sourced:
 #
 #   K_VERSION   package version, K_ABI its release name
 #   K_SOURCE    source tree (the parts that KVM and its selftests need)
@@ -13,7 +13,7 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
 
-series=6.12
+series=$kernel_series
 kernels=$cache/kernel
 mkdir -p "$kernels" "$cache/apt"
 exec 9>"$kernels/.lock"
@@ -122,7 +122,7 @@ is_whole() {
 }
 
 newest_cached() {
-	find "$kernels" -mindepth 2 -maxdepth 2 -name env | sed 's#/env$##' | sort -rV |
+	find "$kernels" -path "$kernels/$series.*" -mindepth 2 -maxdepth 2 -name env | sed 's#/env$##' | sort -rV |
 		while read -r dir; do
 			if is_whole "$dir"; then
 				echo "$dir"
@@ -159,5 +159,5 @@ if [ -z "$dir" ]; then
 	[ -n "$dir" ] || die "no $series kernel can be fetched and none is cached: $reason"
 	note "no newer $series kernel can be fetched, using the cached one: $reason"
 fi
-ln -sfn "$dir/env" "$kernels/current"
+ln -sfn "$dir/env" "$kernel_env"
 note "kernel $(sed -n "s/^K_VERSION='\(.*\)'/\1/p" "$dir/env")"

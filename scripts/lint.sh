@@ -10,8 +10,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 
 ensure_packages git perl sparse shellcheck python3
-[ -f "$cache/kernel/current" ] || scripts/fetch-kernel.sh
-. "$cache/kernel/current"
+[ -f "$kernel_env" ] || scripts/fetch-kernel.sh
+. "$kernel_env"
 failed=0
 
 # check NAME COMMAND...: fine when it succeeds and says nothing

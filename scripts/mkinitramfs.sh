@@ -25,7 +25,7 @@ if [ "${MODULES:-}" ]; then
 	K_MODULES=$MODULES
 	ours=$MODULES
 else
-	. "$cache/kernel/current"
+	. "$kernel_env"
 	ours=$build/kvm-on
 fi
 ensure_packages busybox-static kmod cpio gzip xz-utils zstd

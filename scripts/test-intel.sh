@@ -95,7 +95,7 @@ suite() {
 	set_up "Bochs is there" "$top/scripts/build-bochs.sh"
 	set_up "the modules are there" "$top/scripts/build-kvm.sh" on
 	set_up "the selftests build" "$top/scripts/build-selftests.sh"
-	. "$cache/kernel/current"
+	. "$kernel_env"
 	set_up "the image is made" "$top/scripts/mkinitramfs.sh" -o "$work/lane.cpio.gz" \
 		-s "$script" -d "$build/selftests:tests"
 	make_iso
