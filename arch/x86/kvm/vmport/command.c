@@ -5,6 +5,7 @@
  * (arch/x86/include/asm/vmware.h, arch/x86/kernel/cpu/vmware.c) expect it.
  */
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/nospec.h>
 #include <linux/string.h>

@@ -6,7 +6,9 @@
 #ifndef _VMPORT_COMPAT_H
 #define _VMPORT_COMPAT_H
 
+#include <linux/eventfd.h>
 #include <linux/kvm_host.h>
+#include <linux/version.h>
 
 #if __has_include("regs.h")
 #include "regs.h"
@@ -19,8 +21,13 @@
 #define kvm_pagewalk		kvm_mmu
 #define gva_walk		walk_mmu[0]
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define kvm_pmu_instruction_retired(_vcpu)					\
+	kvm_pmu_trigger_event(_vcpu, PERF_COUNT_HW_INSTRUCTIONS)
+#else
 #define kvm_pmu_instruction_retired(_vcpu)					\
 	kvm_pmu_trigger_event(_vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED)
+#endif
 
 #define VMPORT_GPR_ACCESSORS(_name)						\
 static __always_inline u32 kvm_e##_name##_read(struct kvm_vcpu *vcpu)		\
@@ -53,6 +60,23 @@ VMPORT_GPR_ACCESSORS(di)
 /* Pasted: where there is this one, KVM's Makefile looks for the other's name. */
 #ifndef EXPORT_SYMBOL_FOR_KVM_INTERNAL
 #define EXPORT_SYMBOL_FOR_KVM_INTERNAL(_symbol)	__PASTE(EXPORT_, SYMBOL_GPL)(_symbol)
+#endif
+
+#ifndef kvm_x86_call
+#define kvm_x86_call(_func)	static_call(kvm_x86_##_func)
+#endif
+
+/* The clock of the APIC could not be changed, nor is a VM protected before its vCPUs. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define kvm_apic_bus_cycle_ns(_kvm)	APIC_BUS_CYCLE_NS
+#define kvm_has_protected_state(_kvm)	false
+#else
+#define kvm_apic_bus_cycle_ns(_kvm)	((_kvm)->arch.apic_bus_cycle_ns)
+#define kvm_has_protected_state(_kvm)	((_kvm)->arch.has_protected_state)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define eventfd_signal(_eventfd)	eventfd_signal(_eventfd, 1)
 #endif
 
 #endif /* _VMPORT_COMPAT_H */

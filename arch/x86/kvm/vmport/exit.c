@@ -36,7 +36,7 @@ u64 vmport_vcpu_tsc_hz(void *vcpu)
 
 u32 vmport_vcpu_apic_hz(void *vcpu)
 {
-	return div64_u64(NSEC_PER_SEC, ((struct kvm_vcpu *)vcpu)->kvm->arch.apic_bus_cycle_ns);
+	return div64_u64(NSEC_PER_SEC, kvm_apic_bus_cycle_ns(((struct kvm_vcpu *)vcpu)->kvm));
 }
 
 /* guest_cpuid_has() may not be used with interrupts disabled. */

@@ -86,7 +86,7 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	if (!features_ok(features) || cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
 	/* Registers and memory of such a guest cannot be read. */
-	if (kvm->arch.has_protected_state)
+	if (kvm_has_protected_state(kvm))
 		return -EINVAL;
 
 	vmport = vmport_alloc(features);
