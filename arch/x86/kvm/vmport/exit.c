@@ -200,13 +200,16 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 {
 	fastpath_t ret = EXIT_FASTPATH_NONE;
 
-	if (kvm_eax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu))
+	/* That step would end in the VMM, where the fast path does not lead. */
+	if (kvm_eax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu) ||
+	    (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
-	if (port_call(vcpu, in, true))
-		ret = kvm_skip_emulated_instruction(vcpu) ? EXIT_FASTPATH_REENTER_GUEST :
-							    EXIT_FASTPATH_EXIT_USERSPACE;
+	if (port_call(vcpu, in, true)) {
+		kvm_skip_emulated_instruction(vcpu);
+		ret = EXIT_FASTPATH_REENTER_GUEST;
+	}
 	kvm_vcpu_srcu_read_unlock(vcpu);
 	return ret;
 }
