@@ -14,6 +14,7 @@ help:
 	@echo 'make fuzz     fuzzes the engine; FUZZ_SECONDS for each target, 60'
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
+	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
@@ -46,6 +47,12 @@ bench:
 profile:
 	@scripts/profile.sh $(WHAT)
 
+series:
+	@scripts/make-series.sh
+
+series-check:
+	@scripts/check-series-builds.sh
+
 lint:
 	@scripts/lint.sh
 
@@ -55,4 +62,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane test-intel test-mainline test-sanitizers fuzz bench profile lint clean distclean
+.PHONY: help demo test unit build lane test-intel test-mainline test-sanitizers fuzz bench profile series series-check lint clean distclean

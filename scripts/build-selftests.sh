@@ -34,7 +34,7 @@ flock 7
 use_old_memslots() {
 	sed -i -e '/define TEST_REQUIRE_SET_USER_MEMORY_REGION2/,/^$/d' \
 		-e '/TEST_REQUIRE_SET_USER_MEMORY_REGION2();/d' \
-		-e 's/\(ioctl([^,]*, KVM_SET_USER_MEMORY_REGION\)2/\1/' \
+		-e 's/\(ioctl([^,]*, KVM_SET_USER_MEMORY_REGION\)2, /\1, (struct kvm_userspace_memory_region *)/' \
 		"$tree.tmp/tools/testing/selftests/kvm/lib/kvm_util.c"
 }
 

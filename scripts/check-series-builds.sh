@@ -1,0 +1,87 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check-series-builds.sh [FIRST [LAST]]
+#
+# Does each patch of "make series" build?  arch/x86/kvm and virt/kvm with the option
+# off and on, KVM as modules and built in, W=1, and checkpatch --strict on each
+# patch.  FIRST and LAST are numbers of patches, all by default.  The full links are
+# make test-mainline's.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/lib.sh"
+
+"$top/scripts/make-series.sh"
+. "$cache/source/newest/env"
+repository=$cache/series
+tree=$cache/linux/series/tree
+count=$(git -C "$repository" rev-list --count base..HEAD)
+first=${1:-1} last=${2:-$count}
+failed=0
+
+# expect NAME COMMAND...
+expect() {
+	expect_name=$1
+	shift
+	if "$@" >"$log_dir/series.log" 2>&1; then
+		echo "ok - $expect_name"
+	else
+		tail -n 20 "$log_dir/series.log" | sed 's/^/#   /'
+		echo "not ok - $expect_name"
+		failed=1
+	fi
+}
+
+checkpatch() {
+	perl "$S_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet \
+		--ignore FILE_PATH_CHANGES,MACRO_ARG_UNUSED,NOT_UNIFIED_DIFF "$1"
+}
+
+# configure NAME SETTING...
+configure() {
+	objects=$cache/linux/series/$1
+	shift
+	mkdir -p "$objects"
+	{
+		cat "$top/scripts/configs/kvm.config"
+		for setting in "$@"; do
+			echo "$setting"
+		done
+	} >"$objects/fragments"
+	make -C "$tree" O="$objects" KCONFIG_ALLCONFIG="$objects/fragments" allnoconfig
+}
+
+# What W=1 says of our files is an error; of KVM's own it is not ours to mend.
+compile() {
+	make -C "$tree" O="$cache/linux/series/$1" W=1 -j"$jobs" arch/x86/kvm/ virt/kvm/ || return
+	! grep -E 'vmport[^ ]*:[0-9]+:.*(warning|error)' "$log_dir/series.log"
+}
+
+prepare() {
+	rm -rf "$tree.tmp"
+	mkdir -p "$cache/linux/series"
+	cp -al "$S_SOURCE" "$tree.tmp"
+	mv "$tree.tmp" "$tree"
+}
+
+[ -d "$tree" ] || step "preparing the tree" prepare
+number=0
+for commit in $(git -C "$repository" rev-list --reverse base..HEAD); do
+	number=$((number + 1))
+	[ $number -ge "$first" ] && [ $number -le "$last" ] || continue
+	what="$number/$count $(git -C "$repository" log -1 --format=%s "$commit" | cut -c 1-50)"
+	patch=$(find "$build/series" -name "$(printf '%04d' $number)-*.patch")
+	expect "$what: checkpatch" checkpatch "$patch"
+	git -C "$repository" checkout -q --force --detach "$commit"
+	rsync -a --checksum --exclude=.git --delete "$repository/arch/x86/kvm/" "$tree/arch/x86/kvm/"
+	rsync -a --checksum --exclude=.git "$repository/" "$tree/"
+	expect "$what: configures" configure off CONFIG_KVM=m
+	expect "$what: option off" compile off
+	grep -qs KVM_VMPORT "$tree/arch/x86/kvm/vmport/Kconfig" || continue
+	expect "$what: configures" configure module CONFIG_KVM=m CONFIG_KVM_VMPORT=y
+	expect "$what: on, module" compile module
+	expect "$what: configures" configure built-in CONFIG_KVM=y CONFIG_KVM_AMD=y \
+		CONFIG_KVM_INTEL=y CONFIG_KVM_VMPORT=y
+	expect "$what: on, built in" compile built-in
+done
+exit $failed
