@@ -2,12 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # demo-guest.sh IMAGE: the initramfs of the demo's guest.  busybox, open-vm-tools
-# as the distribution ships it (unpacked, not installed), our rpc-half, and an
-# init that runs the lines which come in on its second serial line:
-#
-#   a line       is run by sh in a process of its own
-#   its output   comes back, "|" before every line
-#   its status   comes back as "@@STATUS"
+# as the distribution ships it (unpacked, not installed), our rpc-half,
+# and guest-init.sh.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -74,23 +70,6 @@ for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
 	ln -sf busybox "$root/bin/$applet"
 done
 
-cat >"$root/init" <<'END'
-#!/bin/sh
-export PATH=/bin HOME=/tmp LD_LIBRARY_PATH=/lib
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mount -t tmpfs tmpfs /tmp
-exec 3<>/dev/ttyS1
-stty -F /dev/ttyS1 -echo -onlcr 115200
-echo '@@ready' >&3
-while read -r line <&3; do
-	(eval "$line") >/tmp/.output 2>&1 </dev/null
-	status=$?
-	sed 's/^/|/' /tmp/.output >&3
-	echo "@@$status" >&3
-done
-END
-chmod 755 "$root/init"
+install "$top/scripts/guest-init.sh" "$root/init"
 (cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$output.tmp"
 mv "$output.tmp" "$output"

@@ -165,3 +165,16 @@ nested_virtualisation() {
 	done
 	return 1
 }
+
+# find_module NAME: its file in the fetched kernel's tree, nothing if built in
+find_module() {
+	find "$K_MODULES" -name "$(echo "$1" | tr '_-' '??').ko*" | head -n 1
+}
+
+unpack_module() {
+	case $1 in
+	*.xz) xz -dc "$1" ;;
+	*.zst) zstd -dcq "$1" ;;
+	*) cat "$1" ;;
+	esac >"$2"
+}

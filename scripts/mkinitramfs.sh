@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # mkinitramfs.sh -o IMAGE -s SCRIPT [-f FILE:DESTINATION]... [-d DIR:DESTINATION]...
+#	[-m MODULE]...
 #
 # An initramfs for the fetched kernel: busybox, KVM's modules as the distribution
-# has them and as we build them, and the given files.  SCRIPT is run by sh when
-# all is mounted; it can call
+# has them and as we build them, other modules that are loaded before them, and the
+# given files.  SCRIPT is run by sh when all is mounted; it can call
 #
 #   load_kvm stock|vmport [PARAMETER...]    (kvm.ko's parameters)
 #   unload_kvm
@@ -16,7 +17,7 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
 
-output='' script=''
+output='' script='' extra=''
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -49,31 +50,19 @@ add_dir() {
 }
 
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/modules"
-while getopts o:s:f:d: option; do
+while getopts o:s:f:d:m: option; do
 	case $option in
 	o) output=$OPTARG ;;
 	s) script=$OPTARG ;;
 	f) add_file "${OPTARG%%:*}" "${OPTARG#*:}" ;;
 	d) add_dir "${OPTARG%%:*}" "${OPTARG#*:}" ;;
+	m) extra="$extra $OPTARG" ;;
 	*) exit 1 ;;
 	esac
 done
 if [ -z "$output" ] || [ -z "$script" ]; then
 	die "usage: mkinitramfs.sh -o IMAGE -s SCRIPT [...]"
 fi
-
-# find_module NAME: its file in the distribution's tree, nothing if built in
-find_module() {
-	find "$K_MODULES" -name "$(echo "$1" | tr '_-' '??').ko*" | head -n 1
-}
-
-unpack_module() {
-	case $1 in
-	*.xz) xz -dc "$1" ;;
-	*.zst) zstd -dcq "$1" ;;
-	*) cat "$1" ;;
-	esac >"$2"
-}
 
 # add_dependencies FILE: what it needs, in the order of loading.  A subshell: it
 # calls itself, and variables are shared otherwise.
@@ -91,11 +80,13 @@ add_dependencies() (
 
 : >"$root/modules/order"
 # Faster checksums where the processor has them; not a dependency by name.
-file=$(find_module crc32c-intel)
-if [ -n "$file" ]; then
-	unpack_module "$file" "$root/modules/crc32c-intel.ko"
-	echo crc32c-intel >>"$root/modules/order"
-fi
+for module in crc32c-intel $extra; do
+	file=$(find_module "$module")
+	[ -n "$file" ] || continue
+	add_dependencies "$file"
+	unpack_module "$file" "$root/modules/$module.ko"
+	echo "$module" >>"$root/modules/order"
+done
 for module in kvm kvm-amd kvm-intel; do
 	file=$(find_module "$module")
 	[ -n "$file" ] || die "the kernel's image has no module $module"

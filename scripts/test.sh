@@ -87,10 +87,15 @@ suite_lane() {
 	"$top/scripts/boot.sh" "$build/lane.cpio.gz" 1500 2>&1 | tee "$log_dir/lane.log" || true
 }
 
+# steps SCRIPT: a script whose steps are tests
+steps() {
+	STEPS_TAP=1 "$top/scripts/$1.sh" 2>&1 | tee "$log_dir/$1.log" || true
+	grep -qx "$1: PASS" "$log_dir/$1.log" && status=0 || status=1
+	result "$status" "$1 ends with PASS"
+}
+
 suite_demo() {
-	DEMO_TAP=1 "$top/scripts/demo.sh" 2>&1 | tee "$log_dir/demo.log" || true
-	grep -qx 'demo: PASS' "$log_dir/demo.log" && status=0 || status=1
-	result "$status" "the demo ends with PASS"
+	steps demo
 }
 
 if [ "$suites_only" ]; then
