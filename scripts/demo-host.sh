@@ -56,6 +56,7 @@ same "VMware software version 6 (good)" "$(guest source vmware-checkvm)"
 begin "the guest reads what the host gave: guestinfo.metadata"
 same "$metadata" "$(guest source 'vmware-rpctool "info-get guestinfo.metadata"')"
 
+trace_on kvm_vmport_hb
 begin "the guest reads 60 KiB that the host gave from a file: guestinfo.userdata"
 same "61440 bytes, sha256 $userdata_sum" \
 	"$(large source guestinfo.userdata)"
@@ -77,6 +78,13 @@ begin "the guest sets a value of 60 KiB: guestinfo.big"
 seen=$(guest source 'tr 0-9 k-t </tmp/large | head -c 61440 >/tmp/b; vmware-rpctool "info-set guestinfo.big $(cat /tmp/b)"')
 same "status 0: " "status $?: $seen"
 big_sum=$(tr 0-9 k-t <$d/userdata | sha256sum | cut -c 1-64)
+
+# A reply begins with "1 ".
+begin "both went over the high-bandwidth port as a block"
+request="info-set guestinfo.big "
+trace_off kvm_vmport_hb
+same "$(printf 'receive %s bytes\nsend %s bytes' $((2 + 61440)) $((${#request} + 61440)))" \
+	"$(blocks | awk '$2 >= 61440')"
 
 begin "a program stops half way through sending a message"
 guest source 'mkfifo /tmp/send.go /tmp/receive.go' >/dev/null

@@ -18,6 +18,7 @@ mkdir -p $d
 dmesg -n 1
 
 qemu_options='-accel kvm,vmware-backdoor=on'
+trace=/sys/kernel/tracing
 uuid=00112233-4455-6677-8899-aabbccddeeff
 
 step=0
@@ -182,6 +183,31 @@ outcome() {
 # qmp_text: what is between the quotes of {"return": "..."}
 qmp_text() {
 	echo "$1" | sed -n 's/^{"return": "\(.*\)"}$/\1/p'
+}
+
+# trace_on EVENT [FILTER]: have these events of KVM's in the trace from now on, and
+# nothing older
+trace_on() {
+	[ -e $trace/trace ] || mount -t tracefs tracefs $trace
+	echo 0 >$trace/events/kvm/$1/enable
+	echo >$trace/trace
+	echo "${2:-0}" >$trace/events/kvm/$1/filter
+	echo 1 >$trace/events/kvm/$1/enable
+}
+
+trace_off() {
+	echo 0 >$trace/events/kvm/$1/enable
+}
+
+# blocks: messages on the high-bandwidth port out of the trace, a line each.  One
+# that stopped on the way, at a page that was not there, goes on in a later event.
+blocks() {
+	sed -n 's/.*: vcpu .* \(send\|receive\) channel \([0-9]*\): \([0-9]*\) of \([0-9]*\) bytes, success.*/\1 \2 \3 \4/p' $trace/trace |
+		awk '
+		{ channel = $1 " " $2 }
+		$4 != left[channel] { size[channel] = $4 }
+		{ left[channel] = $4 - $3 }
+		left[channel] == 0 { print $1, size[channel], "bytes" }'
 }
 
 # quit VM: end it, where that is a step
