@@ -8,6 +8,7 @@ help:
 	@echo 'make unit     the engine in user space alone, in seconds'
 	@echo 'make build    the series and the kernel modules alone'
 	@echo 'make lane     the kselftests on the distribution kernel alone'
+	@echo 'make guests   the real guests alone: open-vm-tools, cloud-init, Linux'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
@@ -25,7 +26,7 @@ demo:
 test:
 	@scripts/test.sh
 
-unit build lane:
+unit build lane guests:
 	@scripts/test.sh $@
 
 test-intel:
@@ -62,4 +63,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane test-intel test-mainline test-sanitizers fuzz bench profile series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench profile series series-check lint clean distclean

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # demo-guest.sh IMAGE: the initramfs of the demo's guest.  busybox, open-vm-tools
-# as the distribution ships it (unpacked, not installed), our rpc-half,
-# and guest-init.sh.
+# as the distribution ships it (unpacked, not installed), our programs in
+# tools/testing/vmport/guest, and guest-init.sh.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -64,7 +64,10 @@ add_program() {
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
 add_program "$tools/root/usr/bin/vmware-rpctool"
 add_program "$tools/root/usr/bin/vmware-checkvm"
-${CC:-gcc} -O2 -Wall -static -o "$root/bin/rpc-half" "$top/tools/testing/vmport/guest/rpc-half.c"
+for program in rpc-half vmmouse; do
+	${CC:-gcc} -O2 -Wall -static -o "$root/bin/$program" \
+		"$top/tools/testing/vmport/guest/$program.c"
+done
 install "$(command -v busybox)" "$root/bin/busybox"
 for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
 	ln -sf busybox "$root/bin/$applet"

@@ -15,6 +15,8 @@
 
 d=/tmp/demo
 mkdir -p $d
+# Where QEMU keeps what a guest writes to a disk with snapshot=on.
+export TMPDIR=$d
 dmesg -n 1
 
 qemu_options='-accel kvm,vmware-backdoor=on'
@@ -130,6 +132,17 @@ qmp_line() {
 	done
 	echo "no answer from the monitor of $1"
 	return 1
+}
+
+# event VM NAME PATTERN SECONDS: wait for an event with PATTERN in it, print it
+event() {
+	deadline=$(($(date +%s) + $4))
+	while ! grep -e "\"event\": \"$2\"" "$d/$1.events" | grep -e "$3"; do
+		[ "$(date +%s)" -lt $deadline ] || return 1
+		if read -r -t 1 line <>"$d/$1.qmp.out"; then
+			echo "$line" | tr -d '\r' >>"$d/$1.events"
+		fi
+	done
 }
 
 # guest VM COMMAND [SECONDS]: runs it there, prints its output, returns its status

@@ -3,7 +3,8 @@
 #
 # test.sh [SUITE...]: every test that belongs to a normal change.  Suites: unit
 # (the engine in user space), build (the series and the modules), lane (the
-# kselftests on the distribution's kernel), demo (a real guest migrates).
+# kselftests on the distribution's kernel), demo (a real guest migrates), guests
+# (other real guests).
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -14,11 +15,11 @@ if [ "${1:-}" = --suites ]; then
 	suites_only=1
 	shift
 fi
-[ $# -gt 0 ] || set -- unit build lane demo
+[ $# -gt 0 ] || set -- unit build lane demo guests
 for suite in "$@"; do
 	case $suite in
-	unit | build | lane | demo) ;;
-	*) die "no suite $suite: there are unit, build, lane, demo" ;;
+	unit | build | lane | demo | guests) ;;
+	*) die "no suite $suite: there are unit, build, lane, demo, guests" ;;
 	esac
 done
 
@@ -96,6 +97,10 @@ steps() {
 
 suite_demo() {
 	steps demo
+}
+
+suite_guests() {
+	steps guests
 }
 
 if [ "$suites_only" ]; then

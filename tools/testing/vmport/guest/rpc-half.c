@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * rpc-half send|receive FIFO REQUEST: one GuestRPC, stopped half way.
+ * rpc-half take: the tools' side of a request from the host, never answered.
  *
  * An ordinary process of a guest.  "send" stops half way through sending the
  * request, "receive" half way through reading the reply.  It then says so and
@@ -8,6 +9,7 @@
  * reply.  What happens to the virtual machine while it waits is none of its
  * business: it opens nothing again and repeats nothing.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +20,15 @@
 #define PORT		0x5658
 #define CMD_MESSAGE	30
 #define RPCI		0x49435052
+#define TCLO		0x4f4c4354
 #define FLAG_COOKIE	0x80000000
 
 enum { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOSE };
 
 #define STATUS_SUCCESS	0x01
 #define STATUS_DORECV	0x02
+
+#define NO_PAUSE	SIZE_MAX
 
 struct channel {
 	uint32_t id;
@@ -75,57 +80,114 @@ static void pause_here(const char *fifo, const char *what, size_t done, size_t s
 	fclose(file);
 }
 
-int main(int argc, char **argv)
+/* Send @text, with a pause at @pause_at where that is in it. */
+static void send_text(struct channel *channel, const char *text, size_t pause_at,
+		      const char *fifo)
 {
-	struct channel channel = { 0 };
-	const char *fifo, *request;
-	size_t size, pause_at, i;
-	uint32_t ebx, status;
-	char *reply;
+	size_t size = strlen(text), i;
+	uint32_t ebx = size;
 
-	if (argc != 4 || (strcmp(argv[1], "send") && strcmp(argv[1], "receive"))) {
-		fprintf(stderr, "usage: rpc-half send|receive FIFO REQUEST\n");
-		return 2;
-	}
-	fifo = argv[2];
-	request = argv[3];
-	size = strlen(request);
-
-	ebx = RPCI | FLAG_COOKIE;
-	need(message(&channel, OPEN, &ebx), STATUS_SUCCESS, "OPEN");
-	ebx = size;
-	need(message(&channel, SENDSIZE, &ebx), STATUS_SUCCESS, "SENDSIZE");
-
-	/* Whole words, as the protocol sends them. */
-	pause_at = strcmp(argv[1], "send") ? size + 4 : size / 2 / 4 * 4;
+	need(message(channel, SENDSIZE, &ebx), STATUS_SUCCESS, "SENDSIZE");
 	for (i = 0; i < size; i += 4) {
 		if (i == pause_at)
 			pause_here(fifo, "sent", i, size);
 		ebx = 0;
-		memcpy(&ebx, request + i, size - i < 4 ? size - i : 4);
-		need(message(&channel, SENDPAYLOAD, &ebx), STATUS_SUCCESS, "SENDPAYLOAD");
+		memcpy(&ebx, text + i, size - i < 4 ? size - i : 4);
+		need(message(channel, SENDPAYLOAD, &ebx), STATUS_SUCCESS, "SENDPAYLOAD");
 	}
+}
 
-	ebx = 0;
-	status = message(&channel, RECVSIZE, &ebx);
-	need(status, STATUS_SUCCESS | STATUS_DORECV, "RECVSIZE");
+/*
+ * What waits on the channel, NULL when there is nothing; with a pause half way
+ * where there is a @fifo.
+ */
+static char *receive_text(struct channel *channel, const char *fifo)
+{
+	size_t size, pause_at, i;
+	uint32_t ebx = 0, status;
+	char *text;
+
+	status = message(channel, RECVSIZE, &ebx);
+	need(status, STATUS_SUCCESS, "RECVSIZE");
+	if (!(status & STATUS_DORECV))
+		return NULL;
 	size = ebx;
-	reply = calloc(1, size + 4);
-	if (!reply)
-		return 1;
-	pause_at = strcmp(argv[1], "receive") ? size + 4 : size / 2 / 4 * 4;
+	text = calloc(1, size + 4);
+	if (!text)
+		exit(1);
+	pause_at = fifo ? size / 2 / 4 * 4 : size + 4;
 	for (i = 0; i < size; i += 4) {
 		if (i == pause_at)
 			pause_here(fifo, "received", i, size);
 		ebx = STATUS_SUCCESS;
-		need(message(&channel, RECVPAYLOAD, &ebx), STATUS_SUCCESS, "RECVPAYLOAD");
-		memcpy(reply + i, &ebx, 4);
+		need(message(channel, RECVPAYLOAD, &ebx), STATUS_SUCCESS, "RECVPAYLOAD");
+		memcpy(text + i, &ebx, 4);
 	}
 	ebx = STATUS_SUCCESS;
-	need(message(&channel, RECVSTATUS, &ebx), STATUS_SUCCESS, "RECVSTATUS");
-	ebx = 0;
-	need(message(&channel, CLOSE, &ebx), STATUS_SUCCESS, "CLOSE");
+	need(message(channel, RECVSTATUS, &ebx), STATUS_SUCCESS, "RECVSTATUS");
+	return text;
+}
 
-	printf("reply [%.*s]\n", (int)size, reply);
+static void open_channel(struct channel *channel, uint32_t protocol)
+{
+	uint32_t ebx = protocol | FLAG_COOKIE;
+
+	need(message(channel, OPEN, &ebx), STATUS_SUCCESS, "OPEN");
+}
+
+/* Take one request of the host's, and leave it without an answer. */
+static void take(void)
+{
+	struct channel channel = { 0 };
+	char *request;
+
+	open_channel(&channel, TCLO);
+	for (;;) {
+		request = receive_text(&channel, NULL);
+		if (!request) {
+			usleep(100000);
+			continue;
+		}
+		if (strcmp(request, "reset"))
+			break;
+		free(request);
+		send_text(&channel, "OK ATR toolbox", NO_PAUSE, NULL);
+	}
+	printf("took [%s]\n", request);
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+int main(int argc, char **argv)
+{
+	struct channel channel = { 0 };
+	bool half_sent, half_received;
+	const char *fifo, *request;
+	uint32_t ebx = 0;
+	char *reply;
+
+	if (argc == 2 && !strcmp(argv[1], "take"))
+		take();
+	half_sent = argc == 4 && !strcmp(argv[1], "send");
+	half_received = argc == 4 && !strcmp(argv[1], "receive");
+	if (!half_sent && !half_received) {
+		fprintf(stderr, "usage: rpc-half send|receive FIFO REQUEST\n"
+				"       rpc-half take\n");
+		return 2;
+	}
+	fifo = argv[2];
+	request = argv[3];
+
+	open_channel(&channel, RPCI);
+	/* Whole words, as the protocol sends them. */
+	send_text(&channel, request, half_sent ? strlen(request) / 2 / 4 * 4 : NO_PAUSE, fifo);
+	reply = receive_text(&channel, half_received ? fifo : NULL);
+	if (!reply) {
+		printf("no reply\n");
+		return 1;
+	}
+	need(message(&channel, CLOSE, &ebx), STATUS_SUCCESS, "CLOSE");
+	printf("reply [%s]\n", reply);
 	return 0;
 }
