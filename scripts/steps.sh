@@ -68,7 +68,11 @@ make_host() {
 # The transcript for people, and with STEPS_TAP=1 a test line a step.  Steps are
 # told by the first word; whatever else the host's serial line says is shown.
 format() {
-	awk -v tap="${STEPS_TAP:-0}" -v title="$title" '
+	# mawk would keep lines back until it has a block of them.
+	case $(awk -W version 2>&1 </dev/null) in
+	mawk*) set -- -W interactive ;;
+	esac
+	awk "$@" -v tap="${STEPS_TAP:-0}" -v title="$title" '
 		{ sub(/\r$/, "") }
 		/^step [0-9]+: / { name = $0; sub(/^step [0-9]+: /, "", name) }
 		tap == 1 { print /^#/ ? $0 : "# " $0 }
