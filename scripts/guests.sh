@@ -33,7 +33,7 @@ END
 
 begun=$(date +%s)
 "$top/scripts/fetch-kernel.sh"
-. "$cache/kernel/current"
+. "$kernel_env"
 "$top/scripts/guest-image.sh"
 ensure_packages busybox-static cpio gzip xz-utils zstd
 step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
