@@ -18,7 +18,7 @@
 #define MIB		(1024 * KIB)
 
 /* Documentation/virt/kvm/x86/vmport.rst: what one VM can take at most. */
-#define VM_BOUND	(24 * MIB)
+#define VM_BOUND	(30 * MIB)
 
 #define CGROUPS		"/tmp/cgroup"
 #define CGROUP		CGROUPS "/vmport"
