@@ -68,13 +68,15 @@ prepare() {
 number=0
 for commit in $(git -C "$repository" rev-list --reverse base..HEAD); do
 	number=$((number + 1))
-	[ $number -ge "$first" ] && [ $number -le "$last" ] || continue
+	if [ $number -lt "$first" ] || [ $number -gt "$last" ]; then
+		continue
+	fi
 	what="$number/$count $(git -C "$repository" log -1 --format=%s "$commit" | cut -c 1-50)"
 	patch=$(find "$build/series" -name "$(printf '%04d' $number)-*.patch")
 	expect "$what: checkpatch" checkpatch "$patch"
 	git -C "$repository" checkout -q --force --detach "$commit"
-	rsync -a --checksum --exclude=.git --delete "$repository/arch/x86/kvm/" "$tree/arch/x86/kvm/"
-	rsync -a --checksum --exclude=.git "$repository/" "$tree/"
+	rsync -rc --exclude=.git --delete "$repository/arch/x86/kvm/" "$tree/arch/x86/kvm/"
+	rsync -rc --exclude=.git "$repository/" "$tree/"
 	expect "$what: configures" configure off CONFIG_KVM=m
 	expect "$what: option off" compile off
 	grep -qs KVM_VMPORT "$tree/arch/x86/kvm/vmport/Kconfig" || continue

@@ -85,7 +85,7 @@ unpack() {
 	for deb in *.deb; do
 		dpkg-deb -x "$deb" ../root
 	done
-	tar -xf ../root/usr/src/linux-source-$series.tar.xz -C ../source --strip-components=1 \
+	tar -xf "../root/usr/src/linux-source-$series.tar.xz" -C ../source --strip-components=1 \
 		--wildcards '*/arch/x86' '*/arch/Kconfig' '*/virt' '*/include' '*/scripts' \
 		'*/tools' '*/lib' '*/Makefile' '*/Kbuild' '*/Kconfig'
 	cd ..

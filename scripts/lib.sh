@@ -12,6 +12,7 @@ cache=${KVM_VMPORT_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kvm-vmport}
 log_dir=$build/log
 # The distribution's kernel that the modules are built for, see fetch-kernel.sh.
 kernel_series=${KVM_VMPORT_SERIES:-6.12}
+# shellcheck disable=SC2034 # for those who source this
 kernel_env=$cache/kernel/current-$kernel_series
 if ! mkdir -p "$log_dir" "$cache" 2>/dev/null || [ ! -w "$build" ] || [ ! -w "$log_dir" ] ||
 	[ ! -w "$cache" ]; then

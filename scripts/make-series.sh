@@ -37,15 +37,15 @@ commit() {
 	in_series commit -q -s -F -
 }
 
-# The maintained names are in the header of KVM; the compat headers are older
-# kernels' affair.
+# The compat headers are older kernels' affair, as is the old way to allocate.
 add() {
 	for file in "$@"; do
 		mkdir -p "$repository/$(dirname "$file")"
 		sed -e '/^#include ".*compat\.h"$/d' \
 			-e 's/kvm_apic_bus_cycle_ns(\(.*->kvm\))/\1->arch.apic_bus_cycle_ns/' \
 			-e 's/kvm_has_protected_state(kvm)/kvm->arch.has_protected_state/' \
-			"$top/$file" >"$repository/$file"
+			-e 's/kzalloc(sizeof(\(\*[a-z]*\)), /kzalloc_obj(\1, /' \
+			"$top/$file" | cat -s >"$repository/$file"
 	done
 }
 
