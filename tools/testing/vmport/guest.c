@@ -6,12 +6,18 @@ u32 vcpu_apic_hz = 1000000000;
 bool vcpu_x2apic = true;
 
 /* The engine must not look inside. */
-static char opaque_vcpu;
+static char opaque_vcpus[VCPUS];
 
 static void check_vcpu(const void *vcpu)
 {
-	if (vcpu != &opaque_vcpu)
+	if (vcpu < (const void *)opaque_vcpus || vcpu >= (const void *)(opaque_vcpus + VCPUS))
 		shim_bug("the engine asks about another vCPU");
+}
+
+void *vm_vcpu(unsigned int n)
+{
+	CHECK(n < VCPUS);
+	return &opaque_vcpus[n];
 }
 
 u64 vmport_vcpu_tsc_hz(void *vcpu)
@@ -158,7 +164,7 @@ enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
 	struct vmport_call call = {
 		.config = &vm->config,
 		.state = vm->state,
-		.vcpu = &opaque_vcpu,
+		.vcpu = vm_vcpu(0),
 		.regs = *regs,
 	};
 	enum vmport_result result = VMPORT_NEEDS_SLEEP;

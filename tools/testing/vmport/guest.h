@@ -69,6 +69,10 @@ u8 *vm_pack(struct vm *vm, size_t *size);
 int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_error *why);
 void vm_migrate(struct vm *vm);
 
+/* One of the VM's vCPUs; others than the first are for tests that need several. */
+#define VCPUS	4
+void *vm_vcpu(unsigned int n);
+
 /* Any call; checks what holds for all. */
 enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs);
 

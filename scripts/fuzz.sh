@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# fuzz.sh: fuzz the engine in user space with libFuzzer, ASan and UBSan, each
+# target for FUZZ_SECONDS, 60.  What is found and what covers more than the corpus in
+# tools/testing/vmport/fuzz/corpus is kept in build/fuzz; FUZZ_MERGE=1 puts the
+# smallest set of inputs that covers as much into the corpus.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/scripts/lib.sh"
+
+seconds=${FUZZ_SECONDS:-60}
+sources=$top/tools/testing/vmport
+corpus=$sources/fuzz/corpus
+work=$build/fuzz
+
+clang=$(command -v clang || true)
+[ "$clang" ] || ensure_packages clang
+version=$(clang --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p' | head -n 1)
+ensure_packages make "libclang-rt-$version-dev"
+step "building the fuzz targets" make -C "$sources" -j"$jobs" OUT="$build/unit" fuzzers
+
+total=0
+for target in calls rpci blob; do
+	found=$work/$target
+	mkdir -p "$found" "$work/findings"
+	dictionary=
+	[ ! -f "$sources/fuzz/$target.dict" ] || dictionary=-dict=$sources/fuzz/$target.dict
+	note "fuzzing $target for $seconds s"
+	# shellcheck disable=SC2086 # one argument or none
+	if ! "$build/unit/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=4096 \
+		-timeout=60 -rss_limit_mb=4096 -artifact_prefix="$work/findings/$target-" \
+		$dictionary "$found" "$corpus/$target" >"$log_dir/fuzz-$target.log" 2>&1; then
+		input=$(sed -n 's/.*Test unit written to //p' "$log_dir/fuzz-$target.log" | tail -n 1)
+		tail -n 30 "$log_dir/fuzz-$target.log" | sed 's/^/#   /' >&2
+		die "$target: a finding; once more: $build/unit/fuzz/fuzz_$target $input"
+	fi
+	calls=$(sed -n 's/^\([0-9]*\) engine calls$/\1/p' "$log_dir/fuzz-$target.log" | tail -n 1)
+	total=$((total + calls))
+	note "$target: $calls engine calls, 0 findings," \
+		"$(sed -n 's/.*\(cov: [0-9]*\).*/\1/p' "$log_dir/fuzz-$target.log" | tail -n 1)"
+	if [ "${FUZZ_MERGE:-}" ]; then
+		rm -rf "$work/merged"
+		mkdir -p "$work/merged" "$corpus/$target"
+		"$build/unit/fuzz/fuzz_$target" -set_cover_merge=1 -max_len=4096 "$work/merged" \
+			"$corpus/$target" "$found" >"$log_dir/fuzz-merge-$target.log" 2>&1
+		rm -rf "${corpus:?}/$target"
+		mv "$work/merged" "$corpus/$target"
+	fi
+done
+echo "$total engine calls, 0 findings"
