@@ -259,7 +259,7 @@ static void call_without_memory(struct vm *vm, const struct process *process, st
 static void burst(struct vm *vm, struct input *in)
 {
 	struct rng rng = { .state = (u64)input_u32(in) << 16 | 1 };
-	u32 left = 16 << input_u8(in) % 7, nr, bx;
+	u32 left = 16 << input_u8(in) % 10, nr, bx;
 	struct process *process;
 
 	while (left--) {

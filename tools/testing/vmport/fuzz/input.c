@@ -12,6 +12,9 @@
 
 #include "input.h"
 
+/* How often to say how many calls there were: a run that is cut short counts too. */
+#define PROGRESS	1000000
+
 unsigned long fuzz_calls;
 
 u8 input_u8(struct input *in)
@@ -241,6 +244,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
+	static unsigned long said = PROGRESS;
 	struct input in = { .data = data, .size = size };
 
 	shim_random_seed(1);
@@ -251,6 +255,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	fuzz_one(&in);
 	shim_check_idle();
 	CHECK_EQ(shim_live_bytes(), 0);
+	if (fuzz_calls >= said) {
+		fprintf(stderr, "%lu engine calls\n", fuzz_calls);
+		said = fuzz_calls + PROGRESS;
+	}
 	return 0;
 }
 

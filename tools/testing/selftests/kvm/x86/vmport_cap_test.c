@@ -7,133 +7,13 @@
 #include <stddef.h>
 
 #include "vmport.h"
+#include "vmport_abi.h"
 
 #define KNOWN_FEATURES	(VMPORT_RING3 | VMPORT_HYPERCALL | KVM_VMPORT_FEATURE_PMC |	\
 			 KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_NESTED)
 
-/* The same for 32-bit and 64-bit callers, for ever. */
-#define CHECK_SIZE(_type, _size)						\
-	kvm_static_assert(sizeof(struct _type) == (_size))
-#define CHECK_FIELD(_type, _field, _offset)					\
-	kvm_static_assert(offsetof(struct _type, _field) == (_offset))
-
-CHECK_SIZE(kvm_vmport_state, 64);
-CHECK_FIELD(kvm_vmport_state, flags, 0);
-CHECK_FIELD(kvm_vmport_state, error, 4);
-CHECK_FIELD(kvm_vmport_state, size, 8);
-CHECK_FIELD(kvm_vmport_state, data, 16);
-CHECK_FIELD(kvm_vmport_state, error_offset, 24);
-CHECK_FIELD(kvm_vmport_state, reserved, 32);
-
-CHECK_SIZE(kvm_vmport_identity, 96);
-CHECK_FIELD(kvm_vmport_identity, version, 0);
-CHECK_FIELD(kvm_vmport_identity, product_type, 4);
-CHECK_FIELD(kvm_vmport_identity, hw_version, 8);
-CHECK_FIELD(kvm_vmport_identity, vcpu_info, 12);
-CHECK_FIELD(kvm_vmport_identity, uuid, 16);
-CHECK_FIELD(kvm_vmport_identity, memory_mib, 32);
-CHECK_FIELD(kvm_vmport_identity, tsc_hz, 40);
-CHECK_FIELD(kvm_vmport_identity, apic_hz, 48);
-CHECK_FIELD(kvm_vmport_identity, max_time_lag_us, 56);
-CHECK_FIELD(kvm_vmport_identity, reserved, 64);
-
-CHECK_SIZE(kvm_vmport_limits, 48);
-CHECK_FIELD(kvm_vmport_limits, channels, 0);
-CHECK_FIELD(kvm_vmport_limits, keys, 4);
-CHECK_FIELD(kvm_vmport_limits, value_bytes, 8);
-CHECK_FIELD(kvm_vmport_limits, guestinfo_bytes, 12);
-CHECK_FIELD(kvm_vmport_limits, reserved, 16);
-
-CHECK_SIZE(kvm_vmport_guestinfo, 64);
-CHECK_FIELD(kvm_vmport_guestinfo, key, 0);
-CHECK_FIELD(kvm_vmport_guestinfo, value, 8);
-CHECK_FIELD(kvm_vmport_guestinfo, key_size, 16);
-CHECK_FIELD(kvm_vmport_guestinfo, value_size, 20);
-CHECK_FIELD(kvm_vmport_guestinfo, flags, 24);
-CHECK_FIELD(kvm_vmport_guestinfo, reserved, 32);
-
-CHECK_SIZE(kvm_vmport_guestinfo_list, 64);
-CHECK_FIELD(kvm_vmport_guestinfo_list, prefix, 0);
-CHECK_FIELD(kvm_vmport_guestinfo_list, names, 8);
-CHECK_FIELD(kvm_vmport_guestinfo_list, prefix_size, 16);
-CHECK_FIELD(kvm_vmport_guestinfo_list, names_size, 20);
-CHECK_FIELD(kvm_vmport_guestinfo_list, count, 24);
-CHECK_FIELD(kvm_vmport_guestinfo_list, reserved, 32);
-
-CHECK_SIZE(kvm_vmport_tclo, 56);
-CHECK_FIELD(kvm_vmport_tclo, id, 0);
-CHECK_FIELD(kvm_vmport_tclo, data, 8);
-CHECK_FIELD(kvm_vmport_tclo, size, 16);
-CHECK_FIELD(kvm_vmport_tclo, status, 20);
-CHECK_FIELD(kvm_vmport_tclo, reserved, 24);
-
-CHECK_SIZE(kvm_vmport_guestinfo_many, 48);
-CHECK_FIELD(kvm_vmport_guestinfo_many, items, 0);
-CHECK_FIELD(kvm_vmport_guestinfo_many, count, 8);
-CHECK_FIELD(kvm_vmport_guestinfo_many, index, 12);
-CHECK_FIELD(kvm_vmport_guestinfo_many, reserved, 16);
-
-CHECK_SIZE(kvm_vmport_changes, 64);
-CHECK_FIELD(kvm_vmport_changes, since, 0);
-CHECK_FIELD(kvm_vmport_changes, sequence, 8);
-CHECK_FIELD(kvm_vmport_changes, names, 16);
-CHECK_FIELD(kvm_vmport_changes, names_size, 24);
-CHECK_FIELD(kvm_vmport_changes, count, 28);
-CHECK_FIELD(kvm_vmport_changes, reserved, 32);
-
-CHECK_SIZE(kvm_vmport_eventfd, 40);
-CHECK_FIELD(kvm_vmport_eventfd, fd, 0);
-CHECK_FIELD(kvm_vmport_eventfd, reserved, 8);
-
-CHECK_SIZE(kvm_vmport_events, 56);
-CHECK_FIELD(kvm_vmport_events, sequence, 0);
-CHECK_FIELD(kvm_vmport_events, lost, 8);
-CHECK_FIELD(kvm_vmport_events, results, 16);
-CHECK_FIELD(kvm_vmport_events, channels, 20);
-CHECK_FIELD(kvm_vmport_events, reserved, 24);
-
-CHECK_SIZE(kvm_vmport_rpc, 56);
-CHECK_FIELD(kvm_vmport_rpc, id, 0);
-CHECK_FIELD(kvm_vmport_rpc, data, 8);
-CHECK_FIELD(kvm_vmport_rpc, size, 16);
-CHECK_FIELD(kvm_vmport_rpc, channel, 20);
-CHECK_FIELD(kvm_vmport_rpc, reserved, 24);
-
-CHECK_SIZE(kvm_vmport_exit, 56);
-CHECK_FIELD(kvm_vmport_exit, type, 0);
-CHECK_FIELD(kvm_vmport_exit, channel, 4);
-CHECK_FIELD(kvm_vmport_exit, id, 8);
-CHECK_FIELD(kvm_vmport_exit, size, 16);
-CHECK_FIELD(kvm_vmport_exit, reserved, 24);
 kvm_static_assert(sizeof(struct kvm_vmport_exit) <= sizeof(((struct kvm_run *)0)->padding));
 kvm_static_assert(offsetof(struct kvm_run, padding) == offsetof(struct kvm_run, io));
-
-CHECK_SIZE(kvm_vmport_attr, 256);
-CHECK_FIELD(kvm_vmport_attr, type, 0);
-CHECK_FIELD(kvm_vmport_attr, error, 4);
-CHECK_FIELD(kvm_vmport_attr, u, 8);
-
-CHECK_SIZE(kvm_vmport_blob_header, 32);
-CHECK_FIELD(kvm_vmport_blob_header, magic, 0);
-CHECK_FIELD(kvm_vmport_blob_header, version, 4);
-CHECK_FIELD(kvm_vmport_blob_header, header_size, 6);
-CHECK_FIELD(kvm_vmport_blob_header, size, 8);
-CHECK_FIELD(kvm_vmport_blob_header, checksum, 16);
-CHECK_FIELD(kvm_vmport_blob_header, reserved, 24);
-CHECK_SIZE(kvm_vmport_blob_section, 16);
-CHECK_FIELD(kvm_vmport_blob_section, size, 8);
-CHECK_SIZE(kvm_vmport_blob_channel, 40);
-CHECK_FIELD(kvm_vmport_blob_channel, send_size, 16);
-CHECK_FIELD(kvm_vmport_blob_channel, request, 32);
-CHECK_SIZE(kvm_vmport_blob_tclo, 16);
-CHECK_SIZE(kvm_vmport_blob_request, 16);
-CHECK_SIZE(kvm_vmport_blob_guestinfo, 8);
-CHECK_SIZE(kvm_vmport_blob_order, 2);
-
-kvm_static_assert(KVM_GET_VMPORT_STATE == 0xc040aef0);
-kvm_static_assert(KVM_SET_VMPORT_STATE == 0xc040aef1);
-kvm_static_assert(KVM_VMPORT_GET_ATTR == 0xc100aef2);
-kvm_static_assert(KVM_VMPORT_SET_ATTR == 0xc100aef3);
 
 static int enable(struct kvm_vm *vm, u64 features)
 {
