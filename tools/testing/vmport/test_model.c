@@ -4,6 +4,7 @@
  * plain arrays, no locks, no fast path.  Engine and model have the same random
  * conversations, and every register of every answer must be the same.
  */
+#include "blob.h"
 #include "generator.h"
 
 struct model_message {
@@ -657,8 +658,23 @@ struct met {
 	unsigned long answers;		/* of the VMM to what asked */
 };
 
+/* Into a VM that knows nothing but the blob; the blob that it gives is the same. */
+static struct vm *migrate_to_fresh(struct vm *source)
+{
+	struct vm *vm = vm_new(source->mode);
+	size_t size;
+	u8 *blob;
+
+	vm->config = source->config;
+	blob = vm_pack(source, &size);
+	vm_free(source);
+	check_accepted(vm, blob, size);
+	free(blob);
+	return vm;
+}
+
 static void converse(u64 seed, unsigned int steps, u32 sane, bool limited, u32 large,
-		     bool exit_rpc, struct met *met)
+		     bool exit_rpc, bool migrate, struct met *met)
 {
 	static struct outcome seen, expected;
 	struct generator *gen = generator_new(seed);
@@ -681,6 +697,10 @@ static void converse(u64 seed, unsigned int steps, u32 sane, bool limited, u32 l
 		model_apply(m, op, &seen, &expected);
 		check_same(op, &seen, &expected);
 		generator_learn(gen, &seen);
+		if (migrate) {
+			vm = migrate_to_fresh(vm);
+			m->config = &vm->config;
+		}
 
 		if (op->kind == OP_CALL && (u16)op->regs.cx == 30)
 			met->statuses[seen.regs.cx >> 16 & 3]++;
@@ -709,7 +729,7 @@ TEST("model: 40 random conversations of 5000 steps, each register of each answer
 	u64 seed;
 
 	for (seed = 1; seed <= 40; seed++)
-		converse(seed, 5000, 95, false, 0, false, &met);
+		converse(seed, 5000, 95, false, 0, false, false, &met);
 	check_met(&met);
 }
 
@@ -719,7 +739,7 @@ TEST("model: the same with small limits, so that they are met")
 	u64 seed;
 
 	for (seed = 101; seed <= 140; seed++)
-		converse(seed, 3000, 95, true, 0, false, &met);
+		converse(seed, 3000, 95, true, 0, false, false, &met);
 	check_met(&met);
 }
 
@@ -729,7 +749,7 @@ TEST("model: the same with half of it nonsense")
 	u64 seed;
 
 	for (seed = 201; seed <= 240; seed++)
-		converse(seed, 3000, 50, seed % 2, 0, false, &met);
+		converse(seed, 3000, 50, seed % 2, 0, false, false, &met);
 	check_met(&met);
 }
 
@@ -739,7 +759,7 @@ TEST("model: the same with messages and values of up to 64 KiB")
 	u64 seed;
 
 	for (seed = 301; seed <= 304; seed++)
-		converse(seed, 150000, 99, false, 12, false, &met);
+		converse(seed, 150000, 99, false, 12, false, false, &met);
 	check_met(&met);
 }
 
@@ -749,8 +769,18 @@ TEST("model: the same with a VMM that replies to what the kernel does not own, a
 	u64 seed;
 
 	for (seed = 401; seed <= 440; seed++)
-		converse(seed, 5000, 95, seed % 2, seed % 4 ? 0 : 100, true, &met);
+		converse(seed, 5000, 95, seed % 2, seed % 4 ? 0 : 100, true, false, &met);
 	check_met(&met);
 	tap_note("%lu replies", met.answers);
 	CHECK(met.answers > 100);
+}
+
+TEST("model: the same, migrated into a fresh VM after each single step")
+{
+	struct met met = { };
+	u64 seed;
+
+	for (seed = 501; seed <= 520; seed++)
+		converse(seed, 2000, seed % 4 ? 95 : 50, seed % 2, 0, false, true, &met);
+	check_met(&met);
 }
