@@ -8,6 +8,7 @@
 #include <linux/crc32c.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/string.h>
@@ -685,7 +686,7 @@ static int unpack_channel(struct unpacker *u, u64 size)
 			     le32_to_cpu(packed->recv_size))
 		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
 
-	id = le16_to_cpu(packed->id);
+	id = array_index_nospec(le16_to_cpu(packed->id), KVM_VMPORT_MAX_CHANNELS);
 	for (i = id; i < KVM_VMPORT_MAX_CHANNELS; i++) {
 		if (u->state->channels[i])
 			return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
@@ -873,6 +874,8 @@ static int unpack_order(struct unpacker *u, size_t section)
 			return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
 
 		id = packed->id;
+		if (id < KVM_VMPORT_MAX_CHANNELS)
+			id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
 		if (id >= KVM_VMPORT_MAX_CHANNELS || !u->state->channels[id])
 			return malformed(u, FIELD_POS(pos, packed, id),
 					 KVM_VMPORT_ERR_CHANNEL_ID);
