@@ -31,8 +31,9 @@ for target in calls rpci blob; do
 	note "fuzzing $target for $seconds s"
 	# shellcheck disable=SC2086 # one argument or none
 	if ! "$build/unit/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=4096 \
-		-timeout=120 -report_slow_units=60 -rss_limit_mb=4096 -detect_leaks=0 -artifact_prefix="$work/findings/$target-" \
-		$dictionary "$found" "$corpus/$target" >"$log_dir/fuzz-$target.log" 2>&1; then
+		-timeout=120 -report_slow_units=60 -rss_limit_mb=4096 -detect_leaks=0 \
+		-artifact_prefix="$work/findings/$target-" $dictionary \
+		"$found" "$corpus/$target" >"$log_dir/fuzz-$target.log" 2>&1; then
 		input=$(sed -n 's/.*Test unit written to //p' "$log_dir/fuzz-$target.log" | tail -n 1)
 		tail -n 30 "$log_dir/fuzz-$target.log" | sed 's/^/#   /' >&2
 		die "$target: a finding: $input; once more: $build/unit/fuzz/fuzz_$target $input"
