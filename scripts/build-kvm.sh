@@ -11,6 +11,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/kvm-tree.sh"
 
 variant=${1:-on}
 [ $# = 0 ] || shift
@@ -36,61 +37,16 @@ flock 8
 compiler=$(sed -n 's/.*\(gcc-[0-9]*\)$/\1/p' "$K_HEADERS/.kernelvariables" | head -n 1)
 ensure_packages make "${compiler:-gcc}" libelf-dev patch xz-utils
 
-# Lines move between stable releases, what stands around them must not.
-apply_patches() {
-	for file in "$patches"/*.patch; do
-		echo "applying ${file##*/}"
-		patch -d "$tree.tmp" -p1 --fuzz=0 --no-backup-if-mismatch <"$file" || {
-			echo "${file##*/} does not fit $K_VERSION"
-			return 1
-		}
-	done
-}
-
-# KVM's files as the kernel has them, made to build from here.
 prepare() {
-	rm -rf "$tree" "$tree.tmp"
-	mkdir -p "$tree.tmp/arch/x86/include/asm" "$tree.tmp/include/uapi/linux"
-	cp -r "$K_SOURCE/arch/x86/kvm" "$tree.tmp/arch/x86/"
-	cp -r "$K_SOURCE/virt" "$tree.tmp/"
-	cp "$K_SOURCE/arch/x86/include/asm/kvm_host.h" "$tree.tmp/arch/x86/include/asm/"
-	if [ "$variant" != stock ]; then
-		apply_patches || return 1
+	if [ "$variant" = stock ]; then
+		patches=
 	fi
-	makefile=$tree.tmp/arch/x86/kvm/Makefile
-	sed -i -e "s#-I \$(srctree)/arch/x86/kvm#-I \$(src) -I $tree/virt/kvm#" \
-		-e "s#^include \$(srctree)/virt/kvm/#KVM := ../../../virt/kvm\ninclude $tree/virt/kvm/#" \
-		"$makefile"
-	sed -i "1i LINUXINCLUDE := -I$tree/arch/x86/include -I$tree/include \$(LINUXINCLUDE)" \
-		"$makefile"
-	mv "$tree.tmp" "$tree"
-}
-
-# Only what differs, so that make sees what has changed.
-copy_changed() {
-	for file in "$@"; do
-		cmp -s "$file" "$destination/${file##*/}" || cp "$file" "$destination/"
-	done
-}
-
-build_modules() {
-	config=
-	if [ "$variant" = on ]; then
-		config="CONFIG_KVM_VMPORT=y KCFLAGS=-DCONFIG_KVM_VMPORT=1"
-	fi
-	# shellcheck disable=SC2086 # a list
-	make -C "$K_HEADERS" M="$kvm" -j"$jobs" $config "$@" modules
+	kvm_tree_prepare "$K_SOURCE" "$tree" "$patches"
 }
 
 [ -d "$tree" ] || step "preparing KVM $K_VERSION ($variant)" prepare
-if [ "$variant" != stock ]; then
-	mkdir -p "$kvm/vmport"
-	destination=$kvm/vmport
-	copy_changed "$top"/arch/x86/kvm/vmport/*
-	destination=$tree/include/uapi/linux
-	copy_changed "$top/include/uapi/linux/kvm_vmport.h"
-fi
-step "building KVM modules ($variant)" build_modules "$@"
+[ "$variant" = stock ] || kvm_tree_add "$top" "$tree"
+step "building KVM modules ($variant)" kvm_tree_make "$K_HEADERS" "$tree" "$variant" -j"$jobs" "$@"
 # Copies, made under the lock: another checkout may build in the same tree next.
 mkdir -p "$build/kvm-$variant"
 cp "$kvm"/*.ko "$build/kvm-$variant/"
