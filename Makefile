@@ -16,6 +16,8 @@ help:
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
 	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
+	@echo 'make package  the Debian package (DKMS); build/package/'
+	@echo 'make test-package  installs, updates and removes it in a Debian 13; not part of make test'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
@@ -54,6 +56,12 @@ series:
 series-check:
 	@scripts/check-series-builds.sh
 
+package:
+	@scripts/make-package.sh
+
+test-package:
+	@scripts/test-package.sh
+
 lint:
 	@scripts/lint.sh
 
@@ -63,4 +71,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench profile series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench profile package test-package series series-check lint clean distclean

@@ -3,8 +3,8 @@
 #
 # test.sh [SUITE...]: every test that belongs to a normal change.  Suites: unit
 # (the engine in user space), build (the series and the modules), lane (the
-# kselftests on the distribution's kernel), demo (a real guest migrates), guests
-# (other real guests).
+# kselftests on the distribution's kernel), package (it builds, lintian passes), demo
+# (a real guest migrates), guests (other real guests).
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -15,11 +15,11 @@ if [ "${1:-}" = --suites ]; then
 	suites_only=1
 	shift
 fi
-[ $# -gt 0 ] || set -- unit build lane demo guests
+[ $# -gt 0 ] || set -- unit build lane package demo guests
 for suite in "$@"; do
 	case $suite in
-	unit | build | lane | demo | guests) ;;
-	*) die "no suite $suite: there are unit, build, lane, demo, guests" ;;
+	unit | build | lane | package | demo | guests) ;;
+	*) die "no suite $suite: there are unit, build, lane, package, demo, guests" ;;
 	esac
 done
 
@@ -86,6 +86,10 @@ suite_lane() {
 		-s "$top/scripts/lane-tests.sh" -d "$build/selftests:tests" || return 0
 	echo "@@LANE"
 	"$top/scripts/boot.sh" "$build/lane.cpio.gz" 1500 2>&1 | tee "$log_dir/lane.log" || true
+}
+
+suite_package() {
+	set_up "the package is made and lintian passes" "$top/scripts/make-package.sh" || return 0
 }
 
 # steps SCRIPT: a script whose steps are tests
