@@ -1,8 +1,7 @@
 # shellcheck shell=sh
-# busybox's sh reads with a timeout; options are lists of words.
-# shellcheck disable=SC3045,SC2086
-# Some variables are for those who source it.
-# shellcheck disable=SC2034
+# busybox's sh reads with a timeout; options are lists of words; some variables
+# are for those who source it.
+# shellcheck disable=SC3045,SC2086,SC2034
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Steps, QEMUs and guests, for scripts that run inside the booted host (see

@@ -62,11 +62,11 @@ fi
 parameters="0 1"
 [ "${LANE_ONLY:-}" != stock ] || parameters=
 for parameter in $parameters; do
-	if ! load_kvm vmport enable_vmware_backdoor=$parameter; then
+	if ! load_kvm vmport enable_vmware_backdoor="$parameter"; then
 		echo "@@FAIL our modules load with enable_vmware_backdoor=$parameter"
 		continue
 	fi
-	[ $parameter = 1 ] || run_kvm vmport
+	[ "$parameter" = 1 ] || run_kvm vmport
 	run_all "parameter=$parameter" ours
 	unload_kvm || echo "@@FAIL our modules unload after enable_vmware_backdoor=$parameter"
 done

@@ -10,7 +10,7 @@
 #include <linux/kvm_host.h>
 #include <linux/version.h>
 
-#if __has_include("regs.h")
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 #include "regs.h"
 #else
 #include "kvm_cache_regs.h"

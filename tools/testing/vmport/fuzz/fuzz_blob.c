@@ -6,7 +6,7 @@
 #include "blob.h"
 #include "input.h"
 
-#define BLOB_MAX	(1 << 20)
+#define BLOB_MAX	(1024 * 1024)
 
 /* The state before, so that there is something to lose. */
 static void before(struct vm *vm)

@@ -204,7 +204,8 @@ static void host_ask(struct vm *vm, struct input *in)
 
 	fuzz_calls += 2;
 	if (what & 1) {
-		vmport_ask_next(vm->state, input_u8(in) & 1 ? vm_vcpu(fuzz_vcpu) : NULL, &asked, &more);
+		vmport_ask_next(vm->state, input_u8(in) & 1 ? vm_vcpu(fuzz_vcpu) : NULL,
+				&asked, &more);
 		return;
 	}
 	if (vmport_ask_read(vm->state, what & 2 ? 0 : input_number(in),

@@ -16,7 +16,7 @@
 	_Static_assert(offsetof(struct _type, _field) == (_offset),		\
 		      #_type "." #_field)
 #define CHECK_NUMBER(_name, _number)						\
-	_Static_assert(_name == (_number), #_name)
+	_Static_assert((_name) == (_number), #_name)
 
 CHECK_SIZE(kvm_vmport_state, 64);
 CHECK_FIELD(kvm_vmport_state, flags, 0);
