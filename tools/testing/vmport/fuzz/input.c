@@ -211,7 +211,7 @@ void fuzz_check_limits(struct vm *vm)
 		if (!channel || !channel->open)
 			continue;
 		open++;
-		taken += channel->request != NULL;
+		taken += !!channel->request;
 		check_channel(channel);
 	}
 	CHECK(fuzz_lowered || open <= limits->channels);
