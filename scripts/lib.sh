@@ -62,6 +62,18 @@ step() {
 	fi
 }
 
+# set_up NAME COMMAND...: part of what tests need; its failure is a failed test.
+set_up() {
+	set_up_name=$1
+	shift
+	if "$@" 2>&1; then
+		echo "ok - $set_up_name"
+	else
+		echo "not ok - $set_up_name"
+		return 1
+	fi
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || die "$1: run this as root"
 }

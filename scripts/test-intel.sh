@@ -13,18 +13,6 @@ script=${1:-$top/scripts/lane-tests.sh}
 limit=${BOCHS_LIMIT:-14400}
 work=$build/intel
 
-# All that goes wrong before the tests is a failed test.
-set_up() {
-	set_up_name=$1
-	shift
-	if "$@" 2>&1; then
-		echo "ok - $set_up_name"
-	else
-		echo "not ok - $set_up_name"
-		exit 1
-	fi
-}
-
 # What a BIOS boots: isolinux, the kernel, the initramfs.  KVM_INTEL and what begins
 # with LANE go to init: Bochs 3.0 refuses the address of a posted-interrupt
 # descriptor, and KVM's own xen_shinfo_test hangs it, with the stock modules too.

@@ -19,18 +19,6 @@ dirty_log_perf_test kvm_page_table_test memslot_modification_stress_test \
 memslot_perf_test mmu_stress_test nx_huge_pages_test rseq_test hardware_disable_test \
 kvm_create_max_vcpus"
 
-# All that goes wrong before the tests is a failed test.
-set_up() {
-	set_up_name=$1
-	shift
-	if "$@" 2>&1; then
-		echo "ok - $set_up_name"
-	else
-		echo "not ok - $set_up_name"
-		exit 1
-	fi
-}
-
 stock() {
 	STOCK=1 "$top/scripts/build-linux.sh" newest newest-stock
 }

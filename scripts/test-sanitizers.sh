@@ -13,18 +13,6 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 limit=${SANITIZER_LIMIT:-5400}
 [ $# -gt 0 ] || set -- kasan kcsan rt
 
-# All that goes wrong before the tests is a failed test.
-set_up() {
-	set_up_name=$1
-	shift
-	if "$@" 2>&1; then
-		echo "ok - $set_up_name"
-	else
-		echo "not ok - $set_up_name"
-		return 1
-	fi
-}
-
 selftests() {
 	KERNEL_TREE=$build/linux-newest-$1/tree SELFTESTS=$build/sanitizers/selftests \
 		"$top/scripts/build-selftests.sh"
@@ -38,10 +26,10 @@ image() {
 
 suite() {
 	for kind in "$@"; do
-		compiler=gcc
+		export COMPILER=gcc
 		# GCC has no way to tell KCSAN of compound accesses.
-		[ "$kind" != kcsan ] || compiler=clang
-		COMPILER=$compiler set_up "the newest kernel builds with $kind" \
+		[ "$kind" != kcsan ] || COMPILER=clang
+		set_up "the newest kernel builds with $kind" \
 			"$top/scripts/build-linux.sh" newest "newest-$kind" "$kind" || continue
 		set_up "the selftests build" selftests "$kind" || continue
 		set_up "the image is made" image "$kind" || continue

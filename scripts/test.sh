@@ -32,16 +32,6 @@ result() {
 	fi
 }
 
-# set_up NAME COMMAND...: part of what a suite needs; its failure is a test's
-set_up() {
-	set_up_name=$1
-	shift
-	status=0
-	"$@" 2>&1 || status=$?
-	result "$status" "$set_up_name"
-	return "$status"
-}
-
 suite_unit() {
 	note "the engine in user space"
 	ensure_packages gcc libc6-dev linux-libc-dev make python3
