@@ -511,6 +511,29 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_gp);
 
 /**
+ * kvm_vmport_emulate_gp() - handle a #GP, whoever's it is
+ * @vcpu: the faulting vCPU, its VM has the interface enabled; the error code is 0
+ *
+ * What is not ours goes to KVM's own backdoor where that is on, else to the guest.
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: what the exit handler returns.
+ */
+int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	if (kvm_vmport_gp(vcpu, &r))
+		return r;
+	if (enable_vmware_backdoor)
+		return kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP);
+
+	kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
+	return 1;
+}
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_emulate_gp);
+
+/**
  * kvm_vmport_fill_exit() - describe the RPC that the VMM has to answer
  * @vcpu: has made a call that asks
  *

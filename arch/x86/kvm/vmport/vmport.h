@@ -237,6 +237,7 @@ static inline bool kvm_vmport_check_exit(struct kvm_vcpu *vcpu)
 #define kvm_vmport_check_exit(vcpu)		false
 #endif /* CONFIG_KVM_VMPORT */
 
+int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu);
 int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap);
 int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
 void kvm_vmport_destroy_vm(struct kvm *kvm);
