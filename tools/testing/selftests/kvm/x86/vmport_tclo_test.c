@@ -504,13 +504,15 @@ TEST(race_eventfd_replaced_while_vcpus_set_keys)
 	struct kvm_vm *vm = vmport_vm_create(VMPORT_RPC, 2, vcpus);
 	struct setter setters[2] = { };
 	u64 heard = 0, replaced = 0;
-	int i, fd, old = -1;
+	int i, fd, old = eventfd(0, EFD_NONBLOCK);
 
+	/* On a slow processor the vCPUs may be done before this thread runs again. */
+	ASSERT_EQ(vmport_set_eventfd(vm, old), 0);
 	for (i = 0; i < 2; i++) {
 		setters[i].vcpu = vcpus[i];
 		ASSERT_EQ(pthread_create(&setters[i].thread, NULL, setter_run, &setters[i]), 0);
 	}
-	while (vmport_events(vm).sequence < 2 * SETS - 10) {
+	do {
 		fd = replaced % 5 == 4 ? -1 : eventfd(0, EFD_NONBLOCK);
 		ASSERT_EQ(vmport_set_eventfd(vm, fd), 0);
 		if (old >= 0) {
@@ -521,7 +523,7 @@ TEST(race_eventfd_replaced_while_vcpus_set_keys)
 		}
 		old = fd;
 		replaced++;
-	}
+	} while (vmport_events(vm).sequence < 2 * SETS - 10);
 	for (i = 0; i < 2; i++) {
 		pthread_join(setters[i].thread, NULL);
 		EXPECT_EQ(setters[i].wrong, 0);
