@@ -152,7 +152,7 @@ KVM: x86/vmport: Add the commands
 One table: for each command a small function, the feature that owns it
 and whether it can be answered with interrupts disabled.
 END
-	add_parts state
+	add_parts state pack unpack
 	commit <<'END'
 KVM: x86/vmport: Save and restore the state
 

@@ -62,19 +62,88 @@ void vm_free(struct vm *vm)
 	free(vm);
 }
 
+struct collector {
+	struct vmport_sink sink;
+	u8 *next;
+	size_t left;
+};
+
+static int collect(struct vmport_sink *sink, const void *data, size_t size)
+{
+	struct collector *collector = container_of(sink, struct collector, sink);
+
+	CHECK(size <= collector->left);
+	memcpy(collector->next, data, size);
+	collector->next += size;
+	collector->left -= size;
+	return 0;
+}
+
+int vm_pack_up_to(struct vm *vm, u64 max, u8 **blob, size_t *size)
+{
+	struct collector collector = { .sink.write = collect };
+	struct vmport_packed packed;
+	int r;
+
+	*blob = NULL;
+	r = vmport_state_pack(vm->state, max, &packed);
+	*size = packed.size;
+	if (r)
+		return r;
+
+	CHECK(packed.size <= max);
+	*blob = malloc(packed.size);
+	CHECK(*blob);
+	collector.next = *blob;
+	collector.left = packed.size;
+	CHECK_EQ(vmport_packed_write(&packed, &collector.sink), 0);
+	CHECK_EQ(collector.left, 0);
+	vmport_packed_free(&packed);
+	return 0;
+}
+
 u8 *vm_pack(struct vm *vm, size_t *size)
 {
-	size_t again = 0;
 	u8 *blob;
 
-	CHECK_EQ(vmport_state_pack(vm->state, NULL, 0, size), 0);
+	CHECK_EQ(vm_pack_up_to(vm, U64_MAX, &blob, size), 0);
 	CHECK(*size >= sizeof(struct kvm_vmport_blob_header));
-	blob = malloc(*size);
-	CHECK(blob);
-	memset(blob, 0x5a, *size);
-	CHECK_EQ(vmport_state_pack(vm->state, blob, *size, &again), 0);
-	CHECK_EQ(again, *size);
 	return blob;
+}
+
+struct memory {
+	struct vmport_source source;
+	const u8 *next;
+	size_t left;
+};
+
+static int read_memory(struct vmport_source *source, void *to, size_t size)
+{
+	struct memory *memory = container_of(source, struct memory, source);
+
+	/* Never a byte past what the VMM said that there is. */
+	CHECK(size <= memory->left);
+	memcpy(to, memory->next, size);
+	memory->next += size;
+	memory->left -= size;
+	return 0;
+}
+
+struct vmport_state *vm_state_of(struct vm *vm, const void *blob, size_t size,
+				 struct vmport_blob_error *why)
+{
+	struct memory memory = {
+		.source.read = read_memory,
+		.next = blob,
+		.left = size,
+	};
+	struct vmport_state *state;
+
+	state = vmport_state_unpack(&vm->config, &vm->events, &memory.source, size, why);
+	/* All of it counts. */
+	if (!IS_ERR(state))
+		CHECK_EQ(memory.left, 0);
+	return state;
 }
 
 int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_error *why)
@@ -82,7 +151,7 @@ int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_e
 	struct vmport_blob_error ignored;
 	struct vmport_state *state;
 
-	state = vmport_state_unpack(&vm->config, &vm->events, blob, size, why ?: &ignored);
+	state = vm_state_of(vm, blob, size, why ?: &ignored);
 	if (IS_ERR(state))
 		return PTR_ERR(state);
 
@@ -359,11 +428,13 @@ const char *host_get(struct vm *vm, const char *key, u32 *size)
 
 u64 host_request_bytes(struct vm *vm, const void *data, u32 size)
 {
-	struct vmport_request *req = vmport_request_alloc(0, data, size);
+	struct vmport_request *req = vmport_request_alloc(0, size);
 	u64 id = 0;
 	int r;
 
 	CHECK(req);
+	if (size)
+		memcpy(req->data, data, size);
 	r = vmport_tclo_queue(&vm->state->tclo, req, &id);
 	if (r) {
 		CHECK_EQ(r, -EBUSY);

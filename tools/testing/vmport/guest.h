@@ -65,6 +65,11 @@ void vm_free(struct vm *vm);
 
 /* A blob from malloc(), exactly as long as it says, and the state unchanged. */
 u8 *vm_pack(struct vm *vm, size_t *size);
+/* The same, of at most so many bytes; how many it takes also with -E2BIG. */
+int vm_pack_up_to(struct vm *vm, u64 max, u8 **blob, size_t *size);
+/* A state made from a blob that is nobody's yet, or ERR_PTR(). */
+struct vmport_state *vm_state_of(struct vm *vm, const void *blob, size_t size,
+				 struct vmport_blob_error *why);
 /* Replace the VM's state by a blob's; 0 or why not. */
 int vm_unpack(struct vm *vm, const void *blob, size_t size, struct vmport_blob_error *why);
 void vm_migrate(struct vm *vm);

@@ -28,26 +28,26 @@ CONVERSATION("the empty state is a header of 32 bytes and nothing else")
 	free(blob);
 }
 
-TEST("packing: a buffer too small, of any size, is not overrun, and what is needed is said")
+TEST("packing: with too little room, however much, nothing is packed and the need is said")
 {
 	struct vm *vm = vm_new(SLEEPING);
-	size_t size, needed, room;
+	size_t size, needed, room, live;
 	u8 *blob;
 
 	rich_state(vm);
 	free(vm_pack(vm, &size));
+	live = shim_live_bytes();
 	for (room = 0; room < size; room++) {
-		/* Exactly as large, so that ASan sees a byte past it. */
-		blob = malloc(room);
 		needed = 0;
-		CHECK_EQ(vmport_state_pack(vm->state, blob, room, &needed), 0);
+		CHECK_EQ(vm_pack_up_to(vm, room, &blob, &needed), -E2BIG);
+		CHECK(!blob);
 		CHECK_EQ(needed, size);
-		free(blob);
+		CHECK_EQ(shim_live_bytes(), live);
 	}
 	vm_free(vm);
 }
 
-TEST("packing: more room than needed gives the same bytes")
+TEST("packing: as much room as needed, or more, gives the same bytes")
 {
 	struct vm *vm = vm_new(SLEEPING);
 	size_t size, needed;
@@ -55,13 +55,151 @@ TEST("packing: more room than needed gives the same bytes")
 
 	rich_state(vm);
 	blob = vm_pack(vm, &size);
-	more = malloc(size + 100);
-	CHECK_EQ(vmport_state_pack(vm->state, more, size + 100, &needed), 0);
+	CHECK_EQ(vm_pack_up_to(vm, size, &more, &needed), 0);
+	CHECK_EQ(needed, size);
+	CHECK(!memcmp(blob, more, size));
+	free(more);
+	CHECK_EQ(vm_pack_up_to(vm, size + 100, &more, &needed), 0);
 	CHECK_EQ(needed, size);
 	CHECK(!memcmp(blob, more, size));
 	free(blob);
 	free(more);
 	vm_free(vm);
+}
+
+/* A stream that ends with an error. */
+struct stream {
+	struct vmport_sink sink;
+	struct vmport_source source;
+	const u8 *blob;
+	size_t pos;
+	size_t limit;
+};
+
+static int write_stream(struct vmport_sink *sink, const void *data, size_t size)
+{
+	struct stream *stream = container_of(sink, struct stream, sink);
+
+	if (size > stream->limit - stream->pos)
+		return -EFAULT;
+	CHECK(!memcmp(stream->blob + stream->pos, data, size));
+	stream->pos += size;
+	return 0;
+}
+
+static int read_stream(struct vmport_source *source, void *to, size_t size)
+{
+	struct stream *stream = container_of(source, struct stream, source);
+
+	if (size > stream->limit - stream->pos)
+		return -EFAULT;
+	memcpy(to, stream->blob + stream->pos, size);
+	stream->pos += size;
+	return 0;
+}
+
+/* Values on both sides of where they are no longer copied. */
+static void large_values(struct vm *vm)
+{
+	static const u32 sizes[] = { 1000, 1023, 1024, 1025, 3000, 20000 };
+	static char value[20000];
+	unsigned int i;
+	char key[16];
+
+	rich_state(vm);
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		snprintf(key, sizeof(key), "large%u", i);
+		memset(value, 'a' + i, sizeof(value));
+		CHECK_EQ(host_set(vm, key, value, sizes[i], 0, NULL), 0);
+	}
+}
+
+TEST("packing: a value that is replaced or deleted before it is written is still the old one")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct stream stream = { .sink.write = write_stream };
+	struct vmport_packed packed;
+	size_t size;
+	u8 *blob;
+
+	large_values(vm);
+	blob = vm_pack(vm, &size);
+	CHECK_EQ(vmport_state_pack(vm->state, U64_MAX, &packed), 0);
+	CHECK_EQ(host_set(vm, "large4", "new", 3, 0, NULL), 0);
+	CHECK_EQ(host_delete(vm, "large5"), 0);
+	stream.blob = blob;
+	stream.limit = size;
+	CHECK_EQ(vmport_packed_write(&packed, &stream.sink), 0);
+	CHECK_EQ(stream.pos, size);
+	vmport_packed_free(&packed);
+	free(blob);
+	vm_free(vm);
+}
+
+TEST("a stream that fails, anywhere, ends packing and loading with its error and leaks nothing")
+{
+	struct vm *vm = vm_new(SLEEPING), *other = vm_new(SLEEPING);
+	struct stream stream = { .sink.write = write_stream, .source.read = read_stream };
+	struct vmport_blob_error why = { .error = -1 };
+	struct vmport_packed packed;
+	struct vmport_state *state;
+	size_t size, live;
+	u8 *blob;
+
+	large_values(vm);
+	blob = vm_pack(vm, &size);
+	stream.blob = blob;
+	live = shim_live_bytes();
+	for (stream.limit = 0; stream.limit < size; stream.limit++) {
+		stream.pos = 0;
+		state = vmport_state_unpack(&other->config, &other->events, &stream.source,
+					    size, &why);
+		CHECK_EQ(PTR_ERR(state), -EFAULT);
+		CHECK_EQ(why.error, KVM_VMPORT_ERR_NONE);
+		CHECK_EQ(why.offset, 0);
+		CHECK_EQ(shim_live_bytes(), live);
+	}
+
+	CHECK_EQ(vmport_state_pack(vm->state, U64_MAX, &packed), 0);
+	for (stream.limit = 0; stream.limit < size; stream.limit++) {
+		stream.pos = 0;
+		CHECK_EQ(vmport_packed_write(&packed, &stream.sink), -EFAULT);
+	}
+	vmport_packed_free(&packed);
+	CHECK_EQ(shim_live_bytes(), live);
+	free(blob);
+	vm_free(vm);
+	vm_free(other);
+}
+
+TEST("loading: of two errors a wrong checksum is the one that is reported, or none can be told")
+{
+	struct vm *vm = vm_new(SLEEPING), *other = vm_new(SLEEPING);
+	struct stream stream = { .source.read = read_stream };
+	struct vmport_blob_error why;
+	size_t size, pos;
+	u8 *blob;
+
+	large_values(vm);
+	blob = vm_pack(vm, &size);
+	for (pos = sizeof(struct kvm_vmport_blob_header); pos < size; pos += 7) {
+		blob[pos] ^= 0xff;
+		CHECK_EQ(vm_unpack(other, blob, size, &why), -EINVAL);
+		CHECK_EQ(why.error, KVM_VMPORT_ERR_CHECKSUM);
+		CHECK_EQ(why.offset, offsetof(struct kvm_vmport_blob_header, checksum));
+		/* The rest is needed for that. */
+		stream.blob = blob;
+		stream.limit = size - 1;
+		stream.pos = 0;
+		CHECK_EQ(PTR_ERR(vmport_state_unpack(&other->config, &other->events,
+						     &stream.source, size, &why)), -EFAULT);
+		CHECK_EQ(why.error, KVM_VMPORT_ERR_NONE);
+		blob[pos] ^= 0xff;
+	}
+	CHECK_EQ(vm_unpack(other, blob, size, &why), 0);
+	free(blob);
+	vm_free(vm);
+	vm_free(other);
 }
 
 TEST("the format: a blob built by hand is accepted, packed again the same, and means what it says")
@@ -215,7 +353,7 @@ static void check_blob_size(struct vm *vm)
 		live += sizeof(struct kvm_vmport_blob_request) + state->tclo.results[i]->size;
 	bound += 16 * state->guestinfo.count;
 
-	CHECK_EQ(vmport_state_pack(vm->state, NULL, 0, &size), 0);
+	free(vm_pack(vm, &size));
 	CHECK(size <= live + bound);
 }
 
@@ -360,7 +498,7 @@ static bool refused_or_same(struct vm *vm, const u8 *blob, size_t size)
 	struct vmport_blob_error why;
 	u8 *again;
 
-	state = vmport_state_unpack(&vm->config, &vm->events, blob, size, &why);
+	state = vm_state_of(vm, blob, size, &why);
 	CHECK(vm->state == before);
 	if (IS_ERR(state)) {
 		CHECK_EQ(shim_live_bytes(), live);

@@ -548,7 +548,6 @@ static int send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport_tclo *arg = &attr->u.tclo;
 	struct vmport_request *request;
-	u8 *data;
 	int r;
 
 	if (arg->id || arg->status || !tail_ok(attr, TAIL(tclo)))
@@ -558,13 +557,13 @@ static int send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (arg->size > KVM_VMPORT_MAX_TCLO_REQUEST)
 		return refuse(attr, -E2BIG, KVM_VMPORT_ERR_TCLO_SIZE);
 
-	data = vmemdup_user(u64_to_user_ptr(arg->data), arg->size);
-	if (IS_ERR(data))
-		return PTR_ERR(data);
-	request = vmport_request_alloc(0, data, arg->size);
-	kvfree(data);
+	request = vmport_request_alloc(0, arg->size);
 	if (!request)
 		return -ENOMEM;
+	if (copy_from_user(request->data, u64_to_user_ptr(arg->data), arg->size)) {
+		vmport_request_free(request);
+		return -EFAULT;
+	}
 
 	r = vmport_tclo_queue(&vmport_state(kvm->arch.vmport)->tclo, request, &arg->id);
 	if (r) {

@@ -329,9 +329,12 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 			vmport_ask(call, channel, size);
 	} else if (channel->running) {
 		if (channel->request) {
-			result = vmport_request_alloc(channel->request->id, channel->send, size);
+			result = vmport_request_alloc(channel->request->id, size);
 			if (!result)
 				return -ENOMEM;
+			/* An empty one has no buffer to be copied from. */
+			if (size)
+				memcpy(result->data, channel->send, size);
 			vmport_request_free(channel->request);
 			channel->request = NULL;
 			vmport_tclo_finish(&call->state->tclo, result);

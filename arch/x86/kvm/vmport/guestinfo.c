@@ -175,21 +175,38 @@ static int check_change(const struct kvm_vmport_limits *limits,
 	return 0;
 }
 
-static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *change)
+/**
+ * vmport_entry_alloc() - an entry that is in no store yet
+ * @key_size: bytes of its key
+ * @value_size: bytes of its value
+ *
+ * Context: may sleep.
+ * Return: the entry, its data still to be filled in, for
+ * vmport_guestinfo_set_many() or vmport_guestinfo_put(); NULL when there is no
+ * memory.
+ */
+struct vmport_entry *vmport_entry_alloc(u32 key_size, u32 value_size)
 {
 	struct vmport_entry *entry;
 
-	entry = vmport_alloc_data(struct_size(entry, data, change->key_size + change->value_size));
+	entry = vmport_alloc_data(struct_size(entry, data, key_size + value_size));
 	if (!entry)
 		return NULL;
 
 	refcount_set(&entry->refs, 1);
-	entry->hash = change->hash;
-	entry->flags = change->flags;
-	entry->key_size = change->key_size;
-	entry->value_size = change->value_size;
-	memcpy(entry->data, change->key, change->key_size);
-	memcpy(entry->data + change->key_size, change->value, change->value_size);
+	entry->key_size = key_size;
+	entry->value_size = value_size;
+	return entry;
+}
+
+static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *change)
+{
+	struct vmport_entry *entry = vmport_entry_alloc(change->key_size, change->value_size);
+
+	if (entry) {
+		memcpy(entry->data, change->key, change->key_size);
+		memcpy(entry->data + change->key_size, change->value, change->value_size);
+	}
 	return entry;
 }
 
@@ -230,8 +247,14 @@ static int prepare(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *
 	if (is_delete(change))
 		return 0;
 
-	change->entry = new_entry(change);
-	return change->entry ? 0 : -ENOMEM;
+	if (!change->entry)
+		change->entry = new_entry(change);
+	if (!change->entry)
+		return -ENOMEM;
+
+	change->entry->hash = change->hash;
+	change->entry->flags = change->flags;
+	return 0;
 }
 
 /* What the store holds. */

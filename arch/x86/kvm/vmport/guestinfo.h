@@ -57,9 +57,14 @@ struct vmport_guestinfo_change {
 	bool by_guest;		/* read-only entries are refused */
 	enum kvm_vmport_error error;	/* out, with -E2BIG and -EINVAL */
 
+	/*
+	 * To go in: NULL, or one that the caller has filled with key and value, which
+	 * is the store's from then on.  Then what came out.
+	 */
+	struct vmport_entry *entry;
+
 	/* The store's own. */
 	u32 hash;
-	struct vmport_entry *entry;	/* to go in, then what came out */
 };
 
 static inline const u8 *vmport_entry_value(const struct vmport_entry *entry)
@@ -73,6 +78,7 @@ bool vmport_guestinfo_key_ok(const u8 *key, u32 size);
 struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
 					  const u8 *key, u32 size);
 void vmport_guestinfo_put(struct vmport_entry *entry);
+struct vmport_entry *vmport_entry_alloc(u32 key_size, u32 value_size);
 int vmport_guestinfo_set(struct vmport_guestinfo *gi,
 			 const struct kvm_vmport_limits *limits,
 			 struct vmport_guestinfo_change *change);

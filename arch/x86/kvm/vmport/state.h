@@ -5,6 +5,8 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+#include <uapi/linux/kvm_vmport.h>
+
 #include "call.h"
 #include "channel.h"
 #include "events.h"
@@ -39,6 +41,49 @@ static inline struct vmport_channel *vmport_channel_at(struct vmport_state *stat
 	return smp_load_acquire(&state->channels[id]);
 }
 
+/* Records of a blob stand at multiples of this. */
+#define VMPORT_BLOB_ALIGN	8
+
+/* What a section of a type that is known here has in its flags. */
+static inline u32 vmport_section_flags(u32 type)
+{
+	return type == KVM_VMPORT_SECTION_ORDER ? 0 : KVM_VMPORT_SECTION_CRITICAL;
+}
+
+/* Takes the next bytes of a blob; 0 or a negative errno. */
+struct vmport_sink {
+	int (*write)(struct vmport_sink *sink, const void *data, size_t size);
+};
+
+/* Has the next bytes of a blob; 0 or a negative errno. */
+struct vmport_source {
+	int (*read)(struct vmport_source *source, void *to, size_t size);
+};
+
+/* An entry whose key and value come in the blob behind the first @copied bytes. */
+struct vmport_piece {
+	struct vmport_entry *entry;
+	size_t copied;
+};
+
+/**
+ * struct vmport_packed - a blob in pieces
+ * @size: bytes of it all
+ * @buffer: what is not in the pieces
+ * @room: bytes at @buffer
+ * @copied: bytes used of them
+ * @pieces: entries that are used in the place where they are
+ * @count: how many
+ */
+struct vmport_packed {
+	u64 size;
+	u8 *buffer;
+	size_t room;
+	size_t copied;
+	struct vmport_piece *pieces;
+	u32 count;
+};
+
 /* Where and why a blob was refused. */
 struct vmport_blob_error {
 	enum kvm_vmport_error error;
@@ -47,10 +92,12 @@ struct vmport_blob_error {
 
 struct vmport_state *vmport_state_alloc(struct vmport_events *events);
 void vmport_state_free(struct vmport_state *state);
-int vmport_state_pack(struct vmport_state *state, void *blob, size_t size, size_t *needed);
+int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed *packed);
+int vmport_packed_write(const struct vmport_packed *packed, struct vmport_sink *sink);
+void vmport_packed_free(struct vmport_packed *packed);
 struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 					 struct vmport_events *events,
-					 const void *blob, size_t size,
+					 struct vmport_source *source, size_t size,
 					 struct vmport_blob_error *why);
 void vmport_state_activate(struct vmport_state *state);
 

@@ -36,13 +36,13 @@ void vmport_tclo_destroy(struct vmport_tclo *tclo)
 /**
  * vmport_request_alloc() - a request or a result
  * @id: its number
- * @data: its bytes
- * @size: how many
+ * @size: bytes
  *
  * Context: may sleep.
- * Return: the request, NULL when there is no memory.
+ * Return: the request, its data still to be filled in; NULL when there is no
+ * memory.
  */
-struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size)
+struct vmport_request *vmport_request_alloc(u64 id, u32 size)
 {
 	struct vmport_request *request;
 
@@ -53,8 +53,6 @@ struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size)
 	request->id = id;
 	request->size = size;
 	request->status = KVM_VMPORT_TCLO_ANSWERED;
-	if (size)
-		memcpy(request->data, data, size);
 	return request;
 }
 

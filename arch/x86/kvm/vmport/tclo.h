@@ -47,7 +47,7 @@ static inline bool vmport_tclo_pending(const struct vmport_tclo *tclo)
 
 void vmport_tclo_init(struct vmport_tclo *tclo, struct vmport_events *events);
 void vmport_tclo_destroy(struct vmport_tclo *tclo);
-struct vmport_request *vmport_request_alloc(u64 id, const u8 *data, u32 size);
+struct vmport_request *vmport_request_alloc(u64 id, u32 size);
 void vmport_request_free(struct vmport_request *request);
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id);
 struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo);

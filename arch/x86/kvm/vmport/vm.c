@@ -127,70 +127,73 @@ static bool state_arg_ok(const struct kvm_vmport_state *arg)
 	return !arg->flags && !memchr_inv(arg->reserved, 0, sizeof(arg->reserved));
 }
 
-/*
- * A blob into memory of its own, so that what the VMM sees is whole.  vCPUs that
- * run meanwhile may make it grow between measuring and packing.
- */
-static void *pack_state(struct vmport_state *state, u64 max, u64 *size)
+/* The VMM's memory. */
+struct user_sink {
+	struct vmport_sink sink;
+	u8 __user *next;
+};
+
+static int write_to_user(struct vmport_sink *sink, const void *data, size_t size)
 {
-	void *blob = NULL;
-	size_t room = 0, needed;
-	int r;
+	struct user_sink *user = container_of(sink, struct user_sink, sink);
 
-	for (;;) {
-		r = vmport_state_pack(state, blob, room, &needed);
-		if (r)
-			break;
-		*size = needed;
-		if (needed > max)
-			r = -E2BIG;
-		if (r || needed <= room)
-			break;
+	if (copy_to_user(user->next, data, size))
+		return -EFAULT;
+	user->next += size;
+	return 0;
+}
 
-		kvfree(blob);
-		room = needed;
-		blob = vmport_alloc_data(room);
-		if (!blob)
-			return ERR_PTR(-ENOMEM);
-	}
+struct user_source {
+	struct vmport_source source;
+	const u8 __user *next;
+};
 
-	if (r) {
-		kvfree(blob);
-		return ERR_PTR(r);
-	}
-	return blob;
+static int read_from_user(struct vmport_source *source, void *to, size_t size)
+{
+	struct user_source *user = container_of(source, struct user_source, source);
+
+	if (copy_from_user(to, user->next, size))
+		return -EFAULT;
+	user->next += size;
+	return 0;
 }
 
 static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct user_sink user = {
+		.sink.write = write_to_user,
+		.next = u64_to_user_ptr(arg->data),
+	};
+	struct vmport_packed packed;
 	struct vmport_state *state;
-	void *blob;
-	int r = 0;
+	int r;
 
 	lockdep_assert_held(&vmport->lock);
 
 	state = rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
-	blob = pack_state(state, arg->size, &arg->size);
-	if (IS_ERR(blob)) {
-		r = PTR_ERR(blob);
-		if (r == -E2BIG)
-			arg->error = KVM_VMPORT_ERR_BUFFER;
+	r = vmport_state_pack(state, arg->size, &packed);
+	if (r == -E2BIG)
+		arg->error = KVM_VMPORT_ERR_BUFFER;
+	if (!r || r == -E2BIG)
+		arg->size = packed.size;
+	if (r)
 		return r;
-	}
 
-	if (copy_to_user(u64_to_user_ptr(arg->data), blob, arg->size))
-		r = -EFAULT;
-	kvfree(blob);
+	r = vmport_packed_write(&packed, &user.sink);
+	vmport_packed_free(&packed);
 	return r;
 }
 
 static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
+	struct user_source user = {
+		.source.read = read_from_user,
+		.next = u64_to_user_ptr(arg->data),
+	};
 	struct vmport_state *state, *old;
 	struct vmport_blob_error why;
-	void *blob;
 
 	lockdep_assert_held(&vmport->lock);
 
@@ -203,18 +206,9 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		return -E2BIG;
 	}
 
-	blob = vmport_alloc_data(arg->size);
-	if (!blob)
-		return -ENOMEM;
-	if (copy_from_user(blob, u64_to_user_ptr(arg->data), arg->size)) {
-		kvfree(blob);
-		return -EFAULT;
-	}
-
 	state = vmport_state_unpack(rcu_dereference_protected(vmport->config,
 							      lockdep_is_held(&vmport->lock)),
-				    &vmport->events, blob, arg->size, &why);
-	kvfree(blob);
+				    &vmport->events, &user.source, arg->size, &why);
 	if (IS_ERR(state)) {
 		arg->error = why.error;
 		arg->error_offset = why.offset;

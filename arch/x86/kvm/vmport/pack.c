@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packing a state into a blob, for KVM_GET_VMPORT_STATE.  The format is described
+ * in include/uapi/linux/kvm_vmport.h.
+ */
+#include <linux/align.h>
+#include <linux/crc32c.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+
+#include "alloc.h"
+#include "state.h"
+
+/* From this size on a reference to an entry is cheaper than a copy, in bytes. */
+#define MIN_REFERENCED	1024
+
+/*
+ * Past the buffer's end nothing is written, but all is counted.  The position in
+ * the blob is the sum of what was copied and what was only referred to.
+ */
+struct packer {
+	struct vmport_packed *packed;
+	size_t copied;
+	size_t referenced;
+};
+
+static void pack_bytes(struct packer *p, const void *data, size_t size)
+{
+	size_t room = p->packed->room;
+
+	if (size && p->copied < room && size <= room - p->copied)
+		memcpy(p->packed->buffer + p->copied, data, size);
+	p->copied += size;
+}
+
+static void pack_padding(struct packer *p)
+{
+	static const u8 zeroes[VMPORT_BLOB_ALIGN];
+	size_t pos = p->copied + p->referenced;
+
+	pack_bytes(p, zeroes, ALIGN(pos, VMPORT_BLOB_ALIGN) - pos);
+}
+
+/* Where a section's header stands. */
+struct section {
+	size_t copied;
+	size_t referenced;
+};
+
+static struct section begin_section(struct packer *p)
+{
+	struct section section = { .copied = p->copied, .referenced = p->referenced };
+
+	p->copied += sizeof(struct kvm_vmport_blob_section);
+	return section;
+}
+
+static void end_section(struct packer *p, const struct section *section, u32 type)
+{
+	size_t size = p->copied - section->copied + p->referenced - section->referenced;
+	struct packer header = { .packed = p->packed, .copied = section->copied };
+	struct kvm_vmport_blob_section packed = {
+		.type = cpu_to_le32(type),
+		.flags = cpu_to_le32(vmport_section_flags(type)),
+		.size = cpu_to_le64(size - sizeof(packed)),
+	};
+
+	pack_bytes(&header, &packed, sizeof(packed));
+	pack_padding(p);
+}
+
+static void pack_channel(struct packer *p, const struct vmport_channel *channel, u16 id)
+{
+	struct kvm_vmport_blob_channel packed = {
+		.id = cpu_to_le16(id),
+		.protocol = cpu_to_le32(channel->protocol),
+		.cookie_high = cpu_to_le32(channel->cookie_high),
+		.cookie_low = cpu_to_le32(channel->cookie_low),
+	};
+	struct section section = begin_section(p);
+	u32 send = 0, recv = 0;
+	u16 flags = 0;
+
+	if (channel->has_cookie)
+		flags |= KVM_VMPORT_CHANNEL_COOKIE;
+	if (channel->sending) {
+		flags |= KVM_VMPORT_CHANNEL_SEND;
+		send = channel->send_done;
+		packed.send_size = cpu_to_le32(channel->send_size);
+		packed.send_done = cpu_to_le32(channel->send_done);
+	}
+	if (channel->receiving) {
+		flags |= KVM_VMPORT_CHANNEL_RECV;
+		recv = vmport_channel_recv_size(channel);
+		packed.recv_size = cpu_to_le32(recv);
+		packed.recv_done = cpu_to_le32(channel->recv_done);
+	}
+	if (channel->running)
+		flags |= KVM_VMPORT_CHANNEL_RUN;
+	if (channel->request)
+		packed.request = cpu_to_le64(channel->request->id);
+	if (channel->asking) {
+		flags |= KVM_VMPORT_CHANNEL_ASK;
+		send = channel->send_size;
+		packed.send_size = cpu_to_le32(send);
+		packed.send_done = cpu_to_le32(send);
+		packed.request = cpu_to_le64(channel->ask_id);
+	}
+	packed.flags = cpu_to_le16(flags);
+
+	pack_bytes(p, &packed, sizeof(packed));
+	pack_bytes(p, channel->send, send);
+	pack_bytes(p, vmport_channel_recv_data(channel), recv);
+	end_section(p, &section, KVM_VMPORT_SECTION_CHANNEL);
+}
+
+/* When which channel was used. */
+struct use {
+	u64 used;
+	u8 id;
+	u8 messages;
+};
+
+/* Returns how many there are; what is needed for their order is in @uses. */
+static u32 pack_channels(struct packer *p, struct vmport_state *state, struct use *uses)
+{
+	struct vmport_channel *channel;
+	u32 count = 0;
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = vmport_channel_at(state, id);
+		if (!channel)
+			continue;
+		vmport_channel_own(channel);
+		if (channel->open) {
+			pack_channel(p, channel, id);
+			uses[count++] = (struct use) {
+				.used = channel->used,
+				.id = id,
+				.messages = channel->messages,
+			};
+		}
+		vmport_channel_disown(channel);
+	}
+	return count;
+}
+
+static int compare_uses(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+
+	if (x->used != y->used)
+		return x->used < y->used ? -1 : 1;
+	return (int)x->id - (int)y->id;
+}
+
+/* Would a section of the order say what is not clear without it? */
+static bool order_matters(const struct use *uses, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (uses[i].messages || (i && uses[i].id < uses[i - 1].id))
+			return true;
+	}
+	return false;
+}
+
+static void pack_order(struct packer *p, struct use *uses, u32 count)
+{
+	struct kvm_vmport_blob_order packed;
+	struct section section;
+	u32 i;
+
+	sort(uses, count, sizeof(*uses), compare_uses, NULL);
+	if (!order_matters(uses, count))
+		return;
+
+	section = begin_section(p);
+	for (i = 0; i < count; i++) {
+		packed.id = uses[i].id;
+		packed.messages = uses[i].messages;
+		pack_bytes(p, &packed, sizeof(packed));
+	}
+	end_section(p, &section, KVM_VMPORT_SECTION_ORDER);
+}
+
+static void pack_request(struct packer *p, const struct vmport_request *request, u16 kind)
+{
+	struct kvm_vmport_blob_request packed = {
+		.id = cpu_to_le64(request->id),
+		.size = cpu_to_le32(request->size),
+		.kind = cpu_to_le16(kind),
+	};
+
+	pack_bytes(p, &packed, sizeof(packed));
+	pack_bytes(p, request->data, request->size);
+	pack_padding(p);
+}
+
+static void pack_tclo(struct packer *p, struct vmport_tclo *tclo)
+{
+	struct kvm_vmport_blob_tclo packed = { };
+	unsigned int i;
+	struct section section;
+
+	mutex_lock(&tclo->lock);
+	/* A VM whose VMM has never queued a request has nothing to tell. */
+	if (tclo->next_id == 1)
+		goto out;
+
+	section = begin_section(p);
+	packed.next_id = cpu_to_le64(tclo->next_id);
+	packed.count = cpu_to_le32(tclo->unread + tclo->queued);
+	pack_bytes(p, &packed, sizeof(packed));
+	for (i = 0; i < tclo->unread; i++)
+		pack_request(p, tclo->results[i],
+			     tclo->results[i]->status == KVM_VMPORT_TCLO_LOST ?
+			     KVM_VMPORT_REQUEST_LOST : KVM_VMPORT_REQUEST_ANSWERED);
+	for (i = 0; i < tclo->queued; i++)
+		pack_request(p, tclo->queue[i], KVM_VMPORT_REQUEST_QUEUED);
+	end_section(p, &section, KVM_VMPORT_SECTION_TCLO);
+out:
+	mutex_unlock(&tclo->lock);
+}
+
+/* Values are most of a blob.  Large ones stay where they are. */
+static bool is_referenced(const struct vmport_entry *entry)
+{
+	return entry->value_size >= MIN_REFERENCED;
+}
+
+static void refer(struct packer *p, struct vmport_entry *entry)
+{
+	struct vmport_packed *packed = p->packed;
+
+	p->referenced += entry->key_size + entry->value_size;
+	if (!packed->pieces)
+		return;
+
+	refcount_inc(&entry->refs);
+	packed->pieces[packed->count++] = (struct vmport_piece) {
+		.entry = entry,
+		.copied = p->copied,
+	};
+}
+
+static void pack_entry(struct packer *p, struct vmport_entry *entry)
+{
+	struct kvm_vmport_blob_guestinfo packed = {
+		.value_size = cpu_to_le32(entry->value_size),
+		.key_size = cpu_to_le16(entry->key_size),
+		.flags = cpu_to_le16(entry->flags),
+	};
+
+	pack_bytes(p, &packed, sizeof(packed));
+	if (is_referenced(entry))
+		refer(p, entry);
+	else
+		pack_bytes(p, entry->data, entry->key_size + entry->value_size);
+	pack_padding(p);
+}
+
+/* Room for as many references as there will be; none while only measuring. */
+static int alloc_pieces(struct vmport_packed *packed, struct vmport_entry **entries, u32 count)
+{
+	u32 i, referenced = 0;
+
+	for (i = 0; i < count; i++)
+		referenced += is_referenced(entries[i]);
+	if (!packed->buffer || !referenced)
+		return 0;
+
+	packed->pieces = kvmalloc_array(referenced, sizeof(*packed->pieces), VMPORT_GFP);
+	return packed->pieces ? 0 : -ENOMEM;
+}
+
+static int pack_guestinfo(struct packer *p, struct vmport_guestinfo *gi)
+{
+	struct vmport_entry **sorted;
+	struct section section;
+	unsigned int i;
+	int r;
+
+	mutex_lock(&gi->lock);
+	sorted = vmport_guestinfo_sort(gi, false);
+	if (IS_ERR_OR_NULL(sorted)) {
+		r = PTR_ERR(sorted);
+		goto out;
+	}
+	r = alloc_pieces(p->packed, sorted, gi->count);
+	if (r)
+		goto free;
+
+	section = begin_section(p);
+	for (i = 0; i < gi->count; i++)
+		pack_entry(p, sorted[i]);
+	end_section(p, &section, KVM_VMPORT_SECTION_GUESTINFO);
+free:
+	kvfree(sorted);
+out:
+	mutex_unlock(&gi->lock);
+	return r;
+}
+
+/* All but the header, whose place is left; into the buffer as far as that goes. */
+static int pack(struct packer *p, struct vmport_state *state)
+{
+	struct use *uses;
+	u32 count;
+	int r;
+
+	uses = kvmalloc_array(KVM_VMPORT_MAX_CHANNELS, sizeof(*uses), VMPORT_GFP);
+	if (!uses)
+		return -ENOMEM;
+
+	p->copied = sizeof(struct kvm_vmport_blob_header);
+	count = pack_channels(p, state, uses);
+	pack_tclo(p, &state->tclo);
+	r = pack_guestinfo(p, &state->guestinfo);
+	if (!r)
+		pack_order(p, uses, count);
+	kvfree(uses);
+	return r;
+}
+
+/* The blob piece by piece, in order. */
+static int for_each_piece(const struct vmport_packed *packed, struct vmport_sink *sink)
+{
+	const struct vmport_piece *piece;
+	size_t done = 0;
+	int r;
+
+	for (piece = packed->pieces; piece < packed->pieces + packed->count; piece++) {
+		r = sink->write(sink, packed->buffer + done, piece->copied - done);
+		if (!r)
+			r = sink->write(sink, piece->entry->data,
+					piece->entry->key_size + piece->entry->value_size);
+		if (r)
+			return r;
+		done = piece->copied;
+	}
+	return sink->write(sink, packed->buffer + done, packed->copied - done);
+}
+
+struct checksum {
+	struct vmport_sink sink;
+	u32 crc;
+};
+
+static int add_to_checksum(struct vmport_sink *sink, const void *data, size_t size)
+{
+	struct checksum *sum = container_of(sink, struct checksum, sink);
+
+	sum->crc = crc32c(sum->crc, data, size);
+	return 0;
+}
+
+static void pack_header(struct vmport_packed *packed)
+{
+	struct checksum sum = { .sink.write = add_to_checksum, .crc = ~0 };
+	struct kvm_vmport_blob_header header = {
+		.magic = cpu_to_le32(KVM_VMPORT_BLOB_MAGIC),
+		.version = cpu_to_le16(KVM_VMPORT_BLOB_VERSION),
+		.header_size = cpu_to_le16(sizeof(header)),
+		.size = cpu_to_le64(packed->size),
+	};
+
+	memcpy(packed->buffer, &header, sizeof(header));
+	/* Over the blob, not the state: that is what the reader sees. */
+	for_each_piece(packed, &sum.sink);
+	header.checksum = cpu_to_le32(~sum.crc);
+	memcpy(packed->buffer, &header, sizeof(header));
+}
+
+/* Room for what was measured; vCPUs that run may make it more meanwhile. */
+static int make_room(struct vmport_packed *packed)
+{
+	size_t room = packed->copied;
+
+	vmport_packed_free(packed);
+	packed->buffer = vmport_alloc_data(room);
+	if (!packed->buffer)
+		return -ENOMEM;
+
+	packed->room = room;
+	return 0;
+}
+
+/**
+ * vmport_state_pack() - make a blob
+ * @state: what to pack; vCPUs may be using it
+ * @max: bytes that the blob may have
+ * @packed: out: the blob in pieces, for vmport_packed_write() and then
+ *	vmport_packed_free(); on -E2BIG only its size, with nothing to free
+ *
+ * Waits for no guest.  Every channel and every entry is packed whole, though
+ * not all at one instant when vCPUs run.
+ *
+ * Context: may sleep.
+ * Return: 0, -E2BIG or -ENOMEM.
+ */
+int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed *packed)
+{
+	struct packer p;
+	int r;
+
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_header) != 32);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_section) != 16);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_channel) != 40);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_tclo) != 16);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_request) != 16);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_guestinfo) != 8);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_order) != 2);
+
+	*packed = (struct vmport_packed) { };
+	for (;;) {
+		p = (struct packer) { .packed = packed };
+		r = pack(&p, state);
+		if (r)
+			break;
+
+		packed->copied = p.copied;
+		packed->size = p.copied + p.referenced;
+		r = packed->size > max ? -E2BIG : 0;
+		if (r || packed->copied <= packed->room)
+			break;
+		r = make_room(packed);
+		if (r)
+			break;
+	}
+
+	if (r)
+		vmport_packed_free(packed);
+	else
+		pack_header(packed);
+	return r;
+}
+
+/**
+ * vmport_packed_write() - give a blob away
+ * @packed: from vmport_state_pack()
+ * @sink: is given all bytes in order; an error of its ends that
+ *
+ * Context: as @sink's; with no lock of the state.
+ * Return: 0 or @sink's error.
+ */
+int vmport_packed_write(const struct vmport_packed *packed, struct vmport_sink *sink)
+{
+	return for_each_piece(packed, sink);
+}
+
+/**
+ * vmport_packed_free() - free a blob
+ * @packed: from vmport_state_pack(); keeps its size
+ *
+ * Context: may sleep.
+ */
+void vmport_packed_free(struct vmport_packed *packed)
+{
+	u32 i;
+
+	for (i = 0; i < packed->count; i++)
+		vmport_guestinfo_put(packed->pieces[i].entry);
+	kvfree(packed->pieces);
+	kvfree(packed->buffer);
+	*packed = (struct vmport_packed) { .size = packed->size };
+}

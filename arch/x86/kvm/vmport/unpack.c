@@ -1,0 +1,766 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Making a state from a blob, for KVM_SET_VMPORT_STATE.  The format is described
+ * in include/uapi/linux/kvm_vmport.h.  Each byte is read once, into the place
+ * where it is to be: what was checked cannot change, and what is wrong with the
+ * rest is found before anybody uses it.
+ */
+#include <linux/align.h>
+#include <linux/crc32c.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "state.h"
+
+/* @pos never passes @end, nor @end the blob's size. */
+struct unpacker {
+	const struct vmport_config *config;
+	struct vmport_state *state;
+	struct vmport_source *source;
+	size_t pos;
+	size_t end;
+	u32 crc;			/* of what was read */
+	u32 channels;			/* so far */
+	u64 last_taken;			/* largest request id in a channel */
+	size_t last_taken_pos;
+	struct vmport_blob_error *why;
+};
+
+static int refuse_at(struct unpacker *u, size_t offset, int r, enum kvm_vmport_error error)
+{
+	u->why->error = error;
+	u->why->offset = offset;
+	return r;
+}
+
+static int malformed(struct unpacker *u, size_t offset, enum kvm_vmport_error error)
+{
+	return refuse_at(u, offset, -EINVAL, error);
+}
+
+static int too_big(struct unpacker *u, size_t offset, enum kvm_vmport_error error)
+{
+	return refuse_at(u, offset, -E2BIG, error);
+}
+
+static int read_bytes(struct unpacker *u, void *to, size_t size)
+{
+	int r = u->source->read(u->source, to, size);
+
+	if (r)
+		return r;
+
+	u->crc = crc32c(u->crc, to, size);
+	u->pos += size;
+	return 0;
+}
+
+/* The next @size bytes, of what stands at @pos. */
+static int unpack_bytes(struct unpacker *u, size_t pos, void *to, u64 size)
+{
+	if (size > u->end - u->pos)
+		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
+	return read_bytes(u, to, size);
+}
+
+/* A record that begins here. */
+#define unpack_record(_u, _record)	unpack_bytes(_u, (_u)->pos, _record, sizeof(*(_record)))
+
+/* What nobody wants to know, but for the checksum. */
+static int skip_bytes(struct unpacker *u, size_t size)
+{
+	u8 bytes[256];
+	int r = 0;
+
+	for (; size && !r; size -= min(size, sizeof(bytes)))
+		r = read_bytes(u, bytes, min(size, sizeof(bytes)));
+	return r;
+}
+
+static int unpack_padding(struct unpacker *u)
+{
+	size_t pos = u->pos, size = ALIGN(pos, VMPORT_BLOB_ALIGN) - pos;
+	u8 padding[VMPORT_BLOB_ALIGN];
+	int r;
+
+	r = unpack_bytes(u, pos, padding, size);
+	if (!r && memchr_inv(padding, 0, size))
+		r = malformed(u, pos, KVM_VMPORT_ERR_RESERVED);
+	return r;
+}
+
+static bool ask_id_in_use(const struct vmport_state *state, u64 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
+		if (state->channels[i] && state->channels[i]->asking &&
+		    state->channels[i]->ask_id == id)
+			return true;
+	}
+	return false;
+}
+
+static bool id_in_use(const struct vmport_state *state, u64 id)
+{
+	const struct vmport_tclo *tclo = &state->tclo;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
+		if (state->channels[i] && state->channels[i]->request &&
+		    state->channels[i]->request->id == id)
+			return true;
+	}
+	for (i = 0; i < tclo->unread; i++) {
+		if (tclo->results[i]->id == id)
+			return true;
+	}
+	for (i = 0; i < tclo->queued; i++) {
+		if (tclo->queue[i]->id == id)
+			return true;
+	}
+	return false;
+}
+
+#define CHANNEL_FLAGS	(KVM_VMPORT_CHANNEL_COOKIE | KVM_VMPORT_CHANNEL_SEND |	\
+			 KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN |	\
+			 KVM_VMPORT_CHANNEL_ASK)
+
+#define FIELD_POS(_pos, _record, _field)	((_pos) + offsetof(typeof(*(_record)), _field))
+
+/* The message from the guest: none, a part, or with ASK the whole. */
+static int check_send(struct unpacker *u, size_t pos,
+		      const struct kvm_vmport_blob_channel *packed)
+{
+	u32 size = le32_to_cpu(packed->send_size), sent = le32_to_cpu(packed->send_done);
+	u16 flags = le16_to_cpu(packed->flags);
+
+	if (size > KVM_VMPORT_MAX_MESSAGE)
+		return too_big(u, FIELD_POS(pos, packed, send_size),
+			       KVM_VMPORT_ERR_MESSAGE_SIZE);
+
+	if (flags & KVM_VMPORT_CHANNEL_ASK) {
+		if (sent != size)
+			return malformed(u, FIELD_POS(pos, packed, send_done),
+					 KVM_VMPORT_ERR_POSITION);
+	} else if (flags & KVM_VMPORT_CHANNEL_SEND) {
+		/* A whole message would have been run. */
+		if (sent >= size)
+			return malformed(u, FIELD_POS(pos, packed, send_done),
+					 KVM_VMPORT_ERR_POSITION);
+	} else if (size) {
+		return malformed(u, FIELD_POS(pos, packed, send_size), KVM_VMPORT_ERR_FLAGS);
+	} else if (sent) {
+		return malformed(u, FIELD_POS(pos, packed, send_done), KVM_VMPORT_ERR_FLAGS);
+	}
+	return 0;
+}
+
+/* The message to the guest. */
+static int check_recv(struct unpacker *u, size_t pos,
+		      const struct kvm_vmport_blob_channel *packed)
+{
+	u32 size = le32_to_cpu(packed->recv_size), received = le32_to_cpu(packed->recv_done);
+	u16 flags = le16_to_cpu(packed->flags);
+
+	if (size > KVM_VMPORT_MAX_REPLY)
+		return too_big(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_REPLY_SIZE);
+
+	if (flags & KVM_VMPORT_CHANNEL_RECV) {
+		if (received > size)
+			return malformed(u, FIELD_POS(pos, packed, recv_done),
+					 KVM_VMPORT_ERR_POSITION);
+	} else if (size) {
+		return malformed(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_FLAGS);
+	} else if (received) {
+		return malformed(u, FIELD_POS(pos, packed, recv_done), KVM_VMPORT_ERR_FLAGS);
+	}
+	return 0;
+}
+
+/* A request of the VMM, given to the guest or run by it, or a message that asks. */
+static int check_id(struct unpacker *u, size_t pos, const struct kvm_vmport_blob_channel *packed)
+{
+	u32 recv_size = le32_to_cpu(packed->recv_size);
+	u16 flags = le16_to_cpu(packed->flags);
+	u64 id = le64_to_cpu(packed->request);
+
+	if (flags & KVM_VMPORT_CHANNEL_ASK) {
+		if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_EXIT_RPC))
+			return refuse_at(u, FIELD_POS(pos, packed, flags), -EPERM,
+					 KVM_VMPORT_ERR_FEATURE);
+		/* No VM gets so far by counting. */
+		if (!id || id > S64_MAX)
+			return malformed(u, FIELD_POS(pos, packed, request),
+					 KVM_VMPORT_ERR_REQUEST);
+		if (ask_id_in_use(u->state, id))
+			return malformed(u, FIELD_POS(pos, packed, request),
+					 KVM_VMPORT_ERR_ORDER);
+		return 0;
+	}
+
+	if (!id)
+		return 0;
+	if (le32_to_cpu(packed->protocol) != VMPORT_PROTOCOL_TCLO ||
+	    !(flags & (KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN)))
+		return malformed(u, FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_REQUEST);
+	if ((flags & KVM_VMPORT_CHANNEL_RECV) && !recv_size)
+		return malformed(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_REQUEST);
+	if (recv_size > KVM_VMPORT_MAX_TCLO_REQUEST)
+		return too_big(u, FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_TCLO_SIZE);
+	return 0;
+}
+
+/* Is it one of the states that a channel can be in? */
+static bool channel_flags_ok(u16 flags, bool tclo)
+{
+	if (flags & ~CHANNEL_FLAGS)
+		return false;
+	/* Nothing else goes on in a channel that waits for the VMM. */
+	if (flags & KVM_VMPORT_CHANNEL_ASK)
+		return !tclo && !(flags & ~(KVM_VMPORT_CHANNEL_ASK | KVM_VMPORT_CHANNEL_COOKIE));
+	/* A request is given first and run then, and on TCLO only. */
+	if (flags & KVM_VMPORT_CHANNEL_RUN)
+		return tclo && !(flags & KVM_VMPORT_CHANNEL_RECV);
+	return true;
+}
+
+/* Does the record contradict itself?  @pos is where it stands. */
+static int check_channel(struct unpacker *u, size_t pos,
+			 const struct kvm_vmport_blob_channel *packed)
+{
+	u32 protocol = le32_to_cpu(packed->protocol);
+	u16 flags = le16_to_cpu(packed->flags);
+	bool tclo = protocol == VMPORT_PROTOCOL_TCLO;
+	int r;
+
+	if (le16_to_cpu(packed->id) >= KVM_VMPORT_MAX_CHANNELS)
+		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_CHANNEL_ID);
+	if (protocol != VMPORT_PROTOCOL_RPCI && !tclo)
+		return malformed(u, FIELD_POS(pos, packed, protocol), KVM_VMPORT_ERR_PROTOCOL);
+	if (!channel_flags_ok(flags, tclo))
+		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
+	if (!(flags & KVM_VMPORT_CHANNEL_COOKIE)) {
+		if (packed->cookie_high)
+			return malformed(u, FIELD_POS(pos, packed, cookie_high),
+					 KVM_VMPORT_ERR_FLAGS);
+		if (packed->cookie_low)
+			return malformed(u, FIELD_POS(pos, packed, cookie_low),
+					 KVM_VMPORT_ERR_FLAGS);
+	}
+
+	r = check_send(u, pos, packed);
+	if (!r)
+		r = check_recv(u, pos, packed);
+	if (!r)
+		r = check_id(u, pos, packed);
+	return r;
+}
+
+/* What waits for the guest: a request of the VMM, or a reply. */
+static int fill_recv(struct unpacker *u, size_t pos, struct vmport_channel *channel,
+		     const struct kvm_vmport_blob_channel *packed)
+{
+	u32 size = le32_to_cpu(packed->recv_size);
+	u64 id = le64_to_cpu(packed->request);
+	u8 *reply;
+
+	if (channel->asking) {
+		channel->ask_id = id;
+		u->state->last_ask = max(u->state->last_ask, id);
+		vmport_rpci_unknown(&channel->reply);
+		return 0;
+	}
+
+	if (!id) {
+		reply = vmport_reply_alloc(&channel->reply, size);
+		if (!reply)
+			return -ENOMEM;
+		return unpack_bytes(u, pos, reply, size);
+	}
+
+	if (id_in_use(u->state, id))
+		return malformed(u, FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_ORDER);
+	if (u->state->tclo.taken == KVM_VMPORT_MAX_TCLO)
+		return too_big(u, FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_TCLO_COUNT);
+
+	channel->request = vmport_request_alloc(id, size);
+	if (!channel->request)
+		return -ENOMEM;
+
+	u->state->tclo.taken++;
+	if (id > u->last_taken) {
+		u->last_taken = id;
+		u->last_taken_pos = FIELD_POS(pos, packed, request);
+	}
+	return unpack_bytes(u, pos, channel->request->data, size);
+}
+
+static int fill_channel(struct unpacker *u, size_t pos, struct vmport_channel *channel,
+			const struct kvm_vmport_blob_channel *packed)
+{
+	u16 flags = le16_to_cpu(packed->flags);
+	int r;
+
+	channel->open = true;
+	channel->has_cookie = flags & KVM_VMPORT_CHANNEL_COOKIE;
+	channel->sending = flags & KVM_VMPORT_CHANNEL_SEND;
+	channel->receiving = flags & KVM_VMPORT_CHANNEL_RECV;
+	channel->running = flags & KVM_VMPORT_CHANNEL_RUN;
+	channel->asking = flags & KVM_VMPORT_CHANNEL_ASK;
+	channel->protocol = le32_to_cpu(packed->protocol);
+	channel->cookie_high = le32_to_cpu(packed->cookie_high);
+	channel->cookie_low = le32_to_cpu(packed->cookie_low);
+	channel->send_size = le32_to_cpu(packed->send_size);
+	channel->send_done = le32_to_cpu(packed->send_done);
+	channel->recv_done = le32_to_cpu(packed->recv_done);
+
+	if (channel->sending || channel->asking) {
+		/* Never no buffer at all: an empty message has an address too. */
+		if (vmport_channel_make_room(channel, channel->send_size ?: 1))
+			return -ENOMEM;
+		r = unpack_bytes(u, pos, channel->send, channel->send_done);
+		if (r)
+			return r;
+	}
+	return fill_recv(u, pos, channel, packed);
+}
+
+static int unpack_channel(struct unpacker *u, u64 size)
+{
+	struct kvm_vmport_blob_channel packed;
+	struct vmport_channel *channel;
+	size_t pos = u->pos;
+	u16 id, i;
+	int r;
+
+	r = unpack_record(u, &packed);
+	if (!r)
+		r = check_channel(u, pos, &packed);
+	if (r)
+		return r;
+	if (size != sizeof(packed) + le32_to_cpu(packed.send_done) +
+		    le32_to_cpu(packed.recv_size))
+		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
+
+	id = array_index_nospec(le16_to_cpu(packed.id), KVM_VMPORT_MAX_CHANNELS);
+	for (i = id; i < KVM_VMPORT_MAX_CHANNELS; i++) {
+		if (u->state->channels[i])
+			return malformed(u, FIELD_POS(pos, &packed, id), KVM_VMPORT_ERR_ORDER);
+	}
+	if (++u->channels > u->config->limits.channels)
+		return too_big(u, pos, KVM_VMPORT_ERR_CHANNELS);
+
+	channel = vmport_channel_alloc();
+	if (!channel)
+		return -ENOMEM;
+	u->state->channels[id] = channel;
+	return fill_channel(u, pos, channel, &packed);
+}
+
+static int check_request(struct unpacker *u, size_t pos,
+			 const struct kvm_vmport_blob_request *packed)
+{
+	const struct vmport_tclo *tclo = &u->state->tclo;
+	u32 size = le32_to_cpu(packed->size);
+	u64 id = le64_to_cpu(packed->id);
+
+	if (packed->reserved16)
+		return malformed(u, FIELD_POS(pos, packed, reserved16), KVM_VMPORT_ERR_RESERVED);
+	if (!id || id >= tclo->next_id)
+		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_REQUEST);
+	if (id_in_use(u->state, id))
+		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
+	if (tclo->queued + tclo->unread + tclo->taken == KVM_VMPORT_MAX_TCLO)
+		return too_big(u, pos, KVM_VMPORT_ERR_TCLO_COUNT);
+
+	switch (le16_to_cpu(packed->kind)) {
+	case KVM_VMPORT_REQUEST_ANSWERED:
+		if (size > KVM_VMPORT_MAX_MESSAGE)
+			return too_big(u, FIELD_POS(pos, packed, size),
+				       KVM_VMPORT_ERR_MESSAGE_SIZE);
+		break;
+	case KVM_VMPORT_REQUEST_LOST:
+		if (size)
+			return malformed(u, FIELD_POS(pos, packed, size), KVM_VMPORT_ERR_FLAGS);
+		break;
+	case KVM_VMPORT_REQUEST_QUEUED:
+		if (size > KVM_VMPORT_MAX_TCLO_REQUEST)
+			return too_big(u, FIELD_POS(pos, packed, size),
+				       KVM_VMPORT_ERR_TCLO_SIZE);
+		if (!size)
+			return malformed(u, FIELD_POS(pos, packed, size),
+					 KVM_VMPORT_ERR_REQUEST);
+		if (tclo->queued && id < tclo->queue[tclo->queued - 1]->id)
+			return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
+		return 0;
+	default:
+		return malformed(u, FIELD_POS(pos, packed, kind), KVM_VMPORT_ERR_FLAGS);
+	}
+
+	/* A result behind a request that still waits. */
+	if (tclo->queued)
+		return malformed(u, FIELD_POS(pos, packed, kind), KVM_VMPORT_ERR_ORDER);
+	return 0;
+}
+
+static int unpack_request(struct unpacker *u)
+{
+	struct vmport_tclo *tclo = &u->state->tclo;
+	struct kvm_vmport_blob_request packed;
+	struct vmport_request *request;
+	size_t pos = u->pos;
+	int r;
+
+	r = unpack_record(u, &packed);
+	if (!r)
+		r = check_request(u, pos, &packed);
+	if (r)
+		return r;
+
+	request = vmport_request_alloc(le64_to_cpu(packed.id), le32_to_cpu(packed.size));
+	if (!request)
+		return -ENOMEM;
+	r = unpack_bytes(u, pos, request->data, request->size);
+	if (r) {
+		vmport_request_free(request);
+		return r;
+	}
+
+	if (le16_to_cpu(packed.kind) == KVM_VMPORT_REQUEST_QUEUED) {
+		tclo->queue[tclo->queued++] = request;
+	} else {
+		request->status = le16_to_cpu(packed.kind) == KVM_VMPORT_REQUEST_LOST ?
+				  KVM_VMPORT_TCLO_LOST : KVM_VMPORT_TCLO_ANSWERED;
+		tclo->results[tclo->unread++] = request;
+	}
+	return unpack_padding(u);
+}
+
+static int unpack_tclo(struct unpacker *u)
+{
+	struct kvm_vmport_blob_tclo packed;
+	size_t pos = u->pos;
+	u32 i;
+	int r;
+
+	r = unpack_record(u, &packed);
+	if (r)
+		return r;
+	if (packed.reserved32)
+		return malformed(u, FIELD_POS(pos, &packed, reserved32), KVM_VMPORT_ERR_RESERVED);
+
+	/* Without a request ever queued the section would not be there. */
+	u->state->tclo.next_id = le64_to_cpu(packed.next_id);
+	/* No VM gets so far by counting, and none may come round to 0. */
+	if (u->state->tclo.next_id <= 1 || u->state->tclo.next_id > S64_MAX)
+		return malformed(u, FIELD_POS(pos, &packed, next_id), KVM_VMPORT_ERR_REQUEST);
+
+	for (i = 0; i < le32_to_cpu(packed.count); i++) {
+		r = unpack_request(u);
+		if (r)
+			return r;
+	}
+	if (u->pos != u->end)
+		return malformed(u, u->pos, KVM_VMPORT_ERR_SECTION);
+	return 0;
+}
+
+static bool is_after(const struct vmport_entry *entry, const struct vmport_entry *last)
+{
+	int r = memcmp(last->data, entry->data, min(entry->key_size, last->key_size));
+
+	return r < 0 || (!r && last->key_size < entry->key_size);
+}
+
+/* What has to be so before there is memory for it; the store checks the rest. */
+static int check_entry(struct unpacker *u, size_t pos,
+		       const struct kvm_vmport_blob_guestinfo *packed)
+{
+	u32 key_size = le16_to_cpu(packed->key_size);
+	u32 value_size = le32_to_cpu(packed->value_size);
+
+	if (le16_to_cpu(packed->flags) & ~KVM_VMPORT_GUESTINFO_READONLY)
+		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
+	if ((u64)key_size + value_size > u->end - u->pos)
+		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
+	if (key_size > KVM_VMPORT_MAX_KEY)
+		return too_big(u, pos, KVM_VMPORT_ERR_KEY_SIZE);
+	if (value_size > u->config->limits.value_bytes)
+		return too_big(u, pos, KVM_VMPORT_ERR_VALUE_SIZE);
+	return 0;
+}
+
+/* One entry, whose key is after that of @last; which one it was is in @last then. */
+static int unpack_entry(struct unpacker *u, const struct vmport_entry **last)
+{
+	struct kvm_vmport_blob_guestinfo packed;
+	struct vmport_guestinfo_change change = { };
+	struct vmport_entry *entry;
+	size_t pos = u->pos;
+	int r;
+
+	r = unpack_record(u, &packed);
+	if (!r)
+		r = check_entry(u, pos, &packed);
+	if (r)
+		return r;
+
+	entry = vmport_entry_alloc(le16_to_cpu(packed.key_size), le32_to_cpu(packed.value_size));
+	if (!entry)
+		return -ENOMEM;
+	r = unpack_bytes(u, pos, entry->data, entry->key_size + entry->value_size);
+	if (!r && *last && !is_after(entry, *last))
+		r = malformed(u, pos + sizeof(packed), KVM_VMPORT_ERR_ORDER);
+	if (r) {
+		vmport_guestinfo_put(entry);
+		return r;
+	}
+
+	/* Whatever comes of it, the entry is the store's from here on. */
+	change.entry = entry;
+	change.key = entry->data;
+	change.key_size = entry->key_size;
+	change.value_size = entry->value_size;
+	change.flags = le16_to_cpu(packed.flags);
+	*last = entry;
+	r = vmport_guestinfo_set(&u->state->guestinfo, &u->config->limits, &change);
+	if (r && r != -ENOMEM)
+		return refuse_at(u, pos, r, change.error);
+	return r ?: unpack_padding(u);
+}
+
+static int unpack_guestinfo(struct unpacker *u)
+{
+	const struct vmport_entry *last = NULL;
+	int r;
+
+	do {
+		r = unpack_entry(u, &last);
+	} while (!r && u->pos < u->end);
+
+	return r;
+}
+
+static int unpack_order(struct unpacker *u, size_t section)
+{
+	struct kvm_vmport_blob_order packed;
+	bool matters = false;
+	u8 id, last = 0;
+	size_t pos;
+	u32 i;
+	int r;
+
+	for (i = 0; i < u->channels; i++) {
+		pos = u->pos;
+		r = unpack_record(u, &packed);
+		if (r)
+			return r;
+
+		id = packed.id;
+		if (id < KVM_VMPORT_MAX_CHANNELS)
+			id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
+		if (id >= KVM_VMPORT_MAX_CHANNELS || !u->state->channels[id])
+			return malformed(u, FIELD_POS(pos, &packed, id),
+					 KVM_VMPORT_ERR_CHANNEL_ID);
+		if (u->state->channels[id]->used)
+			return malformed(u, FIELD_POS(pos, &packed, id), KVM_VMPORT_ERR_ORDER);
+		if (packed.messages > 2)
+			return malformed(u, FIELD_POS(pos, &packed, messages),
+					 KVM_VMPORT_ERR_FLAGS);
+
+		u->state->channels[id]->used = i + 1;
+		u->state->channels[id]->messages = packed.messages;
+		matters |= packed.messages || id < last;
+		last = id;
+	}
+	if (u->pos != u->end)
+		return malformed(u, u->pos, KVM_VMPORT_ERR_SECTION);
+	/* Then it would not be there. */
+	if (!matters)
+		return malformed(u, section, KVM_VMPORT_ERR_ORDER);
+	return 0;
+}
+
+/* One section whose header stands at @pos; its payload is next. */
+static int unpack_payload(struct unpacker *u, size_t pos, u32 type, u32 flags, u64 size)
+{
+	if (type < KVM_VMPORT_SECTION_CHANNEL || type > KVM_VMPORT_SECTION_ORDER) {
+		if (flags & KVM_VMPORT_SECTION_CRITICAL)
+			return refuse_at(u, pos, -EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
+		return skip_bytes(u, size);
+	}
+
+	if (flags != vmport_section_flags(type))
+		return malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
+	if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_RPC))
+		return refuse_at(u, pos, -EPERM, KVM_VMPORT_ERR_FEATURE);
+
+	switch (type) {
+	case KVM_VMPORT_SECTION_CHANNEL:
+		return unpack_channel(u, size);
+	case KVM_VMPORT_SECTION_TCLO:
+		return unpack_tclo(u);
+	case KVM_VMPORT_SECTION_GUESTINFO:
+		return unpack_guestinfo(u);
+	default:
+		return unpack_order(u, pos);
+	}
+}
+
+static int unpack_section(struct unpacker *u, u32 *last_type)
+{
+	struct kvm_vmport_blob_section section;
+	size_t end = u->end, pos = u->pos;
+	u32 type, flags;
+	u64 size;
+	int r;
+
+	r = unpack_record(u, &section);
+	if (r)
+		return r;
+
+	type = le32_to_cpu(section.type);
+	flags = le32_to_cpu(section.flags);
+	size = le64_to_cpu(section.size);
+	if (flags & ~KVM_VMPORT_SECTION_CRITICAL)
+		return malformed(u, FIELD_POS(pos, &section, flags), KVM_VMPORT_ERR_FLAGS);
+	if (size > end - u->pos)
+		return malformed(u, FIELD_POS(pos, &section, size), KVM_VMPORT_ERR_SECTION);
+	if (type < *last_type ||
+	    (type == *last_type && type > KVM_VMPORT_SECTION_CHANNEL &&
+	     type <= KVM_VMPORT_SECTION_ORDER))
+		return malformed(u, pos, KVM_VMPORT_ERR_ORDER);
+	*last_type = type;
+
+	u->end = u->pos + size;
+	r = unpack_payload(u, pos, type, flags, size);
+	if (r)
+		return r;
+	u->end = end;
+	return unpack_padding(u);
+}
+
+/* What has to be so for the checksum to be where it is looked for, and that. */
+static int unpack_header(struct unpacker *u, struct kvm_vmport_blob_header *header)
+{
+	const struct kvm_vmport_blob_header without = { };
+	size_t size = u->end;
+	u16 version;
+	int r;
+
+	if (size < sizeof(*header))
+		return malformed(u, 0, KVM_VMPORT_ERR_LENGTH);
+	r = u->source->read(u->source, header, sizeof(*header));
+	if (r)
+		return r;
+	if (le32_to_cpu(header->magic) != KVM_VMPORT_BLOB_MAGIC)
+		return malformed(u, 0, KVM_VMPORT_ERR_MAGIC);
+
+	version = le16_to_cpu(header->version);
+	if (version != KVM_VMPORT_BLOB_VERSION)
+		return refuse_at(u, FIELD_POS(0, header, version),
+				 version ? -EOPNOTSUPP : -EINVAL, KVM_VMPORT_ERR_VERSION);
+	if (le16_to_cpu(header->header_size) != sizeof(*header))
+		return malformed(u, FIELD_POS(0, header, header_size), KVM_VMPORT_ERR_LENGTH);
+	if (le64_to_cpu(header->size) != size)
+		return malformed(u, FIELD_POS(0, header, size), KVM_VMPORT_ERR_LENGTH);
+
+	u->pos = sizeof(*header);
+	u->crc = crc32c(~0, header, offsetof(typeof(*header), checksum));
+	u->crc = crc32c(u->crc, &without.checksum, sizeof(without.checksum));
+	u->crc = crc32c(u->crc, (u8 *)header + offsetofend(typeof(*header), checksum),
+			sizeof(*header) - offsetofend(typeof(*header), checksum));
+	return 0;
+}
+
+static int unpack_sections(struct unpacker *u, const struct kvm_vmport_blob_header *header)
+{
+	u32 last_type = 0;
+	int r = 0;
+
+	if (header->reserved32)
+		return malformed(u, FIELD_POS(0, header, reserved32), KVM_VMPORT_ERR_RESERVED);
+	if (header->reserved)
+		return malformed(u, FIELD_POS(0, header, reserved), KVM_VMPORT_ERR_RESERVED);
+
+	while (!r && u->pos < u->end)
+		r = unpack_section(u, &last_type);
+	if (r)
+		return r;
+
+	/* No channel can hold a request that was never queued. */
+	if (u->last_taken >= u->state->tclo.next_id)
+		return malformed(u, u->last_taken_pos, KVM_VMPORT_ERR_REQUEST);
+	return 0;
+}
+
+static int unpack_blob(struct unpacker *u)
+{
+	struct kvm_vmport_blob_header header;
+	size_t size = u->end;
+	int r, skipped;
+
+	r = unpack_header(u, &header);
+	if (r)
+		return r;
+
+	r = unpack_sections(u, &header);
+	if (r && !u->why->error)
+		return r;
+
+	/* In a blob that was damaged on its way any error may be found first. */
+	skipped = skip_bytes(u, size - u->pos);
+	if (skipped) {
+		*u->why = (struct vmport_blob_error){ };
+		return skipped;
+	}
+	if (le32_to_cpu(header.checksum) != (u32)~u->crc)
+		return malformed(u, FIELD_POS(0, &header, checksum), KVM_VMPORT_ERR_CHECKSUM);
+	return r;
+}
+
+/**
+ * vmport_state_unpack() - make a state from a blob
+ * @config: features and limits that the blob must keep to
+ * @events: of the VM
+ * @source: of the blob
+ * @size: bytes of the blob
+ * @why: out: on an error, what was wrong and where
+ *
+ * A wrong checksum is reported rather than what is wrong behind the header.
+ *
+ * Context: as @source's, may sleep; no lock of a state that is in use.
+ * Return: a state that nobody else knows yet, or ERR_PTR(): -EINVAL malformed,
+ * -EOPNOTSUPP newer format or unknown critical section, -E2BIG past a limit,
+ * -EPERM needs a feature that is not enabled, -ENOMEM, @source's error.
+ */
+struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
+					 struct vmport_events *events,
+					 struct vmport_source *source, size_t size,
+					 struct vmport_blob_error *why)
+{
+	struct unpacker u = {
+		.config = config,
+		.source = source,
+		.end = size,
+		.why = why,
+	};
+	int r;
+
+	*why = (struct vmport_blob_error){ };
+
+	u.state = vmport_state_alloc(events);
+	if (!u.state)
+		return ERR_PTR(-ENOMEM);
+
+	r = unpack_blob(&u);
+	if (r) {
+		vmport_state_free(u.state);
+		return ERR_PTR(r);
+	}
+	return u.state;
+}
