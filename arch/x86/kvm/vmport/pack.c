@@ -328,14 +328,23 @@ static int pack(struct packer *p, struct vmport_state *state)
 	return r;
 }
 
-/* The blob piece by piece, in order. */
-static int for_each_piece(const struct vmport_packed *packed, struct vmport_sink *sink)
+/**
+ * vmport_packed_write() - give a blob away
+ * @packed: from vmport_state_pack()
+ * @sink: is given all bytes in order; an error of its ends that
+ *
+ * Context: as @sink's; with no lock of the state.
+ * Return: 0 or @sink's error.
+ */
+int vmport_packed_write(const struct vmport_packed *packed, struct vmport_sink *sink)
 {
 	const struct vmport_piece *piece;
 	size_t done = 0;
+	u32 i;
 	int r;
 
-	for (piece = packed->pieces; piece < packed->pieces + packed->count; piece++) {
+	for (i = 0; i < packed->count; i++) {
+		piece = &packed->pieces[i];
 		r = sink->write(sink, packed->buffer + done, piece->copied - done);
 		if (!r)
 			r = sink->write(sink, piece->entry->data,
@@ -372,7 +381,7 @@ static void pack_header(struct vmport_packed *packed)
 
 	memcpy(packed->buffer, &header, sizeof(header));
 	/* Over the blob, not the state: that is what the reader sees. */
-	for_each_piece(packed, &sum.sink);
+	vmport_packed_write(packed, &sum.sink);
 	header.checksum = cpu_to_le32(~sum.crc);
 	memcpy(packed->buffer, &header, sizeof(header));
 }
@@ -439,19 +448,6 @@ int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed 
 	else
 		pack_header(packed);
 	return r;
-}
-
-/**
- * vmport_packed_write() - give a blob away
- * @packed: from vmport_state_pack()
- * @sink: is given all bytes in order; an error of its ends that
- *
- * Context: as @sink's; with no lock of the state.
- * Return: 0 or @sink's error.
- */
-int vmport_packed_write(const struct vmport_packed *packed, struct vmport_sink *sink)
-{
-	return for_each_piece(packed, sink);
 }
 
 /**

@@ -67,7 +67,10 @@ static int unpack_bytes(struct unpacker *u, size_t pos, void *to, u64 size)
 }
 
 /* A record that begins here. */
-#define unpack_record(_u, _record)	unpack_bytes(_u, (_u)->pos, _record, sizeof(*(_record)))
+static int unpack_record(struct unpacker *u, void *record, size_t size)
+{
+	return unpack_bytes(u, u->pos, record, size);
+}
 
 /* What nobody wants to know, but for the checksum. */
 static int skip_bytes(struct unpacker *u, size_t size)
@@ -337,7 +340,7 @@ static int unpack_channel(struct unpacker *u, u64 size)
 	u16 id, i;
 	int r;
 
-	r = unpack_record(u, &packed);
+	r = unpack_record(u, &packed, sizeof(packed));
 	if (!r)
 		r = check_channel(u, pos, &packed);
 	if (r)
@@ -415,7 +418,7 @@ static int unpack_request(struct unpacker *u)
 	size_t pos = u->pos;
 	int r;
 
-	r = unpack_record(u, &packed);
+	r = unpack_record(u, &packed, sizeof(packed));
 	if (!r)
 		r = check_request(u, pos, &packed);
 	if (r)
@@ -447,7 +450,7 @@ static int unpack_tclo(struct unpacker *u)
 	u32 i;
 	int r;
 
-	r = unpack_record(u, &packed);
+	r = unpack_record(u, &packed, sizeof(packed));
 	if (r)
 		return r;
 	if (packed.reserved32)
@@ -503,7 +506,7 @@ static int unpack_entry(struct unpacker *u, const struct vmport_entry **last)
 	size_t pos = u->pos;
 	int r;
 
-	r = unpack_record(u, &packed);
+	r = unpack_record(u, &packed, sizeof(packed));
 	if (!r)
 		r = check_entry(u, pos, &packed);
 	if (r)
@@ -556,7 +559,7 @@ static int unpack_order(struct unpacker *u, size_t section)
 
 	for (i = 0; i < u->channels; i++) {
 		pos = u->pos;
-		r = unpack_record(u, &packed);
+		r = unpack_record(u, &packed, sizeof(packed));
 		if (r)
 			return r;
 
@@ -619,7 +622,7 @@ static int unpack_section(struct unpacker *u, u32 *last_type)
 	u64 size;
 	int r;
 
-	r = unpack_record(u, &section);
+	r = unpack_record(u, &section, sizeof(section));
 	if (r)
 		return r;
 
