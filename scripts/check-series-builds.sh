@@ -35,7 +35,7 @@ expect() {
 # Of trace headers and of the selftests' harness checkpatch does not know the style.
 checkpatch() {
 	ignore=FILE_PATH_CHANGES,MACRO_ARG_UNUSED,NOT_UNIFIED_DIFF
-	! grep -q '^+++ .*_trace\.h$' "$1" || ignore=$ignore,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT
+	! grep -q '^+++ .*_trace\.h$' "$1" || ignore=$ignore,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING
 	! grep -q '^+++ .*/selftests/' "$1" || ignore=$ignore,AVOID_EXTERNS,CAMELCASE,SPACING
 	perl "$S_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet --ignore $ignore "$1"
 }

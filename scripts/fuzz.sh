@@ -63,4 +63,5 @@ for target in ${FUZZ_TARGETS:-calls rpci blob}; do
 		mv "$work/merged" "$corpus/$target"
 	fi
 done
+[ ! "${FUZZ_MERGE:-}" ] || "$sources/fuzz/seeds.py"
 echo "$total engine calls, 0 findings"

@@ -41,17 +41,16 @@ static void *guest_run(void *data)
 {
 	struct racer *racer = data;
 	struct vmport_channel *channel = &racer->channel;
-	char text[128], reply[256];
+	char text[128], reply[256], value[60];
 	int size, i;
 
 	while (racer->rounds--) {
+		memset(value, racer->seed & 256 ? 'a' : 'b', sizeof(value));
 		if (below(racer, 2))
 			size = sprintf(text, "info-get " KEY);
 		else
-			size = sprintf(text, "info-set " KEY " %.*s", 1 + below(racer, 60),
-				       racer->seed & 256 ?
-				       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" :
-				       "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+			size = sprintf(text, "info-set " KEY " %.*s",
+				       1 + below(racer, sizeof(value)), value);
 
 		if (!(vmport_msg_status(channel, VMPORT_MSG_SENDSIZE, size) & VMPORT_SUCCESS)) {
 			racer->refused++;
@@ -59,7 +58,8 @@ static void *guest_run(void *data)
 			continue;
 		}
 		memcpy(vmport_host_buffer(channel), text, size);
-		if (vmport_loop(channel, vmport_send_loop, VMPORT_MSG_SENDPAYLOAD, (size + 3) / 4) ||
+		size = (size + 3) / 4;
+		if (vmport_loop(channel, vmport_send_loop, VMPORT_MSG_SENDPAYLOAD, size) ||
 		    !(vmport_msg_status(channel, VMPORT_MSG_RECVSIZE, 0) & VMPORT_DORECV)) {
 			racer->refused++;
 			continue;
