@@ -6,13 +6,58 @@
 
 mount -t debugfs debugfs /sys/kernel/debug
 leaks=/sys/kernel/debug/kmemleak
+races=/sys/kernel/debug/kcsan
+
+# KCSAN's reports, ours or the others: blocks between lines of "=".  Much of KVM
+# and of the kernel around it races on purpose or for no harm, without saying so.
+reports() {
+	dmesg | awk -v ours="$1" '
+		/={60}/ { inside = !inside
+			if (!inside && (block ~ /vmport/) == ours) { printf "%s", block; n++ }
+			block = ""; next }
+		inside { block = block $0 "\n" }
+		END { exit !n }'
+}
+
+kernel_log() {
+	reports 1
+	dmesg | awk '/={60}/ { inside = !inside; next } !inside'
+}
+
+# It is of no use where it does not look.
+begin_kcsan() {
+	[ -e "$races" ] || return 0
+	echo on >"$races"
+	watched=$(awk '/^setup_watchpoints/ { print $2 }' "$races")
+}
+
+end_kcsan() {
+	[ -e "$races" ] || return 0
+	watched=$(($(awk '/^setup_watchpoints/ { print $2 }' "$races") - watched))
+	echo off >"$races"
+	cat "$races"
+	echo "# data races that are not ours: $(reports 0 | grep -c 'BUG: KCSAN')"
+	reports 0 | grep 'BUG: KCSAN' | sed 's/.*BUG/#   BUG/' | sort | uniq -c | sort -rn | head -n 40
+	if [ "$watched" -gt 100000 ]; then
+		echo "ok - KCSAN looked ($watched times)"
+	else
+		echo "not ok - KCSAN looked ($watched times)"
+	fi
+	if reports 1; then
+		echo "not ok - KCSAN finds nothing"
+	else
+		echo "ok - KCSAN finds nothing"
+	fi
+}
 
 if load_kvm vmport; then
+	begin_kcsan
 	while read -r name; do
 		echo "@@BEGIN $LANE_WHERE $name"
 		timeout 1500 "/tests/bin/$name" </dev/null 2>&1
 		echo "@@END $LANE_WHERE $name $?"
 	done </tests/ours
+	end_kcsan
 	if [ -e "$leaks" ]; then
 		# Young objects may be on their way, and a stack has old pointers.
 		for round in 1 2 3; do

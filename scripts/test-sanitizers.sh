@@ -35,7 +35,7 @@ suite() {
 		set_up "the image is made" image "$kind" || continue
 		note "booting with $kind: $log_dir/$kind.log"
 		echo "@@LANE"
-		KERNEL=$build/linux-newest-$kind/bzImage QEMU_MEMORY=4G APPEND="LANE_WHERE=$kind" \
+		KERNEL=$build/linux-newest-$kind/bzImage QEMU_MEMORY=4G APPEND="log_buf_len=16M LANE_WHERE=$kind" \
 			"$top/scripts/boot.sh" "$build/sanitizers/$kind.cpio.gz" "$limit" 2>&1 |
 			tee "$log_dir/$kind.log" || true
 	done
