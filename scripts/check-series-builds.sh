@@ -5,8 +5,8 @@
 #
 # Does each patch of "make series" build?  arch/x86/kvm and virt/kvm with the option
 # off and on, KVM as modules and built in, W=1, and checkpatch --strict on each
-# patch.  FIRST and LAST are numbers of patches, all by default.  The full links are
-# make test-mainline's.
+# patch.  FIRST and LAST are numbers of patches, all by default.  After the last one
+# also allmodconfig, sparse and coccicheck.  The full links are make test-mainline's.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -37,7 +37,7 @@ checkpatch() {
 	ignore=FILE_PATH_CHANGES,MACRO_ARG_UNUSED,NOT_UNIFIED_DIFF
 	! grep -q '^+++ .*_trace\.h$' "$1" || ignore=$ignore,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING
 	! grep -q '^+++ .*/selftests/' "$1" || ignore=$ignore,AVOID_EXTERNS,CAMELCASE,SPACING
-	perl "$S_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet --ignore $ignore "$1"
+	perl "$S_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet --ignore "$ignore" "$1"
 }
 
 # configure NAME SETTING...
@@ -89,4 +89,34 @@ for commit in $(git -C "$repository" rev-list --reverse base..HEAD); do
 		CONFIG_KVM_INTEL=y CONFIG_KVM_VMPORT=y
 	expect "$what: on, built in" compile built-in
 done
+[ "$last" = "$count" ] || exit $failed
+
+# With lockdep, KASAN and whatever else there is.
+allmodconfig() {
+	objects=$cache/linux/series/allmod
+	mkdir -p "$objects"
+	echo CONFIG_KVM_VMPORT=y >"$objects/fragments"
+	make -C "$tree" O="$objects" KCONFIG_ALLCONFIG="$objects/fragments" allmodconfig &&
+		grep -q '^CONFIG_KVM_VMPORT=y' "$objects/.config"
+}
+
+sparse() {
+	rm -f "$cache/linux/series/module/arch/x86/kvm/vmport/"*.o
+	make -C "$tree" O="$cache/linux/series/module" C=1 CF=-D__CHECK_ENDIAN__ -j"$jobs" \
+		arch/x86/kvm/ || return
+	grep -q 'CHECK .*vmport/' "$log_dir/series.log" || return
+	! grep -E 'vmport[^ ]*:[0-9]+:.*(warning|error)' "$log_dir/series.log"
+}
+
+# Its scripts look at the sources alone, and say what they find as FILE:LINE.
+coccicheck() {
+	make -C "$tree" coccicheck MODE=report J="$jobs" M=arch/x86/kvm/vmport || return
+	! grep -E '^[^ ]*\.[ch]:[0-9]+' "$log_dir/series.log"
+}
+
+ensure_packages sparse coccinelle
+expect "allmodconfig configures" allmodconfig
+expect "allmodconfig, W=1" compile allmod
+expect "sparse, with endianness" sparse
+expect "coccicheck" coccicheck
 exit $failed
