@@ -307,9 +307,10 @@ static void host_list(struct vm *vm, bool by_change)
 		CHECK(vmport_guestinfo_key_ok(entry->data, entry->key_size));
 		CHECK(entry->value_size <= KVM_VMPORT_MAX_VALUE);
 		bytes += entry->key_size + entry->value_size;
+		/* Those that came in one blob have one number. */
 		if (last && by_change)
-			CHECK(last->change < entry->change);
-		else if (last)
+			CHECK(last->change <= entry->change);
+		if (last && (!by_change || last->change == entry->change))
 			CHECK(memcmp(last->data, entry->data,
 				     min(last->key_size, entry->key_size)) <= 0);
 	}
