@@ -137,6 +137,12 @@ static inline bool kvm_vmport_is_l2_pio(struct kvm_vcpu *vcpu, int size, u16 por
 	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_is_l2_call(vcpu);
 }
 
+/* The same of VMX, by the exit qualification; string instructions are L1's. */
+static inline bool kvm_vmport_is_l2_vmx_pio(struct kvm_vcpu *vcpu, unsigned long qual)
+{
+	return !(qual & 16) && kvm_vmport_is_l2_pio(vcpu, (qual & 7) + 1, qual >> 16);
+}
+
 /* A byte access on the port for whole messages? */
 static inline bool kvm_vmport_is_hb_access(struct kvm_vcpu *vcpu, int size, u16 port)
 {
@@ -231,6 +237,7 @@ static inline bool kvm_vmport_check_exit(struct kvm_vcpu *vcpu)
 #define kvm_vmport_pio(vcpu, size, port, in)	false
 #define kvm_vmport_is_hypercall(vcpu)		false
 #define kvm_vmport_is_l2_pio(vcpu, size, port)	false
+#define kvm_vmport_is_l2_vmx_pio(vcpu, qual)	false
 #define kvm_vmport_handle_gp(vcpu, r)		false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
 #define kvm_vmport_fastpath_gp(vcpu)		EXIT_FASTPATH_NONE
