@@ -235,7 +235,8 @@ TEST(memory_is_charged_to_the_vmm_and_bounded)
 	leave_cgroup();
 }
 
-TEST(a_full_cgroup_is_an_error_for_the_guest)
+/* An exit status: 0, or how many things were wrong. */
+static int fill_cgroup(void)
 {
 	unsigned int refused = 0, replies = 0, i;
 	struct vmport_channel channels[64];
@@ -244,7 +245,7 @@ TEST(a_full_cgroup_is_an_error_for_the_guest)
 	u16 status;
 
 	if (!enter_cgroup())
-		SKIP(return, "no memory cgroup");
+		return KSFT_SKIP;
 	vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
 	for (i = 0; i < ARRAY_SIZE(channels); i++)
 		channels[i] = open_some(vcpu);
@@ -261,14 +262,42 @@ TEST(a_full_cgroup_is_an_error_for_the_guest)
 	/* At once: nobody else's page may be what does not fit. */
 	cgroup_limit(cgroup_number("memory.current") + 64 * MIB);
 	munlockall();
-	TH_LOG("number %u of %zu refused", i, ARRAY_SIZE(channels));
-	EXPECT_EQ(refused, 1);
+	printf("# number %u of %zu refused\n", i, ARRAY_SIZE(channels));
 	/* Who was refused can still do what it wants. */
 	for (i = 0; i < ARRAY_SIZE(channels); i++)
 		replies += !strcmp(vmport_rpc_text(&channels[i], "log still here"), "1 ");
-	EXPECT_EQ(replies, ARRAY_SIZE(channels));
 	kvm_vm_free(vm);
 	leave_cgroup();
+	return (refused != 1) + (replies != ARRAY_SIZE(channels));
+}
+
+/*
+ * A page of KVM's own, or of this process, may be what does not fit, for which the
+ * kernel kills; were it for one of the interface's, it would each time.
+ */
+TEST(a_full_cgroup_is_an_error_for_the_guest)
+{
+	int attempt, status;
+	pid_t pid;
+
+	for (attempt = 0; attempt < 5; attempt++) {
+		fflush(stdout);
+		pid = fork();
+		if (!pid) {
+			status = fill_cgroup();
+			fflush(stdout);
+			_exit(status);
+		}
+		ASSERT_EQ(waitpid(pid, &status, 0), pid);
+		rmdir(CGROUP);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			break;
+		TH_LOG("killed for something else");
+	}
+	ASSERT_TRUE(WIFEXITED(status));
+	if (WEXITSTATUS(status) == KSFT_SKIP)
+		SKIP(return, "no memory cgroup");
+	EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 /* What a VM goes through in an hour, in a row: messages, and moves to a new VM. */
