@@ -8,12 +8,13 @@ mount -t debugfs debugfs /sys/kernel/debug
 leaks=/sys/kernel/debug/kmemleak
 races=/sys/kernel/debug/kcsan
 
-# KCSAN's reports, ours or the others: blocks between lines of "=".  Much of KVM
-# and of the kernel around it races on purpose or for no harm, without saying so.
+# KCSAN's reports, ours or the others: blocks between lines of "=", ours with one of
+# vmport's functions in a call trace.  Much of KVM and of the kernel around it races
+# on purpose or for no harm, without saying so.
 reports() {
 	dmesg | awk -v ours="$1" '
 		/={60}/ { inside = !inside
-			if (!inside && (block ~ /vmport/) == ours) { printf "%s", block; n++ }
+			if (!inside && (block ~ / [a-z_]*vmport[a-z0-9_]*[+]0x/) == ours) { printf "%s", block; n++ }
 			block = ""; next }
 		inside { block = block $0 "\n" }
 		END { exit !n }'
