@@ -14,6 +14,7 @@
 #define ROUNDS		150
 
 #define KEY		"guestinfo.race"
+#define LARGE_KEY	"guestinfo.large"
 
 struct racer {
 	pthread_t thread;
@@ -102,14 +103,20 @@ static void race_attributes(struct racer *racer)
 	struct kvm_vmport_limits limits;
 	u32 index, count, size, status;
 	u64 id, since = 0;
+	u8 value[5000];
 	char names[512];
 
 	switch (below(racer, 8)) {
 	case 0:
 		racer->bad += vmport_set_text(racer->vm, KEY, "eeeeeeeeeeeeee") != 0;
+		/* Large enough for GET to leave it where it is until it is copied. */
+		memset(value, 'a' + below(racer, 26), sizeof(value));
+		racer->bad += vmport_set_entry(racer->vm, LARGE_KEY, strlen(LARGE_KEY), value,
+					       1 + below(racer, sizeof(value)), 0) != 0;
 		break;
 	case 1:
 		vmport_delete(racer->vm, KEY);
+		vmport_delete(racer->vm, LARGE_KEY);
 		break;
 	case 2:
 		racer->bad += vmport_set_many(racer->vm, items, 2, &index) != 0;
