@@ -14,6 +14,7 @@ help:
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
 	@echo 'make fuzz     fuzzes the engine; FUZZ_SECONDS for each target, 60'
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
+	@echo 'make bench-intel  the part of it that Bochs can run, on kvm-intel'
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
 	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
 	@echo 'make package  the Debian package (DKMS); build/package/'
@@ -46,6 +47,9 @@ fuzz:
 bench:
 	@scripts/bench.sh
 
+bench-intel:
+	@scripts/bench-intel.sh
+
 # WHAT: ring0, ring3, get, set or hb
 profile:
 	@scripts/profile.sh $(WHAT)
@@ -71,4 +75,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench profile package test-package series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench bench-intel profile package test-package series series-check lint clean distclean
