@@ -9,14 +9,18 @@ leaks=/sys/kernel/debug/kmemleak
 races=/sys/kernel/debug/kcsan
 
 # KCSAN's reports, ours or the others: blocks between lines of "=", ours with one of
-# vmport's functions in a call trace.  Much of KVM and of the kernel around it races
-# on purpose or for no harm, without saying so.
+# vmport's functions in a call trace, but not as what was interrupted.  Much of KVM
+# and of the kernel around it races on purpose or for no harm, without saying so.
 reports() {
 	dmesg | awk -v ours="$1" '
+		{ text = $0; sub(/^\[ *[0-9.]*\] ?/, "", text) }
 		/={60}/ { inside = !inside
-			if (!inside && (block ~ / [a-z_]*vmport[a-z0-9_]*[+]0x/) == ours) { printf "%s", block; n++ }
-			block = ""; next }
+			if (!inside && found == ours) { printf "%s", block; n++ }
+			block = ""; found = interrupted = 0; next }
 		inside { block = block $0 "\n" }
+		text !~ /^ +[a-z0-9_.]+[+]0x/ { interrupted = 0; next }
+		text ~ /^ +asm_/ { interrupted = 1 }
+		text ~ /^ +[a-z0-9_]*vmport/ && !interrupted { found = 1 }
 		END { exit !n }'
 }
 
