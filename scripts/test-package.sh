@@ -176,6 +176,11 @@ update_kernel() {
 	apt_root update
 }
 
+# mark hold|unhold
+mark() {
+	in_root apt-mark -q "$1" linux-source-6.12 >"$package_log" 2>&1
+}
+
 suite_package() {
 	must "the machine's archive is known" archive
 	must "the package is made" "$top/scripts/make-package.sh"
@@ -196,12 +201,15 @@ suite_package() {
 	# The headers come before the source: dkms must leave them alone, say why, and
 	# make up for it.
 	must "the security archive can be used" update_kernel
+	# apt would bring it along, unless somebody wanted it to stay.
+	must "the source's version is held" mark hold
 	# shellcheck disable=SC2086 # a list
 	must "the kernel's update installs without its source" apt_root install $kernel
 	second=$(release)
 	check "that is another kernel: $second" [ "$first" != "$second" ]
 	check "it says which source is missing" says "^$name: $second: needs version .* apt install"
 	check "the distribution's modules are chosen for it" chooses_theirs "$second"
+	must "the source is let go" mark unhold
 	must "the source's update installs" apt_root install linux-source-6.12
 	check "its modules are chosen for $second" chooses_ours "$second"
 	check "they are still chosen for $first" chooses_ours "$first"
