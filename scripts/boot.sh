@@ -6,8 +6,8 @@
 # Boot the fetched kernel with an initramfs; what it writes to its serial line
 # goes to standard output.  The status is 0 when it has switched itself off, 124
 # when the time was up.  QEMU_MEMORY sets the guest's memory, 2G; QEMU_ACCEL what
-# runs it, instead of the choice made here; KERNEL another kernel, APPEND what goes to
-# its command line.
+# runs it, instead of the choice made here; QEMU_FEATURES, as in ",-cx16", changes the
+# processor that is emulated; KERNEL another kernel, APPEND what goes to its command line.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
@@ -27,10 +27,8 @@ else
 	note "no nested virtualisation here: emulating a processor with SVM"
 	# One thread for both processors: with several, QEMU 7.2 can execute a
 	# breakpoint that the kernel has already patched over (static keys), and
-	# the host dies of "Oops: int3".  No CMPXCHG16B: with one thread that QEMU
-	# forgets the flags it has left, and sooner or later the host dies in an
-	# allocation, of a double fault.
-	accel="-accel tcg,thread=single -cpu EPYC,+svm,-cx16"
+	# the host dies of "Oops: int3".
+	accel="-accel tcg,thread=single -cpu EPYC,+svm${QEMU_FEATURES:-}"
 fi
 
 # In the background, so that a signal to this script reaches QEMU at once; and
