@@ -32,32 +32,45 @@ static struct vmport_call call_of(const struct chan *chan)
 	};
 }
 
-/* Send @size bytes of the last @count of the message. */
-static bool put_bytes(struct chan *chan, u64 count, const void *data, u32 size)
+/* Begin to send @size bytes of the last @count of the message. */
+static bool begin_put(struct chan *chan, u64 count, u32 size, struct vmport_hb_buffer *buffer)
 {
 	struct vmport_call call = call_of(chan);
-	u8 one = *(const u8 *)data;
-	u8 *bytes = &one;
+	bool ok = vmport_hb_send_begin(&call, count, size, buffer);
+
+	shim_check_idle();
+	CHECK_EQ(!!buffer->data, ok);
+	CHECK(!ok || buffer->room >= size);
+	return ok;
+}
+
+static bool end_put(struct chan *chan, u64 count, const void *data, u32 moved,
+		    struct vmport_hb_buffer *buffer)
+{
+	struct vmport_call call = call_of(chan);
 	bool ok;
 
-	if (!vmport_hb_can_send(&call, count)) {
-		shim_check_idle();
-		CHECK(!vmport_hb_send(&call, count, &bytes, 1));
-		return false;
-	}
-
-	if (size > 1) {
-		bytes = kvmalloc(size, VMPORT_GFP);
-		CHECK(bytes);
-		memcpy(bytes, data, size);
-	}
-	ok = vmport_hb_send(&call, count, &bytes, size);
-	if (size > 1)
-		kvfree(bytes);
+	memcpy(buffer->data, data, moved);
+	ok = vmport_hb_send_end(&call, count, moved, buffer);
 	shim_check_idle();
 	if (chan->vm->mode == MIGRATED)
 		vm_migrate(chan->vm);
 	return ok;
+}
+
+/* Send @size bytes of the last @count of the message. */
+static bool put_bytes(struct chan *chan, u64 count, const void *data, u32 size)
+{
+	struct vmport_hb_buffer buffer;
+
+	if (begin_put(chan, count, size, &buffer))
+		return end_put(chan, count, data, size, &buffer);
+
+	/* Asked again at the end. */
+	buffer = (struct vmport_hb_buffer) { kvmalloc(1, VMPORT_GFP), 1 };
+	CHECK(buffer.data);
+	CHECK(!end_put(chan, count, data, 1, &buffer));
+	return false;
 }
 
 static bool get_bytes(struct chan *chan, u64 count, void *data, u32 moved)
@@ -307,5 +320,136 @@ TEST("HB: no memory: the transfer fails, and works when it is tried again")
 	CHECK_EQ(request(&chan, RECVSTATUS, 1), SUCCESS);
 	CHECK_EQ(request(&chan, SENDSIZE, 1), SUCCESS | VMPORT_STATUS_HB);
 	fails_once(vm, do_answer);
+	vm_free(vm);
+}
+
+/* A message of 200 bytes has begun, and its buffer is away with one vCPU. */
+static void begin_message(struct vm *vm, struct chan *chan, struct vmport_hb_buffer *buffer)
+{
+	*chan = hb_chan(vm, RPCI);
+	fill_message(200);
+	CHECK_EQ(request(chan, SENDSIZE, 200), SUCCESS | VMPORT_STATUS_HB);
+	CHECK(begin_put(chan, 200, 200, buffer));
+}
+
+static void check_logged(struct chan *chan)
+{
+	CHECK_EQ(request(chan, RECVSIZE, 0), DORECV | VMPORT_STATUS_HB);
+	CHECK(get_bytes(chan, 2, seen, 2));
+	CHECK(!memcmp(seen, "1 ", 2));
+	CHECK_EQ(request(chan, RECVSTATUS, 1), SUCCESS);
+}
+
+TEST("HB: no memory is looked for but the channel's")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_hb_buffer buffer;
+	unsigned long allocs;
+
+	chan = hb_chan(vm, RPCI);
+	fill_message(65536);
+	CHECK_EQ(request(&chan, SENDSIZE, 65536), SUCCESS | VMPORT_STATUS_HB);
+	allocs = shim_allocs();
+	CHECK(begin_put(&chan, 65536, 65536, &buffer));
+	/* A page fault: what came stays, and the rest needs memory of its own. */
+	CHECK(end_put(&chan, 65536, message, 5000, &buffer));
+	CHECK_EQ(shim_allocs(), allocs);
+	CHECK(put_bytes(&chan, 60536, message + 5000, 60536));
+	CHECK_EQ(shim_allocs(), allocs + 1);
+	check_logged(&chan);
+	vm_free(vm);
+}
+
+CONVERSATION("HB: another vCPU sends on the channel meanwhile")
+{
+	struct vmport_hb_buffer buffer, other;
+	struct chan chan;
+
+	/* Words first, then all of it. */
+	begin_message(vm, &chan, &buffer);
+	CHECK_EQ(request(&chan, SENDPAYLOAD, 0x20676f6c), SUCCESS);
+	CHECK_EQ(request(&chan, SENDPAYLOAD, 0x41414141), SUCCESS);
+	CHECK(end_put(&chan, 200, message, 200, &buffer));
+	check_logged(&chan);
+
+	/* Words first, then a part, then words. */
+	begin_message(vm, &chan, &buffer);
+	CHECK_EQ(request(&chan, SENDPAYLOAD, 0x20676f6c), SUCCESS);
+	CHECK(end_put(&chan, 200, message, 196, &buffer));
+	CHECK_EQ(request(&chan, SENDPAYLOAD, 0x41414141), SUCCESS);
+	check_logged(&chan);
+
+	/* Blocks, the first of them last. */
+	begin_message(vm, &chan, &buffer);
+	CHECK(begin_put(&chan, 200, 100, &other));
+	CHECK(end_put(&chan, 200, message, 100, &other));
+	CHECK(put_bytes(&chan, 100, message + 100, 50));
+	CHECK(end_put(&chan, 200, message, 150, &buffer));
+	CHECK(put_bytes(&chan, 50, message + 150, 50));
+	check_logged(&chan);
+
+	/* Two at once, the first with none of it read: there is no buffer for the second. */
+	begin_message(vm, &chan, &buffer);
+	CHECK(begin_put(&chan, 200, 100, &other));
+	CHECK(end_put(&chan, 200, message, 0, &buffer));
+	CHECK(end_put(&chan, 200, message, 100, &other));
+	CHECK(put_bytes(&chan, 100, message + 100, 100));
+	check_logged(&chan);
+}
+
+CONVERSATION("HB: meanwhile there is another message, or none, or another channel")
+{
+	struct vmport_hb_buffer buffer;
+	struct chan chan;
+
+	begin_message(vm, &chan, &buffer);
+	CHECK_EQ(request(&chan, SENDSIZE, 300), SUCCESS | VMPORT_STATUS_HB);
+	CHECK(!end_put(&chan, 200, message, 200, &buffer));
+	CHECK_EQ(request(&chan, SENDSIZE, 200), SUCCESS | VMPORT_STATUS_HB);
+	CHECK(put_bytes(&chan, 200, message, 200));
+	check_logged(&chan);
+
+	begin_message(vm, &chan, &buffer);
+	CHECK_EQ(request(&chan, SENDSIZE, 0), SUCCESS);
+	CHECK(!end_put(&chan, 200, message, 200, &buffer));
+	CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV | VMPORT_STATUS_HB);
+
+	begin_message(vm, &chan, &buffer);
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	CHECK(!end_put(&chan, 200, message, 200, &buffer));
+
+	/* The state may go between the two, and is carried on. */
+	begin_message(vm, &chan, &buffer);
+	vm_migrate(vm);
+	CHECK(end_put(&chan, 200, message, 100, &buffer));
+	CHECK(put_bytes(&chan, 100, message + 100, 100));
+	check_logged(&chan);
+}
+
+static bool do_payload(struct vm *vm)
+{
+	return request(&chan, SENDPAYLOAD, 0x20676f6c) == SUCCESS;
+}
+
+TEST("HB: no memory while another vCPU has the channel's buffer")
+{
+	struct vmport_hb_buffer buffer, part, again;
+	struct vm *vm = vm_new(SLEEPING);
+
+	begin_message(vm, &chan, &buffer);
+	fails_once(vm, do_payload);
+	CHECK(end_put(&chan, 200, message, 200, &buffer));
+	check_logged(&chan);
+
+	begin_message(vm, &chan, &buffer);
+	CHECK(begin_put(&chan, 200, 100, &part));
+	CHECK(begin_put(&chan, 200, 100, &again));
+	shim_fail_alloc(1);
+	CHECK(!end_put(&chan, 200, message, 100, &part));
+	CHECK(shim_alloc_failed());
+	shim_fail_alloc(0);
+	CHECK(end_put(&chan, 200, message, 100, &again));
+	CHECK(end_put(&chan, 200, message, 200, &buffer));
+	check_logged(&chan);
 	vm_free(vm);
 }

@@ -392,8 +392,11 @@ static enum vmport_result message_sendpayload(struct vmport_call *call,
 
 	left = channel->send_size - channel->send_done;
 	size = min_t(u32, left, sizeof(word));
-	if (call->atomic && size == left)
+	if (call->atomic && (size == left || !channel->send))
 		return VMPORT_NEEDS_SLEEP;
+	/* The high-bandwidth port may have the buffer, for another vCPU. */
+	if (vmport_channel_make_room(channel, channel->send_size))
+		return done(call, VMPORT_STATUS_FAIL);
 
 	memcpy(channel->send + channel->send_done, &word, size);
 	if (size == left && vmport_message_complete(call, channel, channel->send_size))

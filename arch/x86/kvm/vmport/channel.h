@@ -44,7 +44,7 @@
  *	the state was loaded, in that order, or 0
  * @ask_id: number of the message while @asking
  * @asker: vCPU that has sent it, until the VMM was told; only compared
- * @send: message from the guest
+ * @send: message from the guest; may be NULL while none of it came, see hb.c
  * @reply: RPCI, and "reset" on TCLO: message to the guest
  * @request: TCLO: request given to the guest or run by it; NULL: "reset"
  *

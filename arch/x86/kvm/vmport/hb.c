@@ -37,71 +37,103 @@ static bool can_receive(const struct vmport_channel *channel, u64 count)
 	       position_ok(count, vmport_channel_recv_size(channel), channel->recv_done);
 }
 
+/*
+ * The channel's own buffer, when nothing counts that is in it: then the message
+ * is copied once, and no memory has to be found for it.  Until it is back, what
+ * needs a buffer in the channel gets another one.
+ */
+static void take_buffer(struct vmport_channel *channel, u32 size,
+			struct vmport_hb_buffer *buffer)
+{
+	if (channel->send_done || channel->send_room < size)
+		return;
+
+	buffer->data = channel->send;
+	buffer->room = channel->send_room;
+	channel->send = NULL;
+	channel->send_room = 0;
+}
+
 /**
- * vmport_hb_can_send() - does the channel take these bytes?
+ * vmport_hb_send_begin() - get a buffer for bytes of a message from the guest
  * @call: names the channel, as for vmport_channel_get()
  * @count: bytes that are left of the message
- *
- * To be asked before the guest's memory is read; vmport_hb_send() checks again.
+ * @size: how many of them are to be read at once, 1 to @count
+ * @buffer: out: room for @size bytes, when true is returned; for
+ *	vmport_hb_send_end()
  *
  * Context: may sleep.
+ * Return: false when the channel does not take them, or when there is no memory.
  */
-bool vmport_hb_can_send(const struct vmport_call *call, u64 count)
+bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
+			  struct vmport_hb_buffer *buffer)
 {
 	struct vmport_channel *channel = vmport_channel_get(call);
 	bool ok;
 
+	*buffer = (struct vmport_hb_buffer) { };
 	if (!channel)
 		return false;
 
 	ok = can_send(channel, count);
+	if (ok)
+		take_buffer(channel, size, buffer);
 	vmport_channel_disown(channel);
-	return ok;
+	if (!ok || buffer->data)
+		return ok;
+
+	buffer->data = kvmalloc(size, VMPORT_GFP);
+	buffer->room = size;
+	return buffer->data;
 }
 
 /* The next bytes of the message; the channel is owned. */
 static bool send(struct vmport_call *call, struct vmport_channel *channel, u64 count,
-		 u8 **data, u32 size)
+		 u32 moved, struct vmport_hb_buffer *buffer)
 {
 	u32 position = channel->send_size - count;
 
-	if (!position && size == channel->send_size && size > 1) {
-		/* The whole message: no need to copy it. */
-		swap(channel->send, *data);
-		channel->send_room = size;
+	if (!position && buffer->room >= channel->send_size) {
+		/* No need to copy what is there. */
+		swap(channel->send, buffer->data);
+		swap(channel->send_room, buffer->room);
 	} else {
-		memcpy(channel->send + position, *data, size);
+		/* Only when another vCPU has the channel's buffer there is none. */
+		if (vmport_channel_make_room(channel, channel->send_size))
+			return false;
+		memcpy(channel->send + position, buffer->data, moved);
 	}
 
-	if (size == count && vmport_message_complete(call, channel, channel->send_size))
+	if (moved == count && vmport_message_complete(call, channel, channel->send_size))
 		return false;
-	channel->send_done = position + size;
+	channel->send_done = position + moved;
 	return true;
 }
 
 /**
- * vmport_hb_send() - bytes of a message from the guest
+ * vmport_hb_send_end() - bytes of a message from the guest are there
  * @call: names the channel, as for vmport_channel_get()
- * @count: bytes that are left of the message, these included
- * @data: from kvmalloc() when @size is not 1; another buffer, or NULL, after it
- * @size: bytes there, 1 to @count
+ * @count: as for vmport_hb_send_begin()
+ * @moved: how many bytes are in @buffer, 0 to the @size there
+ * @buffer: given back
  *
  * Context: may sleep.
- * Return: false when the channel does not take them, or when there is no memory;
- * then nothing has changed but bytes that do not count yet.
+ * Return: false when the channel does not take them any more, or when there is no
+ * memory; then nothing has changed but bytes that do not count yet.
  */
-bool vmport_hb_send(struct vmport_call *call, u64 count, u8 **data, u32 size)
+bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
+			struct vmport_hb_buffer *buffer)
 {
 	struct vmport_channel *channel = vmport_channel_get(call);
-	bool ok;
+	bool ok = false;
 
-	if (!channel)
-		return false;
-
-	ok = can_send(channel, count) && send(call, channel, count, data, size);
-	if (ok)
-		vmport_channel_touch(channel);
-	vmport_channel_disown(channel);
+	if (channel) {
+		ok = can_send(channel, count) && send(call, channel, count, moved, buffer);
+		if (ok)
+			vmport_channel_touch(channel);
+		vmport_channel_disown(channel);
+	}
+	kvfree(buffer->data);
 	return ok;
 }
 

@@ -12,6 +12,16 @@
 struct vmport_large;
 
 /**
+ * struct vmport_hb_buffer - bytes on their way from the guest
+ * @data: where they go
+ * @room: how many can
+ */
+struct vmport_hb_buffer {
+	u8 *data;
+	u32 room;
+};
+
+/**
  * struct vmport_hb_source - bytes on their way to the guest
  * @data: they stay in place until vmport_hb_receive_end()
  * @large: held meanwhile
@@ -23,8 +33,10 @@ struct vmport_hb_source {
 	u8 *copy;
 };
 
-bool vmport_hb_can_send(const struct vmport_call *call, u64 count);
-bool vmport_hb_send(struct vmport_call *call, u64 count, u8 **data, u32 size);
+bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
+			  struct vmport_hb_buffer *buffer);
+bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
+			struct vmport_hb_buffer *buffer);
 bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 			     struct vmport_hb_source *source);
 void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,

@@ -7,7 +7,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kvm_host.h>
-#include <linux/slab.h>
 
 #include "x86.h"
 
@@ -32,21 +31,16 @@ struct transfer {
 
 static bool send(struct transfer *t)
 {
-	bool ok = true;
-	u8 *data;
+	struct vmport_hb_buffer buffer;
+	bool ok;
 
-	if (!vmport_hb_can_send(&t->call, t->count))
+	if (!vmport_hb_send_begin(&t->call, t->count, t->count, &buffer))
 		return false;
 
-	data = kvmalloc(t->count, VMPORT_GFP);
-	if (!data)
-		return false;
-
-	t->moved = kvm_vmport_read_guest(t->vcpu, t->addr, data, t->count, &t->exception);
-	if (t->moved)
-		ok = vmport_hb_send(&t->call, t->count, &data, t->moved);
+	t->moved = kvm_vmport_read_guest(t->vcpu, t->addr, buffer.data, t->count,
+					 &t->exception);
+	ok = vmport_hb_send_end(&t->call, t->count, t->moved, &buffer);
 	kvm_vmport_end_call(t->vcpu, &t->call);
-	kvfree(data);
 	return ok;
 }
 

@@ -92,6 +92,7 @@ static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_add
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct kvm_segment segment;
 
+	*linear = 0;
 	if (is_backward(ctxt))
 		return 0;
 
@@ -122,31 +123,9 @@ static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_add
 }
 
 /*
- * Read the guest's memory into a buffer from kvmalloc(), as far as that works
- * without a fault.  0: it doesn't, there is no buffer.
+ * Write plain memory of the guest, as far as that works without a fault: how many
+ * of the @count bytes were.
  */
-static u32 read_plain(struct x86_emulate_ctxt *ctxt, u64 count, u8 **data)
-{
-	struct x86_exception exception;
-	unsigned long linear;
-	u32 size, done;
-	u8 *buffer;
-
-	size = plain_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
-	buffer = size > 1 ? kvmalloc(size, VMPORT_GFP) : NULL;
-	if (!buffer)
-		return 0;
-
-	done = kvm_vmport_read_guest(ctxt->vcpu, linear, buffer, size, &exception);
-	if (done < 2) {
-		kvfree(buffer);
-		return 0;
-	}
-	*data = buffer;
-	return done;
-}
-
-/* The same in the other direction: the bytes that were written. */
 static u32 write_plain(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data)
 {
 	struct x86_exception exception;
@@ -190,9 +169,11 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 {
 	u64 count = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
+	struct x86_exception exception;
+	struct vmport_hb_buffer buffer;
 	struct vmport_call call = { };
-	u8 *data = NULL, *bytes = &val;
-	u32 size = 1;
+	u32 size, moved = 0;
+	unsigned long linear;
 	bool ok;
 
 	if (!begin(ctxt, &call))
@@ -200,23 +181,27 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RBP);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
 
-	ok = vmport_hb_can_send(&call, count);
+	size = plain_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
+	ok = vmport_hb_send_begin(&call, count, size ?: 1, &buffer);
 	if (ok) {
-		size = read_plain(ctxt, count, &data) ?: 1;
-		ok = vmport_hb_send(&call, count, data ? &data : &bytes, size);
+		moved = kvm_vmport_read_guest(vcpu, linear, buffer.data, size, &exception);
+		if (!moved) {
+			*buffer.data = val;
+			moved = 1;
+		}
+		ok = vmport_hb_send_end(&call, count, moved, &buffer);
 		kvm_vmport_end_call(vcpu, &call);
-		kvfree(data);
 	}
 
 	if (ok) {
-		add(ctxt, VCPU_REGS_RSI, size - 1);
-		add(ctxt, VCPU_REGS_RCX, 1 - (unsigned long)size);
+		add(ctxt, VCPU_REGS_RSI, moved - 1);
+		add(ctxt, VCPU_REGS_RCX, 1 - (unsigned long)moved);
 	} else {
 		refuse_out(ctxt, count);
 	}
 	set_result(ctxt, ok);
 	vcpu->stat.vmport_calls++;
-	trace_kvm_vmport_hb(vcpu->vcpu_id, false, call.regs.dx, count, ok ? size : 0, ok);
+	trace_kvm_vmport_hb(vcpu->vcpu_id, false, call.regs.dx, count, ok ? moved : 0, ok);
 	return true;
 }
 

@@ -93,25 +93,39 @@ static void hb_regs(struct vm *vm, const struct process *process, struct vmport_
 	fuzz_calls++;
 }
 
-static void hb_send(struct vm *vm, const struct process *process, struct input *in)
+/* Other vCPUs are at it while one reads its memory. */
+static void meanwhile(struct vm *vm, const struct process *process, struct input *in)
+{
+	u8 n;
+
+	for (n = input_u8(in) % 4; n; n--)
+		call(vm, process, input_u8(in) % 8, input_number(in));
+}
+
+static void hb_send(struct vm *vm, const struct process *process, struct input *in,
+		    bool interrupted)
 {
 	u64 count = input_number(in);
+	struct vmport_hb_buffer buffer;
 	struct vmport_call call;
-	u8 *data, *given;
 	u32 size;
 
 	hb_regs(vm, process, &call);
-	if (!vmport_hb_can_send(&call, count))
-		return;
-	/* What the guest's memory gave, before a page fault perhaps. */
+	/* Up to the end of a segment perhaps. */
 	size = 1 + (count ? input_u32(in) % count : 0);
-	data = size > 1 ? kvmalloc(size, VMPORT_GFP) : kvmalloc(1, VMPORT_GFP);
-	memset(data, input_u8(in), size);
-	given = data;
-	vmport_hb_send(&call, count, &data, size);
-	if (size == 1)
-		CHECK(data == given);
-	kvfree(data);
+	if (!vmport_hb_send_begin(&call, count, size, &buffer))
+		return;
+	CHECK(size <= count && size <= buffer.room);
+	memset(buffer.data, input_u8(in), size);
+	if (interrupted) {
+		meanwhile(vm, process, in);
+		if (input_u8(in) & 1)
+			hb_send(vm, process, in, false);
+		/* Up to a page fault. */
+		size = input_u32(in) % (size + 1);
+		hb_regs(vm, process, &call);
+	}
+	vmport_hb_send_end(&call, count, size, &buffer);
 	shim_check_idle();
 }
 
@@ -252,7 +266,7 @@ static void call_without_memory(struct vm *vm, const struct process *process, st
 	if (input_u8(in) & 1)
 		call(vm, process, input_u8(in) % 8, input_number(in));
 	else
-		hb_send(vm, process, in);
+		hb_send(vm, process, in, false);
 	shim_fail_alloc(0);
 }
 
@@ -366,6 +380,9 @@ static void do_other(struct vm *vm, const struct process *process, struct input 
 	case 6:
 		fuzz_check_limits(vm);
 		break;
+	case 7:
+		hb_send(vm, process, in, true);
+		break;
 	default:
 		burst(vm, in);
 	}
@@ -426,7 +443,7 @@ static void do_one(struct vm *vm, struct input *in)
 		fuzz_call(vm, &regs);
 		break;
 	case 8:
-		hb_send(vm, process, in);
+		hb_send(vm, process, in, false);
 		break;
 	case 9:
 		hb_receive(vm, process, in);
