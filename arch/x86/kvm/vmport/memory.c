@@ -6,6 +6,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kvm_host.h>
+#include <linux/uio.h>
 
 #include "mmu.h"
 #include "mmu/page_track.h"
@@ -13,49 +14,41 @@
 
 #include "vmport.h"
 
+/* Whose rights count for a run of pages, and in which mode: asked once. */
+struct walk {
+	struct kvm_pagewalk *pages;
+	u64 access;
+	bool is_64_bit;
+};
+
+static struct walk begin_walk(struct kvm_vcpu *vcpu, bool write)
+{
+	return (struct walk) {
+		.pages = &vcpu->arch.gva_walk,
+		.access = (kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0) |
+			  (write ? PFERR_WRITE_MASK : 0),
+		.is_64_bit = is_64_bit_mode(vcpu),
+	};
+}
+
 /* Where @addr lies; INVALID_GPA and the exception when the guest may not know. */
-static gpa_t translate(struct kvm_vcpu *vcpu, gva_t addr, bool write,
+static gpa_t translate(struct kvm_vcpu *vcpu, const struct walk *walk, gva_t addr,
 		       struct x86_exception *exception)
 {
-	if (!is_64_bit_mode(vcpu)) {
+	if (!walk->is_64_bit) {
 		addr = (u32)addr;
 	} else if (!__is_canonical_address(addr, vcpu_virt_addr_bits(vcpu))) {
 		exception->vector = GP_VECTOR;
 		return INVALID_GPA;
 	}
 
-	return write ? kvm_mmu_gva_to_gpa_write(vcpu, addr, exception) :
-		       kvm_mmu_gva_to_gpa_read(vcpu, addr, exception);
+	return walk->pages->gva_to_gpa(vcpu, walk->pages, addr, walk->access, exception);
 }
 
-/* Bytes within one page. */
-static bool move(struct kvm_vcpu *vcpu, gpa_t gpa, void *data, u32 size, bool write)
+/* How much of @size bytes from @addr on lies in one page. */
+static u32 part_in_page(gva_t addr, u32 size)
 {
-	if (!write)
-		return !kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), data,
-						 offset_in_page(gpa), size);
-
-	if (kvm_vcpu_write_guest(vcpu, gpa, data, size))
-		return false;
-	/* The guest may use it as a page table. */
-	kvm_page_track_write(vcpu, gpa, data, size);
-	return true;
-}
-
-static u32 move_pages(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size, bool write,
-		      struct x86_exception *exception)
-{
-	u32 done, part;
-	gpa_t gpa;
-
-	exception->vector = KVM_VMPORT_NO_VECTOR;
-	for (done = 0; done < size; done += part) {
-		part = min_t(u32, size - done, PAGE_SIZE - offset_in_page(addr + done));
-		gpa = translate(vcpu, addr + done, write, exception);
-		if (gpa == INVALID_GPA || !move(vcpu, gpa, data + done, part, write))
-			break;
-	}
-	return done;
+	return min_t(u32, size, PAGE_SIZE - offset_in_page(addr));
 }
 
 /**
@@ -63,9 +56,12 @@ static u32 move_pages(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size, b
  * @vcpu: whose rights and page tables count
  * @addr: linear address; outside 64-bit mode its low 32 bits
  * @data: out: what was read
- * @size: bytes
+ * @size: bytes, KVM_VMPORT_MAX_MESSAGE at most
  * @exception: out: what the guest would have met at the byte that could not be
  *	read, #PF or #GP(0); KVM_VMPORT_NO_VECTOR for none: it is not plain memory
+ *
+ * All pages are found before any is read, for one copy: a copy from user space
+ * has a price of its own, and what lies in a row needs but one.
  *
  * Context: vCPU's thread, kvm->srcu held, may sleep until the VMM has provided
  * the memory.
@@ -74,12 +70,75 @@ static u32 move_pages(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size, b
 u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size,
 			  struct x86_exception *exception)
 {
-	return move_pages(vcpu, addr, data, size, false, exception);
+	struct iovec pieces[KVM_VMPORT_MAX_MESSAGE / PAGE_SIZE + 1];
+	struct walk walk = begin_walk(vcpu, false);
+	struct iovec *last = NULL;
+	struct iov_iter iter;
+	void __user *at;
+	u32 found, part;
+	size_t copied;
+	gpa_t gpa;
+	hva_t hva;
+
+	exception->vector = KVM_VMPORT_NO_VECTOR;
+	if (WARN_ON_ONCE(size > KVM_VMPORT_MAX_MESSAGE))
+		return 0;
+
+	for (found = 0; found < size; found += part) {
+		part = part_in_page(addr + found, size - found);
+		gpa = translate(vcpu, &walk, addr + found, exception);
+		if (gpa == INVALID_GPA)
+			break;
+		hva = kvm_vcpu_gfn_to_hva_prot(vcpu, gpa_to_gfn(gpa), NULL);
+		if (kvm_is_error_hva(hva))
+			break;
+
+		at = (void __user *)(hva + offset_in_page(gpa));
+		if (last && at == last->iov_base + last->iov_len) {
+			last->iov_len += part;
+		} else {
+			last = last ? last + 1 : pieces;
+			*last = (struct iovec) { at, part };
+		}
+	}
+	if (!found)
+		return 0;
+
+	iov_iter_init(&iter, ITER_SOURCE, pieces, last - pieces + 1, found);
+	copied = copy_from_iter(data, found, &iter);
+	if (copied < found)
+		exception->vector = KVM_VMPORT_NO_VECTOR;
+	return copied;
 }
 
-/* The same in the other direction. */
+/**
+ * kvm_vmport_write_guest() - write guest memory until that fails
+ * @vcpu: as for kvm_vmport_read_guest()
+ * @addr: as there
+ * @data: what to write
+ * @size: bytes
+ * @exception: as there
+ *
+ * Context: as there.
+ * Return: how many bytes.
+ */
 u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, u32 size,
 			   struct x86_exception *exception)
 {
-	return move_pages(vcpu, addr, (void *)data, size, true, exception);
+	struct walk walk = begin_walk(vcpu, true);
+	u32 done, part;
+	gpa_t gpa;
+
+	exception->vector = KVM_VMPORT_NO_VECTOR;
+	for (done = 0; done < size; done += part) {
+		part = part_in_page(addr + done, size - done);
+		gpa = translate(vcpu, &walk, addr + done, exception);
+		if (gpa == INVALID_GPA ||
+		    kvm_vcpu_write_guest_page(vcpu, gpa_to_gfn(gpa), data + done,
+					      offset_in_page(gpa), part))
+			break;
+		/* The guest may use it as a page table. */
+		kvm_page_track_write(vcpu, gpa, data + done, part);
+	}
+	return done;
 }

@@ -1142,4 +1142,29 @@ static inline size_t vmport_blob_add_entry(struct vmport_blob *blob, const char 
 	return pos;
 }
 
+/* What a vCPU has counted, by name, from its binary statistics. */
+static inline u64 vmport_counter(struct kvm_vcpu *vcpu, const char *name)
+{
+	struct kvm_stats_header header;
+	struct kvm_stats_desc *descs, *desc;
+	int fd = vcpu_get_stats_fd(vcpu);
+	bool found = false;
+	u64 value = 0;
+	u32 i;
+
+	read_stats_header(fd, &header);
+	descs = read_stats_descriptors(fd, &header);
+	for (i = 0; i < header.num_desc; i++) {
+		desc = get_stats_descriptor(descs, i, &header);
+		if (strcmp(desc->name, name))
+			continue;
+		read_stat_data(fd, &header, desc, &value, 1);
+		found = true;
+	}
+	TEST_ASSERT(found, "vCPUs do not count %s", name);
+	free(descs);
+	close(fd);
+	return value;
+}
+
 #endif /* SELFTEST_KVM_VMPORT_H */

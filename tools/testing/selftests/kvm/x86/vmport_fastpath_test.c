@@ -17,31 +17,6 @@
 #define X86_EFLAGS_TF	BIT(8)
 #endif
 
-/* One vCPU's counters, by name, from its binary statistics. */
-static u64 counter(struct kvm_vcpu *vcpu, const char *name)
-{
-	struct kvm_stats_header header;
-	struct kvm_stats_desc *descs, *desc;
-	int fd = vcpu_get_stats_fd(vcpu);
-	bool found = false;
-	u64 value = 0;
-	u32 i;
-
-	read_stats_header(fd, &header);
-	descs = read_stats_descriptors(fd, &header);
-	for (i = 0; i < header.num_desc; i++) {
-		desc = get_stats_descriptor(descs, i, &header);
-		if (strcmp(desc->name, name))
-			continue;
-		read_stat_data(fd, &header, desc, &value, 1);
-		found = true;
-	}
-	TEST_ASSERT(found, "vCPUs do not count %s", name);
-	free(descs);
-	close(fd);
-	return value;
-}
-
 struct counters {
 	u64 calls;
 	u64 fast;
@@ -51,9 +26,9 @@ struct counters {
 static struct counters counters(struct kvm_vcpu *vcpu)
 {
 	return (struct counters) {
-		.calls = counter(vcpu, "vmport_calls"),
-		.fast = counter(vcpu, "vmport_fast_calls"),
-		.io_exits = counter(vcpu, "io_exits"),
+		.calls = vmport_counter(vcpu, "vmport_calls"),
+		.fast = vmport_counter(vcpu, "vmport_fast_calls"),
+		.io_exits = vmport_counter(vcpu, "io_exits"),
 	};
 }
 
@@ -361,7 +336,7 @@ TEST_F(fastpath, an_interrupt_reaches_a_guest_that_only_calls)
 	EXPECT_EQ(__vm_ioctl(vm, KVM_SIGNAL_MSI, &msi), 1);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(get_ucall(vcpu, &uc), UCALL_DONE);
-	EXPECT_GT(counter(vcpu, "vmport_fast_calls"), 0);
+	EXPECT_GT(vmport_counter(vcpu, "vmport_fast_calls"), 0);
 	kvm_vm_free(vm);
 }
 
@@ -438,8 +413,8 @@ TEST_F(fastpath, a_full_dirty_ring_ends_the_run)
 	}
 	EXPECT_EQ(get_ucall(vcpu, &uc), UCALL_DONE);
 	EXPECT_GE(full, 1);
-	EXPECT_EQ(counter(vcpu, "vmport_calls"), DIRTY_PAGES);
-	EXPECT_EQ(counter(vcpu, "vmport_fast_calls"), DIRTY_PAGES);
+	EXPECT_EQ(vmport_counter(vcpu, "vmport_calls"), DIRTY_PAGES);
+	EXPECT_EQ(vmport_counter(vcpu, "vmport_fast_calls"), DIRTY_PAGES);
 	kvm_vm_free(vm);
 }
 

@@ -264,6 +264,44 @@ TEST_F(hb, buffer_above_4_gib)
 	EXPECT_EQ(memcmp(high + 9, self->message, FULL), 0);
 }
 
+/*
+ * In a row in the guest's memory, or in the host's, or in neither, or in memory
+ * that the guest must not write: all at once, and in the right order.
+ */
+TEST_F(hb, pages_in_any_order)
+{
+	static const u8 order[HIGH_PAGES] = {
+		3, 4, 5, 2, 1, 0, 10, 6, 7, 11, 12, 9, 13, 14, 19, 18, 8, 15, 16, 17,
+	};
+	u64 addr = HIGH_ADDRESS + 4000, read_only = HIGH_GPA + HIGH_PAGES / 2 * 4096, calls;
+	struct user *user = &self->user;
+	struct vmport_channel channel;
+	struct outcome outcome;
+	u32 i, at, part, page;
+
+	vm_userspace_mem_region_add(user->vm, VM_MEM_SRC_ANONYMOUS, HIGH_GPA, 10,
+				    HIGH_PAGES / 2, 0);
+	vm_userspace_mem_region_add(user->vm, VM_MEM_SRC_ANONYMOUS, read_only, 11,
+				    HIGH_PAGES / 2, KVM_MEM_READONLY);
+	for (i = 0; i < HIGH_PAGES; i++)
+		virt_pg_map(user->vm, HIGH_ADDRESS + i * 4096, HIGH_GPA + order[i] * 4096);
+	user_map(user, (void *)HIGH_ADDRESS, HIGH_PAGES * 4096);
+
+	make_request(self->message, FULL);
+	for (at = 0; at < FULL; at += part) {
+		page = order[(4000 + at) / 4096];
+		part = min_t(u32, FULL - at, 4096 - (4000 + at) % 4096);
+		memcpy((u8 *)addr_gpa2hva(user->vm, HIGH_GPA + page * 4096) +
+		       (4000 + at) % 4096, self->message + at, part);
+	}
+	channel = user_announce(user, FULL);
+	calls = vmport_counter(user->vcpu, "vmport_calls");
+	outcome = transfer(user, &channel, false, addr, FULL);
+	EXPECT_EQ(vmport_counter(user->vcpu, "vmport_calls"), calls + 1);
+	EXPECT_END(outcome, &channel, VMPORT_SUCCESS, false, addr + FULL);
+	EXPECT_ARRIVED(user, &channel, FULL);
+}
+
 TEST_F(hb, count_0_does_nothing)
 {
 	struct user *user = &self->user;
