@@ -52,7 +52,7 @@ static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
 		return -ENOMEM;
 
 	config = rcu_replace_pointer(vmport->config, config, lockdep_is_held(&vmport->lock));
-	synchronize_srcu_expedited(&kvm->srcu);
+	kvm_vmport_wait_for_calls();
 	kfree(config);
 	return 0;
 }

@@ -101,30 +101,69 @@ static bool can_use_port(struct kvm_vcpu *vcpu)
 	return kvm_vmport_can_call(vcpu) || l2_can_call(vcpu);
 }
 
-/**
- * kvm_vmport_begin_call() - give a call all but its registers
- * @vcpu: the caller
- * @call: filled; good for as long as kvm->srcu is held
- *
- * Context: vCPU's thread, kvm->srcu held.
- */
-void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+/* Under kvm_vmport_srcu, or with interrupts disabled. */
+static __always_inline void fill_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
 
 	call->vcpu = vcpu;
-	call->config = srcu_dereference(vmport->config, &vcpu->kvm->srcu);
-	call->state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
+	call->config = rcu_dereference_check(vmport->config, rcu_read_lock_sched_held() ||
+					     srcu_read_lock_held(&kvm_vmport_srcu));
+	call->state = rcu_dereference_check(vmport->state, rcu_read_lock_sched_held() ||
+					    srcu_read_lock_held(&kvm_vmport_srcu));
+}
+
+/**
+ * kvm_vmport_begin_call() - give a call all but its registers
+ * @vcpu: the caller
+ * @call: filled; good until kvm_vmport_end_call()
+ *
+ * The guest's memory must not be touched before the end: who replaces the state
+ * waits for that.
+ *
+ * Context: vCPU's thread, may sleep.
+ * Return: for kvm_vmport_end_call().
+ */
+int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+	__acquires(&kvm_vmport_srcu)
+{
+	int idx = srcu_read_lock(&kvm_vmport_srcu);
+
+	fill_call(vcpu, call);
+	return idx;
+}
+
+/**
+ * kvm_vmport_end_call() - a call has been made
+ * @vcpu: the caller
+ * @call: the call
+ * @idx: from kvm_vmport_begin_call()
+ *
+ * Context: as there.
+ */
+void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, int idx)
+	__releases(&kvm_vmport_srcu)
+{
+	srcu_read_unlock(&kvm_vmport_srcu, idx);
+	/* The VMM is asked before the guest is entered again. */
+	if (call->asks)
+		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
 }
 
 static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	u32 bx = call->regs.bx, cx = call->regs.cx, dx = call->regs.dx;
 	bool answered;
+	int idx;
 
-	kvm_vmport_begin_call(vcpu, call);
-	answered = vmport_command(call) == VMPORT_DONE;
-	kvm_vmport_end_call(vcpu, call);
+	if (call->atomic) {
+		fill_call(vcpu, call);
+		answered = vmport_command(call) == VMPORT_DONE;
+	} else {
+		idx = kvm_vmport_begin_call(vcpu, call);
+		answered = vmport_command(call) == VMPORT_DONE;
+		kvm_vmport_end_call(vcpu, call, idx);
+	}
 
 	vcpu->stat.vmport_calls += answered;
 	vcpu->stat.vmport_fast_calls += answered && call->atomic;
@@ -177,13 +216,17 @@ bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
 {
 	struct vmport_call call = { };
+	bool is_ours;
+	int idx;
 
 	if (!l2_can_call(vcpu))
 		return false;
 
 	read_regs(vcpu, &call.regs);
-	kvm_vmport_begin_call(vcpu, &call);
-	return vmport_command_is_ours(&call);
+	idx = kvm_vmport_begin_call(vcpu, &call);
+	is_ours = vmport_command_is_ours(&call);
+	kvm_vmport_end_call(vcpu, &call, idx);
+	return is_ours;
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_call);
 
@@ -198,20 +241,18 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_call);
  */
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 {
-	fastpath_t ret = EXIT_FASTPATH_NONE;
-
 	/* That step would end in the VMM, where the fast path does not lead. */
 	if (kvm_eax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu) ||
 	    (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
 		return EXIT_FASTPATH_NONE;
 
+	if (!port_call(vcpu, in, true))
+		return EXIT_FASTPATH_NONE;
+
 	kvm_vcpu_srcu_read_lock(vcpu);
-	if (port_call(vcpu, in, true)) {
-		kvm_skip_emulated_instruction(vcpu);
-		ret = EXIT_FASTPATH_REENTER_GUEST;
-	}
+	kvm_skip_emulated_instruction(vcpu);
 	kvm_vcpu_srcu_read_unlock(vcpu);
-	return ret;
+	return EXIT_FASTPATH_REENTER_GUEST;
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_fastpath_call);
 
@@ -544,14 +585,18 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_emulate_gp);
 bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
-	struct vmport_state *state = srcu_dereference(vmport->state, &vcpu->kvm->srcu);
 	struct kvm_vmport_exit exit = { .type = KVM_VMPORT_EXIT_RPC };
 	struct vmport_asked asked;
-	bool more;
+	bool found, more;
+	int idx;
 
 	BUILD_BUG_ON(sizeof(exit) > sizeof(vcpu->run->padding));
 
-	if (!vmport_ask_next(state, vcpu, &asked, &more))
+	idx = srcu_read_lock(&kvm_vmport_srcu);
+	found = vmport_ask_next(srcu_dereference(vmport->state, &kvm_vmport_srcu), vcpu, &asked,
+				&more);
+	srcu_read_unlock(&kvm_vmport_srcu, idx);
+	if (!found)
 		return false;
 	/* Several instructions were emulated in a row. */
 	if (more)

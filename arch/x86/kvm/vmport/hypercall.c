@@ -33,27 +33,39 @@ static bool send(struct transfer *t)
 {
 	struct vmport_hb_buffer buffer;
 	bool ok;
+	int idx;
 
-	if (!vmport_hb_send_begin(&t->call, t->count, t->count, &buffer))
+	idx = kvm_vmport_begin_call(t->vcpu, &t->call);
+	ok = vmport_hb_send_begin(&t->call, t->count, t->count, &buffer);
+	kvm_vmport_end_call(t->vcpu, &t->call, idx);
+	if (!ok)
 		return false;
 
 	t->moved = kvm_vmport_read_guest(t->vcpu, t->addr, buffer.data, t->count,
 					 &t->exception);
+	idx = kvm_vmport_begin_call(t->vcpu, &t->call);
 	ok = vmport_hb_send_end(&t->call, t->count, t->moved, &buffer);
-	kvm_vmport_end_call(t->vcpu, &t->call);
+	kvm_vmport_end_call(t->vcpu, &t->call, idx);
 	return ok;
 }
 
 static bool receive(struct transfer *t)
 {
 	struct vmport_hb_source source;
+	bool ok;
+	int idx;
 
-	if (!vmport_hb_receive_begin(&t->call, t->count, &source))
+	idx = kvm_vmport_begin_call(t->vcpu, &t->call);
+	ok = vmport_hb_receive_begin(&t->call, t->count, &source);
+	kvm_vmport_end_call(t->vcpu, &t->call, idx);
+	if (!ok)
 		return false;
 
 	t->moved = kvm_vmport_write_guest(t->vcpu, t->addr, source.data, t->count,
 					  &t->exception);
+	idx = kvm_vmport_begin_call(t->vcpu, &t->call);
 	vmport_hb_receive_end(&t->call, t->count, t->moved, &source);
+	kvm_vmport_end_call(t->vcpu, &t->call, idx);
 	return true;
 }
 
@@ -86,7 +98,6 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	if (!t.count)
 		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
 
-	kvm_vmport_begin_call(vcpu, &t.call);
 	ok = in ? receive(&t) : send(&t);
 	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, in, t.call.regs.dx, t.count, ok ? t.moved : 0, ok);

@@ -136,7 +136,7 @@ static u32 write_plain(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data)
 	return kvm_vmport_write_guest(ctxt->vcpu, linear, data, size, &exception);
 }
 
-/* A transfer of a message?  Then @call is filled but for the cookie. */
+/* A transfer of a message?  Then @call names the channel, but for the cookie. */
 static bool begin(struct x86_emulate_ctxt *ctxt, struct vmport_call *call)
 {
 	if (!kvm_vmport_is_string(ctxt) || !kvm_vmport_can_call(ctxt->vcpu) ||
@@ -144,7 +144,6 @@ static bool begin(struct x86_emulate_ctxt *ctxt, struct vmport_call *call)
 	    (u16)reg_read(ctxt, VCPU_REGS_RBX) != VMPORT_HB_MESSAGE)
 		return false;
 
-	kvm_vmport_begin_call(ctxt->vcpu, call);
 	call->regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
 	return true;
 }
@@ -175,6 +174,7 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 	u32 size, moved = 0;
 	unsigned long linear;
 	bool ok;
+	int idx;
 
 	if (!begin(ctxt, &call))
 		return false;
@@ -182,15 +182,18 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
 
 	size = plain_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
+	idx = kvm_vmport_begin_call(vcpu, &call);
 	ok = vmport_hb_send_begin(&call, count, size ?: 1, &buffer);
+	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
 		moved = kvm_vmport_read_guest(vcpu, linear, buffer.data, size, &exception);
 		if (!moved) {
 			*buffer.data = val;
 			moved = 1;
 		}
+		idx = kvm_vmport_begin_call(vcpu, &call);
 		ok = vmport_hb_send_end(&call, count, moved, &buffer);
-		kvm_vmport_end_call(vcpu, &call);
+		kvm_vmport_end_call(vcpu, &call, idx);
 	}
 
 	if (ok) {
@@ -238,13 +241,16 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *
 	unsigned long ahead;
 	u32 moved = 0;
 	bool ok;
+	int idx;
 
 	if (!begin(ctxt, &call))
 		return false;
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RBP);
 
+	idx = kvm_vmport_begin_call(vcpu, &call);
 	ok = vmport_hb_receive_begin(&call, left, &source);
+	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
 		moved = write_plain(ctxt, left, source.data);
 		/* What the emulator writes in any case are the last of these. */
@@ -255,7 +261,9 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *
 		add(ctxt, VCPU_REGS_RCX, -ahead);
 		ctxt->dst.addr.mem.ea = reg_read(ctxt, VCPU_REGS_RDI) & address_mask(ctxt);
 		set_result(ctxt, true);
+		idx = kvm_vmport_begin_call(vcpu, &call);
 		vmport_hb_receive_end(&call, left, moved, &source);
+		kvm_vmport_end_call(vcpu, &call, idx);
 	} else {
 		refuse_in(ctxt, left);
 		*count = 0;

@@ -6,7 +6,9 @@
 
 #include <linux/kvm_host.h>
 #include <linux/nospec.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 #include <linux/uaccess.h>
 
 #include "alloc.h"
@@ -35,6 +37,26 @@ static bool features_ok(u64 features)
 /* On while any VM of the host has the interface. */
 struct static_key_false kvm_vmport_enabled = STATIC_KEY_FALSE_INIT;
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
+
+/*
+ * vCPUs use state and configuration under this, and no longer than the engine
+ * works.  It is not kvm->srcu: a vCPU has that while it waits for the guest's memory,
+ * and with it for the VMM, whose ioctls must not wait in turn.  It is one for
+ * all VMs because each would take memory for every processor of the host.
+ */
+DEFINE_SRCU(kvm_vmport_srcu);
+
+/**
+ * kvm_vmport_wait_for_calls() - wait until nobody uses what has been replaced
+ *
+ * Context: may sleep; for what the engine may sleep for, memory, but for no guest.
+ */
+void kvm_vmport_wait_for_calls(void)
+{
+	synchronize_srcu_expedited(&kvm_vmport_srcu);
+	/* The fast path has interrupts disabled instead. */
+	synchronize_rcu_expedited();
+}
 
 static struct kvm_vmport *vmport_alloc(u64 features)
 {
@@ -218,7 +240,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	vmport_state_activate(state);
 	old = rcu_replace_pointer(vmport->state, state, lockdep_is_held(&vmport->lock));
 	/* vCPUs that began a call with the old state end it with the old. */
-	synchronize_srcu_expedited(&kvm->srcu);
+	kvm_vmport_wait_for_calls();
 	vmport_state_free(old);
 	return 0;
 }

@@ -30,8 +30,8 @@ struct eventfd_ctx;
  * struct kvm_vmport - a VM with the interface enabled
  * @lock: serialises the ioctls; taken before the locks of the state
  * @features: KVM_VMPORT_FEATURE_*, for life
- * @config: replaced under @lock, read under kvm->srcu
- * @state: replaced under @lock, used under kvm->srcu
+ * @config: replaced under @lock, read under kvm_vmport_srcu or without interrupts
+ * @state: replaced under @lock, used as @config is
  * @eventfd: replaced under @lock, signalled under RCU; may be NULL
  * @events: what the VMM hears of
  */
@@ -257,14 +257,13 @@ static inline unsigned long kvm_vmport_merge(unsigned long old, u32 low)
 	return (old & ~0xfffffffful) | low;
 }
 
-void kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call);
+extern struct srcu_struct kvm_vmport_srcu;
 
-/* The VMM is asked before the guest is entered again. */
-static inline void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call)
-{
-	if (call->asks)
-		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
-}
+int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+	__acquires(&kvm_vmport_srcu);
+void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, int idx)
+	__releases(&kvm_vmport_srcu);
+void kvm_vmport_wait_for_calls(void);
 
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
 

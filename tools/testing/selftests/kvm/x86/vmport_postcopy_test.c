@@ -2,7 +2,8 @@
 /*
  * The memory that a VMM gives to GET and SET may come as late as it likes, as that
  * of a VMM which is itself migrated does: the guest goes on meanwhile, and in the
- * end the state is whole.
+ * end the state is whole.  So may the guest's own, in the middle of a message: all
+ * but the vCPU that needs it go on.
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -17,6 +18,14 @@
 
 #define PAGES		24
 #define PAGE		4096ul
+
+#define GUEST_ADDRESS	0x7f1234560000ull
+#define GUEST_GPA	0x140000000ull
+#define GUEST_SLOT	10
+#define MESSAGE_SIZE	(3 * PAGE)
+
+#define FEATURES	(VMPORT_RPC | (kvm_check_cap(KVM_CAP_X86_VMPORT) & \
+				       KVM_VMPORT_FEATURE_HB))
 
 /* Memory that has no pages until they are given to it. */
 struct late {
@@ -35,10 +44,12 @@ struct waiter {
 	int r;
 };
 
-static bool late_create(struct late *late)
+/* @data has no pages yet; those that it gets go with what it is of. */
+static bool late_begin(struct late *late, void *data)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = {
+		.range.start = (unsigned long)data,
 		.range.len = PAGES * PAGE,
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
@@ -46,13 +57,22 @@ static bool late_create(struct late *late)
 	late->fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (late->fd < 0)
 		return false;
-	late->data = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	TEST_ASSERT(late->data != MAP_FAILED, "No memory");
-	range.range.start = (unsigned long)late->data;
+	late->data = data;
 	TEST_ASSERT(!ioctl(late->fd, UFFDIO_API, &api) &&
 		    !ioctl(late->fd, UFFDIO_REGISTER, &range), "userfaultfd");
 	return true;
+}
+
+static bool late_create(struct late *late)
+{
+	void *data = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	TEST_ASSERT(data != MAP_FAILED, "No memory");
+	if (late_begin(late, data))
+		return true;
+	munmap(data, PAGES * PAGE);
+	return false;
 }
 
 static void late_free(struct late *late)
@@ -208,6 +228,197 @@ TEST(guest_goes_on_while_set_waits)
 	free(padded);
 	kvm_vm_free(vm);
 	kvm_vm_free(other);
+}
+
+/* A vCPU that sends a message whose pages come late. */
+struct sending {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpus[2];
+	struct vmport_channel channel;	/* as the second vCPU uses it */
+	struct vmport_blob before;
+	struct late late;
+	pthread_t thread;
+	struct kvm_regs regs;
+	bool done;
+	int awaited;			/* page */
+	u8 text[PAGES * PAGE];
+};
+
+static void *send_run(void *data)
+{
+	struct sending *s = data;
+
+	vmport_run_done(s->vcpus[0], vmport_rep_outsb, &s->regs);
+	WRITE_ONCE(s->done, true);
+	return NULL;
+}
+
+/* The next page comes; which one does not matter. */
+static bool message_page(struct sending *s)
+{
+	int nr = late_wait(&s->late, 100);
+
+	if (nr >= 0)
+		late_give(&s->late, nr, s->text + nr * PAGE);
+	return nr >= 0;
+}
+
+/* The rest of them. */
+static u16 message_end(struct sending *s)
+{
+	TEST_ASSERT(!READ_ONCE(s->done), "It did not wait");
+	late_give(&s->late, s->awaited, s->text + s->awaited * PAGE);
+	while (!READ_ONCE(s->done))
+		message_page(s);
+	pthread_join(s->thread, NULL);
+	TEST_ASSERT_EQ(s->regs.rcx, 0);
+	TEST_ASSERT_EQ(s->regs.rsi, GUEST_ADDRESS + MESSAGE_SIZE);
+	return s->regs.rbx >> 16;
+}
+
+static bool value_is(struct sending *s)
+{
+	static u8 value[MESSAGE_SIZE];
+	u32 size = sizeof(value);
+
+	return !vmport_get_entry(s->vm, "guestinfo.k", 11, value, &size, NULL) &&
+	       size == MESSAGE_SIZE - 21 && !memcmp(value, s->text + 21, size);
+}
+
+FIXTURE(message) {
+	struct sending s;
+};
+
+FIXTURE_SETUP(message)
+{
+	struct vmport_channel sender;
+	u32 i;
+
+	if (!(FEATURES & KVM_VMPORT_FEATURE_HB))
+		SKIP(return, "no high-bandwidth port");
+	self->s.vm = vmport_vm_create(FEATURES, 2, self->s.vcpus);
+	vmport_hb_status = VMPORT_HB;
+	vm_userspace_mem_region_add(self->s.vm, VM_MEM_SRC_ANONYMOUS, GUEST_GPA, GUEST_SLOT,
+				    PAGES, 0);
+	virt_map(self->s.vm, GUEST_ADDRESS, GUEST_GPA, PAGES);
+	if (!late_begin(&self->s.late, addr_gpa2hva(self->s.vm, GUEST_GPA)))
+		SKIP(return, "no userfaultfd");
+
+	memcpy(self->s.text, "info-set guestinfo.k ", 21);
+	for (i = 21; i < MESSAGE_SIZE; i++)
+		self->s.text[i] = i * 11 + i / 256;
+
+	self->s.before = vmport_save(self->s.vm);
+	sender = vmport_open(self->s.vcpus[0], VMPORT_RPCI | VMPORT_COOKIE);
+	self->s.channel = sender;
+	self->s.channel.vcpu = self->s.vcpus[1];
+	ASSERT_EQ(vmport_msg_status(&sender, VMPORT_MSG_SENDSIZE, MESSAGE_SIZE), 0x81);
+	self->s.regs = vmport_hb_regs(&sender, VMPORT_HB_PORT, false, GUEST_ADDRESS, MESSAGE_SIZE);
+	ASSERT_EQ(pthread_create(&self->s.thread, NULL, send_run, &self->s), 0);
+
+	/* The first one is for the emulator; then all of it is read. */
+	while (!message_page(&self->s))
+		;
+	do {
+		self->s.awaited = late_wait(&self->s.late, 100);
+	} while (self->s.awaited < 0);
+}
+
+FIXTURE_TEARDOWN(message)
+{
+	close(self->s.late.fd);
+	vmport_blob_free(&self->s.before);
+	kvm_vm_free(self->s.vm);
+}
+
+TEST_F(message, comes_in_the_end)
+{
+	EXPECT_EQ(message_end(&self->s), VMPORT_SUCCESS);
+	EXPECT_TRUE(value_is(&self->s));
+	EXPECT_EQ(vmport_poll(&self->s.channel), 2);
+}
+
+TEST_F(message, get_does_not_wait_and_the_message_is_there_with_nothing_of_it)
+{
+	struct kvm_vm *other = vmport_vm_create_barebones(FEATURES);
+	struct vmport_blob blob = vmport_save(self->s.vm), again;
+
+	EXPECT_EQ(vmport_load(other, &blob), 0);
+	again = vmport_save(other);
+	ASSERT_EQ(again.size, blob.size);
+	EXPECT_EQ(memcmp(again.data, blob.data, blob.size), 0);
+	/* A header, and a channel without payload; when it was used. */
+	EXPECT_LT(blob.size, 32 + 128);
+	EXPECT_GT(blob.size, self->s.before.size);
+	EXPECT_EQ(message_end(&self->s), VMPORT_SUCCESS);
+	EXPECT_TRUE(value_is(&self->s));
+	vmport_blob_free(&blob);
+	vmport_blob_free(&again);
+	kvm_vm_free(other);
+}
+
+TEST_F(message, another_vcpu_sends_the_same_one_by_words)
+{
+	u32 word, at;
+
+	/* The last word is left to the first vCPU. */
+	for (at = 0; at < MESSAGE_SIZE - 4; at += 4) {
+		memcpy(&word, self->s.text + at, 4);
+		ASSERT_EQ(vmport_msg_status(&self->s.channel, VMPORT_MSG_SENDPAYLOAD, word),
+			  VMPORT_SUCCESS);
+	}
+	EXPECT_EQ(message_end(&self->s), VMPORT_SUCCESS);
+	EXPECT_TRUE(value_is(&self->s));
+	EXPECT_EQ(vmport_poll(&self->s.channel), 2);
+}
+
+TEST_F(message, another_vcpu_begins_another_one)
+{
+	EXPECT_EQ(vmport_msg_status(&self->s.channel, VMPORT_MSG_SENDSIZE, 100), 0x81);
+	EXPECT_EQ(message_end(&self->s), 0);
+	EXPECT_EQ(vmport_poll(&self->s.channel), -1);
+	EXPECT_STREQ(vmport_rpc_text(&self->s.channel, "info-get guestinfo.k"),
+		     "0 No value found");
+}
+
+TEST_F(message, another_vcpu_closes_the_channel)
+{
+	vmport_close(&self->s.channel);
+	EXPECT_EQ(message_end(&self->s), 0);
+	EXPECT_FALSE(value_is(&self->s));
+}
+
+TEST_F(message, attributes_do_not_wait)
+{
+	struct kvm_vmport_identity identity;
+	struct kvm_vmport_limits limits;
+	u64 id;
+
+	EXPECT_EQ(vmport_get_identity(self->s.vm, &identity), 0);
+	identity.memory_mib = 77;
+	EXPECT_EQ(vmport_set_identity(self->s.vm, &identity), 0);
+	EXPECT_EQ(vmport_get_limits(self->s.vm, &limits), 0);
+	limits.channels = 50;
+	EXPECT_EQ(vmport_set_limits(self->s.vm, &limits), 0);
+	EXPECT_EQ(vmport_set_text(self->s.vm, "guestinfo.k", "before the message"), 0);
+	EXPECT_EQ(vmport_set_eventfd(self->s.vm, -1), 0);
+	EXPECT_EQ(vmport_tclo_send(self->s.vm, "ping", 4, &id), 0);
+	EXPECT_EQ(message_end(&self->s), VMPORT_SUCCESS);
+	EXPECT_TRUE(value_is(&self->s));
+}
+
+TEST_F(message, reset_does_not_wait_and_the_channel_is_gone)
+{
+	EXPECT_EQ(vmport_reset(self->s.vm), 0);
+	EXPECT_EQ(message_end(&self->s), 0);
+	EXPECT_FALSE(value_is(&self->s));
+}
+
+TEST_F(message, set_does_not_wait_and_the_channel_is_gone)
+{
+	EXPECT_EQ(vmport_load(self->s.vm, &self->s.before), 0);
+	EXPECT_EQ(message_end(&self->s), 0);
+	EXPECT_TRUE(vmport_state_is(self->s.vm, &self->s.before));
 }
 
 int main(int argc, char *argv[])
