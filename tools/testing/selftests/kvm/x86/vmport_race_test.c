@@ -13,6 +13,9 @@
 #define NR_VCPUS	2
 #define ROUNDS		150
 
+#define FEATURES	(VMPORT_RPC | (kvm_check_cap(KVM_CAP_X86_VMPORT) & \
+				       KVM_VMPORT_FEATURE_HB))
+
 #define KEY		"guestinfo.race"
 #define LARGE_KEY	"guestinfo.large"
 
@@ -236,6 +239,87 @@ TEST(vcpus_and_events)
 TEST(vcpus_states_and_attributes)
 {
 	RACE(race_states, race_attributes, race_eventfd);
+}
+
+static bool succeeds_or_fails(u16 status)
+{
+	return !(status & ~(VMPORT_SUCCESS | VMPORT_DORECV | VMPORT_HB));
+}
+
+/* Messages as blocks, on a channel that it shares. */
+static void *send_blocks(void *data)
+{
+	struct racer *racer = data;
+	struct vmport_channel *channel = &racer->channel;
+	u64 buffer = (unsigned long)vmport_buffer[channel->vcpu->id];
+	struct kvm_regs regs;
+	u32 size;
+
+	memcpy(vmport_host_buffer(channel), "log ", 4);
+	while (racer->rounds--) {
+		size = 1 + below(racer, 5000);
+		racer->bad += !succeeds_or_fails(vmport_msg_status(channel,
+								   VMPORT_MSG_SENDSIZE, size));
+		regs = vmport_hb_regs(channel, VMPORT_HB_PORT, false, buffer, size);
+		vmport_run_done(channel->vcpu, vmport_rep_outsb, &regs);
+		racer->bad += regs.rcx || regs.rsi != buffer + size ||
+			      !succeeds_or_fails((u32)regs.rbx >> 16);
+		racer->refused += !((u32)regs.rbx >> 16);
+	}
+	return NULL;
+}
+
+/* What disturbs that most. */
+static void *send_words(void *data)
+{
+	static const u16 requests[] = {
+		VMPORT_MSG_SENDSIZE, VMPORT_MSG_SENDPAYLOAD, VMPORT_MSG_SENDPAYLOAD,
+		VMPORT_MSG_SENDPAYLOAD, VMPORT_MSG_RECVSIZE,
+	};
+	struct racer *racer = data;
+	u16 status;
+
+	while (racer->rounds--) {
+		status = vmport_msg_status(&racer->channel,
+					   requests[below(racer, ARRAY_SIZE(requests))],
+					   1 + below(racer, 8000));
+		racer->bad += !succeeds_or_fails(status);
+	}
+	return NULL;
+}
+
+TEST(blocks_and_words_on_one_channel)
+{
+	static void * (*const runs[])(void *) = { send_blocks, send_words };
+	struct kvm_vcpu *vcpus[NR_VCPUS];
+	struct racer racers[2], host = { .rounds = ROUNDS };
+	struct vmport_channel channel;
+	struct kvm_vm *vm;
+	int i;
+
+	if (!(FEATURES & KVM_VMPORT_FEATURE_HB))
+		SKIP(return, "no high-bandwidth port");
+	vm = vmport_vm_create(FEATURES, NR_VCPUS, vcpus);
+	channel = vmport_open(vcpus[0], VMPORT_RPCI | VMPORT_COOKIE);
+	for (i = 0; i < 2; i++) {
+		racers[i] = (struct racer) {
+			.vm = vm, .channel = channel, .seed = i, .rounds = 2 * ROUNDS,
+		};
+		racers[i].channel.vcpu = vcpus[i];
+		pthread_create(&racers[i].thread, NULL, runs[i], &racers[i]);
+	}
+	/* The channel stays: it is in what is loaded. */
+	host.vm = vm;
+	while (host.rounds--)
+		race_states(&host);
+	for (i = 0; i < 2; i++) {
+		pthread_join(racers[i].thread, NULL);
+		EXPECT_EQ(racers[i].bad, 0);
+	}
+	EXPECT_EQ(host.bad, 0);
+	TH_LOG("%u of %u blocks refused", racers[0].refused, 2 * ROUNDS);
+	EXPECT_LT(racers[0].refused, 2 * ROUNDS);
+	kvm_vm_free(vm);
 }
 
 /* Enabling takes part in the creation of vCPUs, or is too late. */
