@@ -16,8 +16,9 @@ GROUPS = ('instructions', 'bytes', 'scaling')
 
 WANTED = {
     'instructions': (
-        'pio_kernel', 'pio_kernel_unpatched', 'pio_qemu', 'qemu_vmport_getversion',
-        'stock_ring3_getversion', 'getversion_ring0', 'getversion_ring3',
+        'pio_kernel', 'pio_kernel_unpatched', 'pio_kernel_string', 'pio_qemu',
+        'qemu_vmport_getversion', 'stock_ring3_getversion', 'getversion_ring0',
+        'getversion_ring3',
         'sendpayload_ring0', 'recvsize_ring0', 'recvpayload_ring0', 'info_get_16_lb',
         'info_get_32k_lb', 'info_get_32k_hb', 'hb_send_64k', 'copy_64k',
         'state_get_1m', 'state_set_1m', 'copy_1m'),
@@ -66,8 +67,8 @@ def goals(f):
          lambda: at_least(f['qemu_vmport_getversion'] / f['getversion_ring0'], 100)),
         ('a port read without the feature, over the unpatched modules',
          lambda: below(f['pio_kernel'] / f['pio_kernel_unpatched'], 1.01)),
-        ('64 KiB by REP OUTSB, over a copy and a port read by KVM',
-         lambda: below(f['hb_send_64k'] / (f['copy_64k'] + f['pio_kernel']), 1.5)),
+        ('64 KiB by REP OUTSB, less the exit for one byte, over a copy',
+         lambda: below((f['hb_send_64k'] - f['pio_kernel_string']) / f['copy_64k'], 1.5)),
         ('an idle VM with the feature, bytes', lambda: at_most('idle_vm', f, 4096)),
         ('a lookup among 4,096 keys, over 4', lambda: at_most('lookup_4096_over_4', f, 1.3)),
         ('blob with 1 MiB in 16 keys, bytes',

@@ -227,6 +227,17 @@ static void bench_info_get(struct vmport_channel *channel, const char *request,
 	report("instructions", name_hb, run_best(channel->vcpu, bench_rpc_hb, regs, NULL, NULL));
 }
 
+/* An exit for a string instruction: KVM emulates it, whatever the port. */
+static void bench_string(struct kvm_vcpu *vcpu)
+{
+	struct vmport_regs in = { .bx = 1, .dx = KERNEL_PORT };
+	struct kvm_regs regs = loop_regs(&in, 0);
+
+	regs.r8 = (unsigned long)vmport_buffer[0];
+	report("instructions", "pio_kernel_string",
+	       run_best(vcpu, bench_hb_send, regs, NULL, NULL));
+}
+
 static void bench_rpc_conversations(void)
 {
 	struct vmport_regs in = { .bx = VMPORT_RPCI | VMPORT_COOKIE, .dx = VMPORT_PORT };
@@ -236,6 +247,7 @@ static void bench_rpc_conversations(void)
 	struct kvm_vm *vm = vmport_vm_create(FEATURES, 1, &vcpu);
 	struct kvm_regs regs;
 
+	bench_string(vcpu);
 	report("instructions", "open_close_ring0",
 	       run_best(vcpu, bench_open_close, loop_regs(&in, 10), NULL, NULL) / 10.0);
 
@@ -475,11 +487,21 @@ static void bench_idle(void)
 	kvm_vm_free(vm);
 }
 
-/* A vCPU that calls until the time is up. */
+#define SCALING_CALLS	1000
+#define SCALING_ROUNDS	15
+#define SCALING_COPY	2048
+
+/*
+ * A vCPU that calls until the time is up.  For comparison, to show what a second
+ * processor is worth here: one with another exit, CPUID, where no code is ours
+ * and nothing shared; or, without a vCPU, a thread that copies.
+ */
 struct caller {
 	pthread_t thread;
 	struct kvm_vcpu *vcpu;
+	const void *rip;
 	struct kvm_regs regs;
+	u8 copy[2 * SCALING_COPY];
 	int cpu;
 	u64 calls;
 	double seconds;
@@ -488,15 +510,24 @@ struct caller {
 static bool stop;
 static pthread_barrier_t barrier;
 
-#define SCALING_CALLS	1000
-#define SCALING_ROUNDS	15
-
 static double now(void)
 {
 	struct timespec time;
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static void call_or_copy(struct caller *caller)
+{
+	int i;
+
+	if (caller->vcpu) {
+		run_once(caller->vcpu, caller->rip, caller->regs);
+		return;
+	}
+	for (i = 0; i < SCALING_CALLS; i++)
+		bench_copy_words(caller->copy, caller->copy + SCALING_COPY, SCALING_COPY);
 }
 
 static void *caller_thread(void *data)
@@ -508,12 +539,12 @@ static void *caller_thread(void *data)
 	CPU_ZERO(&set);
 	CPU_SET(caller->cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
-	run_once(caller->vcpu, bench_calls, caller->regs);
+	call_or_copy(caller);
 	caller->calls = 0;
 	pthread_barrier_wait(&barrier);
 	start = now();
 	do {
-		run_once(caller->vcpu, bench_calls, caller->regs);
+		call_or_copy(caller);
 		caller->calls += SCALING_CALLS;
 	} while (!READ_ONCE(stop));
 	caller->seconds = now() - start;
@@ -558,7 +589,7 @@ static void bench_scaling(double seconds)
 	struct vmport_regs version = command(VMPORT_CMD_GETVERSION);
 	struct caller callers[4] = { };
 	struct kvm_vcpu *vcpus[2], *other[2];
-	double best[6] = { };
+	double best[10] = { };
 	int i;
 
 	/* Before any vCPU runs: enabling the first capability changes code. */
@@ -566,8 +597,12 @@ static void bench_scaling(double seconds)
 	vmport_vm_create(VMPORT_RPC, 2, other);
 
 	for (i = 0; i < 2; i++) {
-		callers[i] = (struct caller) { .vcpu = vcpus[i], .regs = receiving(vcpus[i]) };
-		callers[2 + i] = (struct caller) { .vcpu = other[i], .regs = receiving(other[i]) };
+		callers[i] = (struct caller) {
+			.vcpu = vcpus[i], .rip = bench_calls, .regs = receiving(vcpus[i]),
+		};
+		callers[2 + i] = (struct caller) {
+			.vcpu = other[i], .rip = bench_calls, .regs = receiving(other[i]),
+		};
 	}
 
 	/* Short and often: the best are those that nobody else disturbed. */
@@ -589,6 +624,16 @@ static void bench_scaling(double seconds)
 		pair[1].vcpu = vcpus[1];
 		best[4] = max(best[4], run_callers(pair, 1, seconds));
 		best[5] = max(best[5], run_callers(pair, 2, seconds));
+
+		pair[0].rip = bench_cpuid;
+		pair[1].rip = bench_cpuid;
+		best[6] = max(best[6], run_callers(pair, 1, seconds));
+		best[7] = max(best[7], run_callers(pair, 2, seconds));
+
+		pair[0].vcpu = NULL;
+		pair[1].vcpu = NULL;
+		best[8] = max(best[8], run_callers(pair, 1, seconds));
+		best[9] = max(best[9], run_callers(pair, 2, seconds));
 	}
 	report("scaling", "calls_1_vcpu", best[0]);
 	report("scaling", "calls_2_vcpus_2_channels", best[1]);
@@ -596,7 +641,14 @@ static void bench_scaling(double seconds)
 	report("scaling", "calls_2_vms", best[3]);
 	report("scaling", "getversion_1_vcpu", best[4]);
 	report("scaling", "getversion_2_vcpus", best[5]);
+	report("scaling", "cpuid_1_vcpu", best[6]);
+	report("scaling", "cpuid_2_vcpus", best[7]);
+	report("scaling", "copies_1_thread", best[8]);
+	report("scaling", "copies_2_threads", best[9]);
 	report("scaling", "two_vcpus_over_one", best[1] / best[0]);
+	report("scaling", "two_vms_over_one", best[3] / best[0]);
+	report("scaling", "two_vcpus_over_one_cpuid", best[7] / best[6]);
+	report("scaling", "two_threads_over_one", best[9] / best[8]);
 }
 
 /* One thing for ever: "ring0" and "ring3" are GETVERSION. */

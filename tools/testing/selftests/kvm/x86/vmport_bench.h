@@ -60,6 +60,16 @@ asm(".pushsection .text, \"ax\"\n\t"
 	END
 	VMPORT_DONE
 	"ud2\n"
+	/* CPUID, R8 times: it clobbers EBX, ECX and EDX. */
+	"bench_cpuid:\n\t"
+	"mov %r8d, %r15d\n"
+	"1:\n\t"
+	"xor %eax, %eax\n\t"
+	"cpuid\n\t"
+	"dec %r15d\n\t"
+	"jnz 1b\n\t"
+	VMPORT_DONE
+	"ud2\n"
 	/* OPEN with EBX of R11 and CLOSE, R8 times. */
 	"bench_open_close:\n\t"
 	START
@@ -161,7 +171,7 @@ asm(".pushsection .text, \"ax\"\n\t"
 	"ret\n\t"
 	".popsection");
 
-extern char bench_calls[], bench_calls_end[], bench_port[], bench_open_close[];
+extern char bench_calls[], bench_calls_end[], bench_port[], bench_cpuid[], bench_open_close[];
 extern char bench_rpc[], bench_rpc_hb[], bench_hb_send[];
 void bench_copy_words(void *to, const void *from, size_t size);
 
