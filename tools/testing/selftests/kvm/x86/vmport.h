@@ -123,6 +123,10 @@ asm(".pushsection .text, \"ax\"\n\t"
 	"rep outsb\n\t"
 	VMPORT_DONE
 	"ud2\n"
+	"vmport_rep_insb:\n\t"
+	"rep insb\n\t"
+	VMPORT_DONE
+	"ud2\n"
 	"vmport_send_loop:\n\t"
 	"mov $0x564d5868, %eax\n\t"
 	"mov (%rbp), %ebx\n\t"
@@ -174,7 +178,7 @@ asm(".pushsection .text, \"ax\"\n\t"
 
 extern char vmport_in[], vmport_in_end[], vmport_out[], vmport_out_end[];
 extern char vmport_inb[], vmport_inw[], vmport_outb[], vmport_outw[];
-extern char vmport_insl[], vmport_outsl[], vmport_rep_outsb[];
+extern char vmport_insl[], vmport_outsl[], vmport_rep_outsb[], vmport_rep_insb[];
 extern char vmport_send_loop[], vmport_recv_loop[], vmport_open_loop[];
 
 #define VMPORT_MAX_VCPUS	2

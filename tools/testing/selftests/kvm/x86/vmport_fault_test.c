@@ -445,6 +445,132 @@ TEST_F(fault, every_fault_of_a_request)
 	TH_LOG("%u refused", refused);
 }
 
+/* A block with a fault in it; its status. */
+static u16 block_with_fault(FIXTURE_DATA(fault) *self, const struct vmport_channel *channel,
+			    bool in, u32 size, unsigned int nth, bool *injected)
+{
+	struct kvm_vcpu *vcpu = channel->vcpu;
+	u64 buffer = (unsigned long)vmport_buffer[vcpu->id];
+	struct kvm_regs regs = vmport_hb_regs(channel, VMPORT_HB_PORT, in, buffer, size);
+	struct kvm_run *run = vcpu->run;
+	struct kvm_vcpu_events events;
+	u8 *memory;
+	int r;
+
+	vmport_start(vcpu, in ? vmport_rep_insb : vmport_rep_outsb, &regs);
+	faults_begin(nth);
+	r = __vcpu_run(vcpu);
+	*injected = faults_end();
+	self->faults += *injected;
+	while (r || !vmport_is_done(vcpu)) {
+		TEST_ASSERT(*injected, "Exit %u, errno %d", run->exit_reason, errno);
+		/* KVM's own: what it cannot reach may be a device's, if it is no code. */
+		if (r) {
+			TEST_ASSERT(errno == ENOMEM || errno == EFAULT, "errno %d", errno);
+		} else if (run->exit_reason == KVM_EXIT_MMIO) {
+			memory = addr_gpa2hva(vcpu->vm, run->mmio.phys_addr);
+			if (run->mmio.is_write)
+				memcpy(memory, run->mmio.data, run->mmio.len);
+			else
+				memcpy(run->mmio.data, memory, run->mmio.len);
+		} else {
+			TEST_ASSERT_EQ(run->exit_reason, KVM_EXIT_INTERNAL_ERROR);
+			TEST_ASSERT_EQ(run->internal.suberror, KVM_INTERNAL_ERROR_EMULATION);
+			/* #UD, for want of the instruction's bytes. */
+			vcpu_events_get(vcpu, &events);
+			events.exception.injected = 0;
+			events.exception.pending = 0;
+			vcpu_events_set(vcpu, &events);
+		}
+		r = __vcpu_run(vcpu);
+	}
+	vcpu_regs_get(vcpu, &regs);
+	TEST_ASSERT_EQ(regs.rcx, 0);
+	TEST_ASSERT_EQ(in ? regs.rdi : regs.rsi, buffer + size);
+	return regs.rbx >> 16;
+}
+
+TEST_F(fault, every_fault_of_a_block)
+{
+	u64 features = VMPORT_RPC | KVM_VMPORT_FEATURE_HB;
+	struct vmport_channel channel;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	unsigned int nth, refused[2] = { };
+	u32 size = 21 + 50000, value_size;
+	bool injected, in;
+	u16 status;
+	u8 *buffer;
+	int i;
+
+	if (features & ~(u64)kvm_check_cap(KVM_CAP_X86_VMPORT))
+		SKIP(return, "no high-bandwidth port");
+	vm = vmport_vm_create(features, 1, &vcpu);
+	vmport_hb_status = VMPORT_HB;
+	buffer = vmport_gva2hva(vm, vmport_buffer[0]);
+	TEST_ASSERT_EQ(vmport_set_entry(vm, "guestinfo.large", 15, self->large, LARGE, 0), 0);
+
+	for (i = 0; i < 4; i++) {
+		in = i & 1;
+		/* A short reply is copied before it is given. */
+		size = i & 2 ? 21 + 20 : 21 + 50000;
+		for (nth = 1, injected = true; injected; nth++) {
+			/* A new channel has no buffers to reuse. */
+			channel = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+			if (in) {
+				vmport_send(&channel, i & 2 ? "info-get guestinfo.other" :
+							      "info-get guestinfo.large", 24);
+				size = vmport_poll(&channel);
+				TEST_ASSERT_EQ(size, i & 2 ? 16 : 2 + LARGE);
+				memset(buffer, 0, size);
+			} else {
+				TEST_ASSERT(vmport_msg_status(&channel, VMPORT_MSG_SENDSIZE, size),
+					    "SENDSIZE");
+				memcpy(buffer, "info-set guestinfo.k ", 21);
+				memset(buffer + 21, 'a' + nth % 26, size - 21);
+			}
+
+			ASSERT_LT(nth, MOST_FAULTS);
+			status = block_with_fault(self, &channel, in, size, nth, &injected);
+			if (!status) {
+				/* The guest can do it again. */
+				ASSERT_TRUE(injected);
+				refused[in]++;
+				status = block_with_fault(self, &channel, in, size, MOST_FAULTS,
+							  &injected);
+				ASSERT_FALSE(injected);
+				injected = true;
+			}
+			ASSERT_EQ(status, VMPORT_SUCCESS);
+			if (in) {
+				if (i & 2) {
+					ASSERT_EQ(memcmp(buffer, "0 No value found", 16), 0);
+				} else {
+					ASSERT_EQ(memcmp(buffer, "1 ", 2), 0);
+					ASSERT_EQ(memcmp(buffer + 2, self->large, LARGE), 0);
+				}
+				vmport_close(&channel);
+				continue;
+			}
+			ASSERT_GE(vmport_recv(&channel, out, sizeof(out)), 2);
+			if (memcmp(out, "1 ", 2)) {
+				ASSERT_TRUE(injected);
+				ASSERT_EQ(memcmp(out, "0 ", 2), 0);
+			} else {
+				value_size = sizeof(out);
+				ASSERT_EQ(vmport_get_entry(vm, "guestinfo.k", 11, out, &value_size,
+							   NULL), 0);
+				ASSERT_EQ(value_size, size - 21);
+				ASSERT_EQ(memcmp(out, buffer + 21, value_size), 0);
+			}
+			vmport_close(&channel);
+		}
+	}
+	TH_LOG("%u and %u refused", refused[0], refused[1]);
+	EXPECT_GT(refused[1], 0);
+	kvm_vm_free(vm);
+}
+
 int main(int argc, char *argv[])
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_VMPORT));
