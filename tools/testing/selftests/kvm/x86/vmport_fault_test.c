@@ -141,6 +141,20 @@ static int set_limits(FIXTURE_DATA(fault) *self)
 	return vmport_set_limits(self->vm, &limits);
 }
 
+static int get_limits(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_limits limits;
+
+	return vmport_get_limits(self->vm, &limits);
+}
+
+static int get_events(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_EVENTS };
+
+	return vmport_attr(self->vm, KVM_VMPORT_GET_ATTR, &attr);
+}
+
 static int set_entry(FIXTURE_DATA(fault) *self)
 {
 	return vmport_set_text(self->vm, KEY, "value");
@@ -216,6 +230,8 @@ static const struct fault_case ioctls[] = {
 	{ "get IDENTITY", get_identity },
 	{ "set IDENTITY", set_identity },
 	{ "set LIMITS", set_limits },
+	{ "get LIMITS", get_limits },
+	{ "get EVENTS", get_events },
 	{ "set GUESTINFO", set_entry, .new_state = true },
 	{ "set GUESTINFO, large", set_large, .new_state = true },
 	{ "get GUESTINFO", get_large },
@@ -569,6 +585,76 @@ TEST_F(fault, every_fault_of_a_block)
 	TH_LOG("%u and %u refused", refused[0], refused[1]);
 	EXPECT_GT(refused[1], 0);
 	kvm_vm_free(vm);
+}
+
+/* The guest asks what only the VMM knows; KVM_RUN has returned for that. */
+static void ask(const struct vmport_channel *channel)
+{
+	struct kvm_vcpu *vcpu = channel->vcpu;
+	struct kvm_regs regs;
+
+	TEST_ASSERT(vmport_msg_status(channel, VMPORT_MSG_SENDSIZE, 4), "SENDSIZE");
+	memcpy(vmport_host_buffer(channel), "what", 4);
+	vmport_loop_regs(channel, &regs, VMPORT_MSG_SENDPAYLOAD, 0, 1);
+	vmport_start(vcpu, vmport_send_loop, &regs);
+	vcpu_run(vcpu);
+	TEST_ASSERT_EQ(vcpu->run->exit_reason, KVM_EXIT_VMPORT);
+}
+
+TEST_F(fault, every_fault_of_an_answer)
+{
+	unsigned int nth, i, refused[2] = { };
+	bool injected;
+	u32 size, channel;
+	u64 id;
+	int r;
+
+	if (!(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_EXIT_RPC))
+		SKIP(return, "no RPC for the VMM");
+
+	for (i = 0; i < 2; i++) {
+		for (nth = 1, injected = true; injected; nth++) {
+			ask(&self->rpci);
+			id = 0;
+			size = sizeof(out);
+			faults_begin(i ? MOST_FAULTS : nth);
+			r = vmport_read_asked(self->vm, &id, out, &size, &channel);
+			injected = faults_end();
+			self->faults += injected;
+			if (r) {
+				ASSERT_TRUE(injected);
+				ASSERT_TRUE(r == EFAULT || r == ENOMEM);
+				refused[0]++;
+				/* It still asks. */
+				id = 0;
+				size = sizeof(out);
+				ASSERT_EQ(vmport_read_asked(self->vm, &id, out, &size, &channel),
+					  0);
+			}
+			ASSERT_EQ(size, 4);
+			ASSERT_EQ(memcmp(out, "what", 4), 0);
+
+			if (i)
+				faults_begin(nth);
+			r = vmport_answer(self->vm, id, self->large, LARGE);
+			if (i) {
+				injected = faults_end();
+				self->faults += injected;
+			}
+			if (r) {
+				ASSERT_TRUE(injected);
+				ASSERT_TRUE(r == EFAULT || r == ENOMEM);
+				refused[1]++;
+				ASSERT_EQ(vmport_answer(self->vm, id, self->large, LARGE), 0);
+			}
+			vcpu_run(self->vcpu);
+			ASSERT_TRUE(vmport_is_done(self->vcpu));
+			ASSERT_EQ(vmport_recv(&self->rpci, out, sizeof(out)), LARGE);
+			ASSERT_EQ(memcmp(out, self->large, LARGE), 0);
+		}
+	}
+	EXPECT_GT(refused[0], 0);
+	EXPECT_GT(refused[1], 0);
 }
 
 int main(int argc, char *argv[])
