@@ -128,7 +128,9 @@ static inline fastpath_t kvm_vmport_fastpath_pio(struct kvm_vcpu *vcpu, int size
 static inline bool kvm_vmport_is_hypercall(struct kvm_vcpu *vcpu)
 {
 	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HYPERCALL) &&
-	       kvm_eax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu);
+	       kvm_eax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu) &&
+	       (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_RING3) ||
+		kvm_x86_call(get_cpl)(vcpu) == 0);
 }
 
 /* An access of L2 that L0 answers, whatever L1 intercepts? */

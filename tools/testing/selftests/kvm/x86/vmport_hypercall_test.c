@@ -41,8 +41,11 @@ FIXTURE_VARIANT_ADD(hypercall, other_ring_0) { .other = true, .ring = 0 };
 
 static struct user create(u64 features, u8 ring)
 {
-	struct user user = user_create(features);
+	struct user user;
 
+	if (ring && features)
+		features |= KVM_VMPORT_FEATURE_RING3;
+	user = user_create(features);
 	if (!ring)
 		user.sregs = user.kernel;
 	return user;
@@ -323,6 +326,29 @@ TEST_F(hypercall, feature_off_it_is_kvms)
 	in = call_regs(VMPORT_CMD_GETVERSION, FLAG_HB);
 	EXPECT_SAME(hypercall(&rpc, self->code, in), hypercall(plain(self), self->code, in));
 	kvm_vm_free(rpc.vm);
+}
+
+/* Ring 3 is let in by RING3 alone, whichever way it comes. */
+TEST_F(hypercall, without_ring3_it_is_ring_0s)
+{
+	struct user user = user_create(VMPORT_HYPERCALL);
+	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
+	struct outcome outcome;
+
+	if (!self->ring)
+		user.sregs = user.kernel;
+	outcome = hypercall(&user, self->code, in);
+	EXPECT_DONE(outcome);
+	if (self->ring)
+		EXPECT_SAME(outcome, hypercall(plain(self), self->code, in));
+	else
+		EXPECT_EQ((u32)outcome.frame.rax, 6);
+
+	in = call_regs(VMPORT_CMD_GETVERSION, FLAG_HB);
+	outcome = hypercall(&user, self->code, in);
+	if (self->ring)
+		EXPECT_SAME(outcome, hypercall(plain(self), self->code, in));
+	kvm_vm_free(user.vm);
 }
 
 /* KVM patches VMMCALL in ring 3 too, but VMCALL in ring 0 only. */
