@@ -115,6 +115,9 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	if (!vmport)
 		return -ENOMEM;
 
+	/* First: a vCPU that sees the interface must see all of it. */
+	static_branch_inc(&kvm_vmport_enabled);
+
 	mutex_lock(&kvm->lock);
 	if (kvm->created_vcpus)
 		r = -EINVAL;
@@ -124,10 +127,10 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 		kvm->arch.vmport = vmport;
 	mutex_unlock(&kvm->lock);
 
-	if (r)
+	if (r) {
+		static_branch_dec(&kvm_vmport_enabled);
 		vmport_free(vmport);
-	else
-		static_branch_inc(&kvm_vmport_enabled);
+	}
 	return r;
 }
 
