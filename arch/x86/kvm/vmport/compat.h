@@ -29,6 +29,13 @@
 	kvm_pmu_trigger_event(_vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED)
 #endif
 
+#if IS_ENABLED(CONFIG_KVM_INTEL)
+#define kvm_request_l1tf_flush_l1d()						\
+	raw_cpu_write(irq_stat.kvm_cpu_l1tf_flush_l1d, 1)
+#else
+#define kvm_request_l1tf_flush_l1d()	do { } while (0)
+#endif
+
 #define VMPORT_GPR_ACCESSORS(_name)						\
 static __always_inline u32 kvm_e##_name##_read(struct kvm_vcpu *vcpu)		\
 {										\

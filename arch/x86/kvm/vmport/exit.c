@@ -129,6 +129,8 @@ int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	int idx = srcu_read_lock(&kvm_vmport_srcu);
 
+	/* Up to 64 KiB of what a guest is not to see come by on the way. */
+	kvm_request_l1tf_flush_l1d();
 	fill_call(vcpu, call);
 	return idx;
 }
