@@ -11,7 +11,8 @@ kvm_tree_prepare() {
 	mkdir -p "$2.tmp/arch/x86/include/asm" "$2.tmp/include/uapi/linux"
 	cp -r "$1/arch/x86/kvm" "$2.tmp/arch/x86/"
 	cp -r "$1/virt" "$2.tmp/"
-	cp "$1/arch/x86/include/asm/kvm_host.h" "$2.tmp/arch/x86/include/asm/"
+	cp "$1/arch/x86/include/asm/kvm_host.h" "$1/arch/x86/include/asm/kvm-x86-ops.h" \
+		"$2.tmp/arch/x86/include/asm/"
 	# Lines move between stable releases, what stands around them must not.
 	for kvm_tree_file in ${3:+"$3"/*.patch}; do
 		echo "applying ${kvm_tree_file##*/}"

@@ -22,7 +22,7 @@ ensure_packages git python3 rsync
 repository=$cache/series
 vmport=arch/x86/kvm/vmport
 tests=tools/testing/selftests/kvm/x86
-base="arch/x86/include/asm/kvm_host.h arch/x86/kvm Documentation/virt/kvm/x86/index.rst \
+base="arch/x86/include/asm/kvm_host.h arch/x86/include/asm/kvm-x86-ops.h arch/x86/kvm Documentation/virt/kvm/x86/index.rst \
 MAINTAINERS tools/testing/selftests/kvm/Makefile.kvm"
 name=$(git -C "$top" config user.name || git -C "$top" log -1 --format=%an)
 email=$(git -C "$top" config user.email || git -C "$top" log -1 --format=%ae)
@@ -92,7 +92,7 @@ message() {
 
 # A hook, without what the build needed before.
 hook() {
-	apply "$1" . 'kvm_host\.h: '
+	apply "$1" . 'kvm_host\.h: |kvm-x86-ops\.h: '
 	message "$1" | commit
 }
 
@@ -163,7 +163,7 @@ END
 	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/vmport.h" "$vmport/vmport_trace.h"
 	add_parts attr exit hypercall memory pmc string vm
 	for number in 0001 0004 0010; do
-		apply "$number" 'kvm_host\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
+		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
 	done
 	commit <<'END'
 KVM: x86/vmport: Tie the VMware guest interface to KVM

@@ -16,7 +16,8 @@ find_source "$1" || {
 mkdir "$top/source"
 tar -xf "$source_archive" -C "$top/source" --strip-components=1 --wildcards \
 	'linux-source-*/arch/x86/kvm' 'linux-source-*/virt' \
-	'linux-source-*/arch/x86/include/asm/kvm_host.h'
+	'linux-source-*/arch/x86/include/asm/kvm_host.h' \
+	'linux-source-*/arch/x86/include/asm/kvm-x86-ops.h'
 kvm_tree_prepare "$top/source" "$top/kvm" "$top/patches/$series" || {
 	echo "kvm-vmport: $1: the patches do not fit"
 	exit 77

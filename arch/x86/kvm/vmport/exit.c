@@ -82,10 +82,17 @@ static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bo
 	write_low(vcpu, VCPU_REGS_RDI, regs->di);
 }
 
+/* Registers and memory of an encrypted guest mean nothing to the host. */
+static bool is_encrypted(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.guest_state_protected ||
+	       kvm_x86_call(has_encrypted_memory)(vcpu->kvm);
+}
+
 /* Not for L2, whose ports, counters and hypercalls are L1's affair. */
 bool kvm_vmport_can_call(struct kvm_vcpu *vcpu)
 {
-	return !is_guest_mode(vcpu) && !vcpu->arch.guest_state_protected;
+	return !is_guest_mode(vcpu) && !is_encrypted(vcpu);
 }
 
 /* But for calls of its ring 3 on the port, where the VMM says so. */
@@ -204,6 +211,7 @@ bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 {
 	return can_use_port(vcpu) && port_call(vcpu, in, false);
 }
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_call);
 
 /**
  * kvm_vmport_is_l2_call() - does L0 answer L2's access to the port?
@@ -428,37 +436,6 @@ static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 	       /* A fault while an event was delivered is no instruction's. */
 	       !kvm_event_needs_reinjection(vcpu);
 }
-
-/**
- * kvm_vmport_fastpath_gp() - the same for a call that met #GP
- * @vcpu: the faulting vCPU, the fault's error code is 0; its VM has the
- *	interface enabled
- *
- * Context: vCPU's thread, interrupts disabled, guest registers as after an exit.
- * Return: as of kvm_vmport_fastpath_call().
- */
-fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu)
-{
-	fastpath_t ret = EXIT_FASTPATH_NONE;
-	struct gp_insn insn;
-	bool found;
-
-	if (!kvm_vmport_can_call(vcpu) || !is_gp_of_call(vcpu, VMPORT_PORT) ||
-	    is_single_stepping(vcpu))
-		return EXIT_FASTPATH_NONE;
-
-	kvm_vcpu_srcu_read_lock(vcpu);
-	pagefault_disable();
-	found = is_gp_insn(vcpu, false, &insn);
-	pagefault_enable();
-	if (found && port_call(vcpu, insn.in, true)) {
-		finish_insn(vcpu, &insn);
-		ret = EXIT_FASTPATH_REENTER_GUEST;
-	}
-	kvm_vcpu_srcu_read_unlock(vcpu);
-	return ret;
-}
-EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_fastpath_gp);
 
 /* Run what was decoded, with the permission that VMware gives. */
 static int emulate_permitted(struct kvm_vcpu *vcpu)

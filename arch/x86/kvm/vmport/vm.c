@@ -92,6 +92,22 @@ static void vmport_free(struct kvm_vmport *vmport)
 }
 
 /**
+ * kvm_vmport_features() - KVM_CHECK_EXTENSION of KVM_CAP_X86_VMPORT
+ * @kvm: the VM; NULL: any
+ *
+ * Context: any; the answer for a VM stays the same only while kvm->lock is held.
+ * Return: a mask of KVM_VMPORT_FEATURE_*; 0 for a VM whose registers or memory cannot
+ * be read.
+ */
+u64 kvm_vmport_features(struct kvm *kvm)
+{
+	if (kvm && (kvm_has_protected_state(kvm) || kvm_x86_call(has_encrypted_memory)(kvm)))
+		return 0;
+
+	return KVM_VMPORT_FEATURES;
+}
+
+/**
  * kvm_vmport_enable() - KVM_ENABLE_CAP of KVM_CAP_X86_VMPORT
  * @kvm: the VM
  * @cap: features in args[0]
@@ -107,9 +123,6 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 
 	if (!features_ok(features) || cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
-	/* Registers and memory of such a guest cannot be read. */
-	if (kvm_has_protected_state(kvm))
-		return -EINVAL;
 
 	vmport = vmport_alloc(features);
 	if (!vmport)
@@ -119,7 +132,7 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	static_branch_inc(&kvm_vmport_enabled);
 
 	mutex_lock(&kvm->lock);
-	if (kvm->created_vcpus)
+	if (kvm->created_vcpus || !kvm_vmport_features(kvm))
 		r = -EINVAL;
 	else if (kvm->arch.vmport)
 		r = -EEXIST;

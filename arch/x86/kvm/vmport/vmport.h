@@ -56,7 +56,6 @@ bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu);
 int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
-fastpath_t kvm_vmport_fastpath_gp(struct kvm_vcpu *vcpu);
 bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value);
 bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu);
 
@@ -201,19 +200,6 @@ static inline bool kvm_vmport_rdpmc(struct kvm_vcpu *vcpu, u32 index, u64 *value
 }
 
 /**
- * kvm_vmport_handle_gp() - handle a #GP that VMware would not have raised
- * @vcpu: the faulting vCPU; the fault's error code is 0
- * @r: out: what the exit handler returns
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when handled; else the #GP is the caller's.
- */
-static inline bool kvm_vmport_handle_gp(struct kvm_vcpu *vcpu, int *r)
-{
-	return kvm_vmport_is_enabled(vcpu->kvm) && kvm_vmport_gp(vcpu, r);
-}
-
-/**
  * kvm_vmport_check_exit() - does the VMM have to hear of something first?
  * @vcpu: about to enter the guest
  *
@@ -240,13 +226,12 @@ static inline bool kvm_vmport_check_exit(struct kvm_vcpu *vcpu)
 #define kvm_vmport_is_hypercall(vcpu)		false
 #define kvm_vmport_is_l2_pio(vcpu, size, port)	false
 #define kvm_vmport_is_l2_vmx_pio(vcpu, qual)	false
-#define kvm_vmport_handle_gp(vcpu, r)		false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
-#define kvm_vmport_fastpath_gp(vcpu)		EXIT_FASTPATH_NONE
 #define kvm_vmport_check_exit(vcpu)		false
 #endif /* CONFIG_KVM_VMPORT */
 
 int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu);
+u64 kvm_vmport_features(struct kvm *kvm);
 int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap);
 int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp);
 void kvm_vmport_destroy_vm(struct kvm *kvm);
