@@ -29,6 +29,27 @@
 	kvm_pmu_trigger_event(_vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+/*
+ * Nobody else uses it there.  Counting an instruction may take a mutex, and the fast
+ * path cannot leave to the VMM.
+ */
+static inline bool kvm_pmu_is_fastpath_emulation_allowed(struct kvm_vcpu *vcpu)
+{
+	struct kvm_pmu *pmu = vcpu_to_pmu(vcpu);
+	u64 enabled = pmu->fixed_ctr_ctrl;
+	unsigned int i;
+
+	for (i = 0; i < pmu->nr_arch_gp_counters; i++)
+		enabled |= pmu->gp_counters[i].eventsel & ARCH_PERFMON_EVENTSEL_ENABLE;
+	return !enabled && !vcpu->guest_debug;
+}
+
+#define EXIT_FASTPATH_EXIT_USERSPACE	EXIT_FASTPATH_EXIT_HANDLED
+#else
+#define kvm_pmu_is_fastpath_emulation_allowed(_vcpu)	true
+#endif
+
 #if IS_ENABLED(CONFIG_KVM_INTEL)
 #define kvm_request_l1tf_flush_l1d()						\
 	raw_cpu_write(irq_stat.kvm_cpu_l1tf_flush_l1d, 1)

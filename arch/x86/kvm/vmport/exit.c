@@ -242,27 +242,31 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_call);
 
 /**
  * kvm_vmport_fastpath_call() - answer a 32-bit IN or OUT before the exit loop ends
- * @vcpu: the caller; its VM has the interface enabled
+ * @vcpu: the caller; its VM has the interface enabled.  The exit has told where the
+ *	next instruction is, so that skipping this one needs no decoding.
  * @in: IN, not OUT
  *
- * Context: vCPU's thread, interrupts disabled.
+ * Context: vCPU's thread, interrupts disabled: nothing here may sleep, fault, or look
+ * at the guest's memory.
  * Return: EXIT_FASTPATH_NONE when it is for the ordinary handler, then nothing
  * has changed; else the instruction has been skipped.
  */
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 {
-	/* That step would end in the VMM, where the fast path does not lead. */
+	fastpath_t ret = EXIT_FASTPATH_REENTER_GUEST;
+
 	if (kvm_eax_read(vcpu) != VMPORT_MAGIC || !kvm_vmport_can_call(vcpu) ||
-	    (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
+	    !kvm_pmu_is_fastpath_emulation_allowed(vcpu))
 		return EXIT_FASTPATH_NONE;
 
 	if (!port_call(vcpu, in, true))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
-	kvm_skip_emulated_instruction(vcpu);
+	if (!kvm_skip_emulated_instruction(vcpu))
+		ret = EXIT_FASTPATH_EXIT_USERSPACE;
 	kvm_vcpu_srcu_read_unlock(vcpu);
-	return EXIT_FASTPATH_REENTER_GUEST;
+	return ret;
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_fastpath_call);
 
