@@ -43,6 +43,7 @@ add() {
 		mkdir -p "$repository/$(dirname "$file")"
 		sed -e '/^#include ".*compat\.h"$/d' \
 			-e 's/kvm_apic_bus_cycle_ns(\(.*->kvm\))/\1->arch.apic_bus_cycle_ns/' \
+			-e 's/KVM_VMPORT_GUESTDBG_STEPS/(KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_SINGLESTEP)/' \
 			-e 's/kvm_has_protected_state(kvm)/kvm->arch.has_protected_state/' \
 			-e 's/kzalloc(sizeof(\(\*[a-z]*\)), /kzalloc_obj(\1, /' \
 			"$top/$file" | cat -s >"$repository/$file"
@@ -161,7 +162,7 @@ sent.  Pack all of it into one versioned blob, and check every field of
 one before any of it is used.
 END
 	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/vmport.h" "$vmport/vmport_trace.h"
-	add_parts attr exit hypercall memory pmc string vm
+	add_parts attr exit gp hypercall memory pmc string vm
 	for number in 0001 0004 0010; do
 		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
 	done

@@ -12,6 +12,9 @@
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 #include "regs.h"
+
+/* With what in vcpu->guest_debug a single step ends in the VMM. */
+#define KVM_VMPORT_GUESTDBG_STEPS	(KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_SINGLESTEP)
 #else
 #include "kvm_cache_regs.h"
 #include "pmu.h"
@@ -56,6 +59,8 @@ static inline bool kvm_pmu_is_fastpath_emulation_allowed(struct kvm_vcpu *vcpu)
 #else
 #define kvm_request_l1tf_flush_l1d()	do { } while (0)
 #endif
+
+#define KVM_VMPORT_GUESTDBG_STEPS	KVM_GUESTDBG_SINGLESTEP
 
 #define VMPORT_GPR_ACCESSORS(_name)						\
 static __always_inline u32 kvm_e##_name##_read(struct kvm_vcpu *vcpu)		\

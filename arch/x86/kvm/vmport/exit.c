@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From a vCPU's exit to the engine and back: port accesses, and the #GP that
- * ring 3 meets where VMware would have let it in.
+ * From a vCPU's exit to the engine and back: port accesses.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -10,7 +9,6 @@
 #include "cpuid.h"
 #include "kvm_emulate.h"
 #include "lapic.h"
-#include "mmu.h"
 #include "pmu.h"
 #include "x86.h"
 
@@ -21,13 +19,6 @@
 
 #define CREATE_TRACE_POINTS
 #include "vmport_trace.h"
-
-/* The longest instruction that the architecture allows. */
-#define INSN_BYTES_MAX	15
-
-#define OPCODE_IN	0xed	/* IN EAX, DX */
-#define OPCODE_OUT	0xef	/* OUT DX, EAX */
-#define OPCODE_RDPMC	0x33	/* after 0x0f */
 
 u64 vmport_vcpu_tsc_hz(void *vcpu)
 {
@@ -103,7 +94,8 @@ static bool l2_can_call(struct kvm_vcpu *vcpu)
 	       kvm_x86_call(get_cpl)(vcpu) == 3;
 }
 
-static bool can_use_port(struct kvm_vcpu *vcpu)
+/* An access to port 0x5658, L2's where that is answered here. */
+bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu)
 {
 	return kvm_vmport_can_call(vcpu) || l2_can_call(vcpu);
 }
@@ -209,7 +201,7 @@ static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomi
  */
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
 {
-	return can_use_port(vcpu) && port_call(vcpu, in, false);
+	return kvm_vmport_can_use_port(vcpu) && port_call(vcpu, in, false);
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_call);
 
@@ -276,6 +268,16 @@ static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
 }
 
 /**
+ * kvm_vmport_is_port() - is this a 32-bit IN EAX, DX or OUT DX, EAX?
+ * @ctxt: an instruction that is decoded
+ */
+bool kvm_vmport_is_port(const struct x86_emulate_ctxt *ctxt)
+{
+	return ctxt->opcode_len == 1 && ctxt->op_bytes != 2 &&
+	       (ctxt->b == VMPORT_OPCODE_IN || ctxt->b == VMPORT_OPCODE_OUT);
+}
+
+/**
  * kvm_vmport_call_emulated() - the same for an instruction in the emulator
  * @ctxt: the emulator's registers
  * @val: IN: out: what EAX becomes; OUT: NULL
@@ -288,8 +290,7 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 	struct vmport_call call = { };
 
 	/* String instructions come this way too. */
-	if (ctxt->opcode_len != 1 || (ctxt->b != OPCODE_IN && ctxt->b != OPCODE_OUT) ||
-	    !kvm_vmport_can_call(ctxt->vcpu))
+	if (!kvm_vmport_is_port(ctxt) || !kvm_vmport_can_call(ctxt->vcpu))
 		return false;
 
 	call.regs.ax = reg_read(ctxt, VCPU_REGS_RAX);
@@ -312,250 +313,6 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 	emulated_write(ctxt, VCPU_REGS_RDI, call.regs.di);
 	return true;
 }
-
-/* With page faults disabled it fails where it would have to wait. */
-static int fetch(struct kvm_vcpu *vcpu, gva_t addr, u8 *byte)
-{
-	u64 access = PFERR_FETCH_MASK |
-		     (kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0);
-	struct kvm_pagewalk *walk = &vcpu->arch.gva_walk;
-	struct x86_exception exception;
-	gpa_t gpa = walk->gva_to_gpa(vcpu, walk, addr, access, &exception);
-
-	if (gpa == INVALID_GPA)
-		return -EFAULT;
-	return kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), byte, offset_in_page(gpa), 1);
-}
-
-/* An instruction of ours that met #GP. */
-struct gp_insn {
-	int length;		/* bytes */
-	bool in;		/* IN, not OUT */
-	bool is_64_bit;		/* mode of the code */
-};
-
-/*
- * Fetch the first byte that is no prefix.  Returns how many stand before it, -1
- * when they are not those of an instruction of ours.  Guests rarely have one, so
- * bytes are fetched one by one.
- */
-static int skip_prefixes(struct kvm_vcpu *vcpu, unsigned long rip, bool is_64_bit, u8 *byte,
-			 bool *opsize_prefix)
-{
-	bool rex = false;
-	int n;
-
-	*opsize_prefix = false;
-	for (n = 0; n < INSN_BYTES_MAX; n++) {
-		if (fetch(vcpu, rip + n, byte))
-			return -1;
-
-		switch (*byte) {
-		case 0x66:
-			*opsize_prefix = true;
-			break;
-		case 0x67:
-		case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
-		case 0xf2: case 0xf3:
-			break;
-		case 0x40 ... 0x4f:
-			if (!is_64_bit || rex)
-				return -1;
-			rex = true;
-			continue;
-		default:
-			return n;
-		}
-		/* A REX counts right before the opcode only, and W not at all. */
-		if (rex)
-			return -1;
-	}
-	return -1;
-}
-
-/* Is it a 32-bit IN or OUT with DX, or RDPMC? */
-static bool is_gp_insn(struct kvm_vcpu *vcpu, bool rdpmc, struct gp_insn *insn)
-{
-	unsigned long rip = kvm_rip_read(vcpu);
-	bool opsize_prefix;
-	int db, l, n;
-	u8 byte;
-
-	kvm_x86_call(get_cs_db_l_bits)(vcpu, &db, &l);
-	insn->is_64_bit = is_long_mode(vcpu) && l;
-	if (!insn->is_64_bit)
-		rip = kvm_get_linear_rip(vcpu);
-
-	n = skip_prefixes(vcpu, rip, insn->is_64_bit, &byte, &opsize_prefix);
-	if (n < 0)
-		return false;
-
-	if (rdpmc) {
-		insn->length = n + 2;
-		return byte == 0x0f && insn->length <= INSN_BYTES_MAX &&
-		       !fetch(vcpu, rip + n + 1, &byte) && byte == OPCODE_RDPMC;
-	}
-	insn->length = n + 1;
-	insn->in = byte == OPCODE_IN;
-	return (byte == OPCODE_IN || byte == OPCODE_OUT) &&
-	       opsize_prefix != (db || insn->is_64_bit);
-}
-
-static bool is_single_stepping(struct kvm_vcpu *vcpu)
-{
-	return (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) ||
-	       (kvm_get_rflags(vcpu) & X86_EFLAGS_TF);
-}
-
-/* The instruction is done; as the emulator would leave things after it. */
-static void finish_insn(struct kvm_vcpu *vcpu, const struct gp_insn *insn)
-{
-	unsigned long rip = kvm_rip_read(vcpu) + insn->length;
-	unsigned long rflags;
-
-	kvm_rip_write(vcpu, insn->is_64_bit ? rip : (u32)rip);
-	/* The fault set RF, the instruction ends it; IF is as it was. */
-	rflags = kvm_x86_call(get_rflags)(vcpu);
-	if (rflags & X86_EFLAGS_RF)
-		kvm_x86_call(set_rflags)(vcpu, rflags & ~X86_EFLAGS_RF);
-	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
-	kvm_pmu_instruction_retired(vcpu);
-}
-
-/* With single-stepping too, which may leave to the VMM. */
-static int finish_insn_or_step(struct kvm_vcpu *vcpu, const struct gp_insn *insn)
-{
-	if (unlikely(is_single_stepping(vcpu)))
-		return kvm_emulate_instruction(vcpu, EMULTYPE_SKIP | EMULTYPE_COMPLETE_USER_EXIT);
-
-	finish_insn(vcpu, insn);
-	return 1;
-}
-
-/* Do the registers say that this #GP may be that of a call on @port? */
-static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
-{
-	return (u16)kvm_edx_read(vcpu) == port && kvm_eax_read(vcpu) == VMPORT_MAGIC &&
-	       kvm_is_vmware_port_allowed(vcpu->kvm) &&
-	       /* A fault while an event was delivered is no instruction's. */
-	       !kvm_event_needs_reinjection(vcpu);
-}
-
-/* Run what was decoded, with the permission that VMware gives. */
-static int emulate_permitted(struct kvm_vcpu *vcpu)
-{
-	vcpu->arch.emulate_ctxt->perm_ok = true;
-	return kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP | EMULTYPE_NO_DECODE);
-}
-
-static bool string_gp(struct kvm_vcpu *vcpu, int *r)
-{
-	if (!kvm_vmport_can_call(vcpu) || !is_gp_of_call(vcpu, VMPORT_HB_PORT) ||
-	    !kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) ||
-	    x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK ||
-	    !kvm_vmport_is_string(vcpu->arch.emulate_ctxt))
-		return false;
-
-	*r = emulate_permitted(vcpu);
-	return true;
-}
-
-/* The pseudo counters are ring 3's too. */
-static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
-{
-	struct gp_insn insn;
-	u64 value;
-
-	if (!kvm_vmport_can_call(vcpu) || kvm_event_needs_reinjection(vcpu) ||
-	    !kvm_vmport_rdpmc(vcpu, kvm_ecx_read(vcpu), &value))
-		return false;
-
-	if (!is_gp_insn(vcpu, true, &insn))
-		return false;
-
-	kvm_eax_write(vcpu, lower_32_bits(value));
-	kvm_edx_write(vcpu, upper_32_bits(value));
-	*r = finish_insn_or_step(vcpu, &insn);
-	return true;
-}
-
-/* The command is the VMM's: a port exit. */
-static bool port_exit(struct kvm_vcpu *vcpu, int *r)
-{
-	if (x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK)
-		return false;
-
-	*r = emulate_permitted(vcpu);
-	return true;
-}
-
-static bool port_gp(struct kvm_vcpu *vcpu, int *r)
-{
-	struct gp_insn insn;
-
-	if (!can_use_port(vcpu) || !is_gp_of_call(vcpu, VMPORT_PORT) ||
-	    !is_gp_insn(vcpu, false, &insn))
-		return false;
-
-	if (!port_call(vcpu, insn.in, false))
-		return !is_guest_mode(vcpu) && port_exit(vcpu, r);
-
-	*r = finish_insn_or_step(vcpu, &insn);
-	return true;
-}
-
-/**
- * kvm_vmport_is_l2_gp() - does L0 answer the call at which L2 met #GP?
- * @vcpu: left L2 for #GP; its VM has the interface enabled
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: false when it is L1's; nothing has changed in either case.
- */
-bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
-{
-	struct gp_insn insn;
-
-	return is_gp_of_call(vcpu, VMPORT_PORT) && kvm_vmport_is_l2_call(vcpu) &&
-	       is_gp_insn(vcpu, false, &insn);
-}
-EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
-
-/**
- * kvm_vmport_gp() - handle a #GP of what VMware would have let pass
- * @vcpu: the faulting vCPU, its VM has the interface enabled
- * @r: out: what the exit handler returns
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when handled; false when the #GP is not ours.
- */
-bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
-{
-	return rdpmc_gp(vcpu, r) || string_gp(vcpu, r) || port_gp(vcpu, r);
-}
-EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_gp);
-
-/**
- * kvm_vmport_emulate_gp() - handle a #GP, whoever's it is
- * @vcpu: the faulting vCPU, its VM has the interface enabled; the error code is 0
- *
- * What is not ours goes to KVM's own backdoor where that is on, else to the guest.
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: what the exit handler returns.
- */
-int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu)
-{
-	int r;
-
-	if (kvm_vmport_gp(vcpu, &r))
-		return r;
-	if (enable_vmware_backdoor)
-		return kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP);
-
-	kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
-	return 1;
-}
-EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_emulate_gp);
 
 /**
  * kvm_vmport_fill_exit() - describe the RPC that the VMM has to answer

@@ -252,6 +252,11 @@ void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, 
 	__releases(&kvm_vmport_srcu);
 void kvm_vmport_wait_for_calls(void);
 
+#define VMPORT_OPCODE_IN	0xed	/* IN EAX, DX */
+#define VMPORT_OPCODE_OUT	0xef	/* OUT DX, EAX */
+
+bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu);
+bool kvm_vmport_is_port(const struct x86_emulate_ctxt *ctxt);
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
 
 /* struct x86_exception.vector: none.  That of #DE is never met here. */
