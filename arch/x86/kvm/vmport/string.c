@@ -209,17 +209,17 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 }
 
 /*
- * As after the last byte, but the emulator must not write any: it is sent back
- * to the guest, which finds an instruction with nothing left to do.
+ * As after @moved bytes, but the emulator must not write any: it is sent back to the
+ * guest, which finds an instruction with that much less to do, or nothing.
  */
-static void refuse_in(struct x86_emulate_ctxt *ctxt, u64 count)
+static void leave_in(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
 {
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	unsigned long rdi = kvm_rdi_read_raw(vcpu), rcx = kvm_rcx_read_raw(vcpu);
 
-	kvm_rdi_write_raw(vcpu, assign(ctxt, rdi, is_backward(ctxt) ? rdi - count : rdi + count));
-	kvm_rcx_write_raw(vcpu, assign(ctxt, rcx, 0));
-	kvm_rbx_write_raw(vcpu, result(kvm_rbx_read_raw(vcpu), false));
+	kvm_rdi_write_raw(vcpu, assign(ctxt, rdi, is_backward(ctxt) ? rdi - moved : rdi + moved));
+	kvm_rcx_write_raw(vcpu, assign(ctxt, rcx, rcx - moved));
+	kvm_rbx_write_raw(vcpu, result(kvm_rbx_read_raw(vcpu), ok));
 }
 
 /**
@@ -228,6 +228,10 @@ static void refuse_in(struct x86_emulate_ctxt *ctxt, u64 count)
  * @val: out: @count bytes for the emulator to write
  * @count: how many it wants at once; out: 0 when it is to write none, but to
  *	enter the guest again
+ *
+ * Plain memory is written here, and the registers say so at once.  What the emulator
+ * is to write may meet a fault, and does not count as received before the guest comes
+ * for the next byte.
  *
  * Context: vCPU's thread, kvm->srcu held, may sleep.
  * Return: true when done; false when the port is the VMM's.
@@ -238,7 +242,6 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct vmport_hb_source source;
 	struct vmport_call call = { };
-	unsigned long ahead;
 	u32 moved = 0;
 	bool ok;
 	int idx;
@@ -253,19 +256,18 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *
 	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
 		moved = write_plain(ctxt, left, source.data);
-		/* What the emulator writes in any case are the last of these. */
-		moved = max(moved, *count);
-		ahead = moved - *count;
-		memcpy(val, source.data + ahead, *count);
-		add(ctxt, VCPU_REGS_RDI, ahead);
-		add(ctxt, VCPU_REGS_RCX, -ahead);
-		ctxt->dst.addr.mem.ea = reg_read(ctxt, VCPU_REGS_RDI) & address_mask(ctxt);
-		set_result(ctxt, true);
+		if (moved) {
+			leave_in(ctxt, moved, true);
+			*count = 0;
+		} else {
+			memcpy(val, source.data, *count);
+			set_result(ctxt, true);
+		}
 		idx = kvm_vmport_begin_call(vcpu, &call);
 		vmport_hb_receive_end(&call, left, moved, &source);
 		kvm_vmport_end_call(vcpu, &call, idx);
 	} else {
-		refuse_in(ctxt, left);
+		leave_in(ctxt, left, false);
 		*count = 0;
 	}
 	vcpu->stat.vmport_calls++;
