@@ -13,7 +13,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 case ${1:-} in
 ring0) mark=kvm_vmport_fastpath_call ;;
-ring3) mark=kvm_vmport_fastpath_gp ;;
+ring3) mark=kvm_vmport_gp ;;
 get | set) mark=kvm_vmport_vm_ioctl ;;
 hb) mark=kvm_vmport_string_out ;;
 *) die "usage: profile.sh ring0|ring3|get|set|hb" ;;

@@ -26,8 +26,8 @@
  * Errors of KVM_ENABLE_CAP:
  *   -EINVAL  unknown feature, a feature without KVM_VMPORT_FEATURE_ENABLE or
  *            without one that it needs, a vCPU exists already, non-zero args,
- *            or a guest whose registers or memory KVM cannot read (SEV-ES,
- *            SEV-SNP, TDX)
+ *            or a VM whose registers or memory KVM cannot read (SEV, SEV-ES,
+ *            SEV-SNP, TDX); KVM_CHECK_EXTENSION on its fd returns 0
  *   -EEXIST  the capability is enabled already
  *   -ENOMEM  no memory
  */
@@ -43,7 +43,10 @@
 #define KVM_VMPORT_FEATURE_HB		(1ULL << 2)
 /* Calls from ring 3 whatever IOPL and the TSS I/O bitmap say. */
 #define KVM_VMPORT_FEATURE_RING3	(1ULL << 3)
-/* The same calls by VMCALL/VMMCALL, magic in EAX; the VMM announces it in CPUID. */
+/*
+ * The same calls by VMCALL/VMMCALL, magic in EAX, from ring 0, and with RING3 from any
+ * ring; the VMM announces it in CPUID.
+ */
 #define KVM_VMPORT_FEATURE_HYPERCALL	(1ULL << 4)
 /*
  * RDPMC from any ring of 0x10000 (the host's TSC), 0x10001 (ns since the host
@@ -54,7 +57,7 @@
 #define KVM_VMPORT_FEATURE_EXIT_RPC	(1ULL << 6)
 /*
  * Ring-3 calls of an L2 guest on port 0x5658 are answered by L0, whatever L1
- * intercepts.  Needs RING3.
+ * intercepts: its processes use L1's guestinfo and host requests.  Needs RING3.
  */
 #define KVM_VMPORT_FEATURE_NESTED	(1ULL << 7)
 
