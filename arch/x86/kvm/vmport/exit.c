@@ -87,7 +87,7 @@ bool kvm_vmport_can_call(struct kvm_vcpu *vcpu)
 }
 
 /* But for calls of its ring 3 on the port, where the VMM says so. */
-static bool l2_can_call(struct kvm_vcpu *vcpu)
+bool kvm_vmport_l2_can_call(struct kvm_vcpu *vcpu)
 {
 	return is_guest_mode(vcpu) &&
 	       kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_NESTED) &&
@@ -97,7 +97,7 @@ static bool l2_can_call(struct kvm_vcpu *vcpu)
 /* An access to port 0x5658, L2's where that is answered here. */
 bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu)
 {
-	return kvm_vmport_can_call(vcpu) || l2_can_call(vcpu);
+	return kvm_vmport_can_call(vcpu) || kvm_vmport_l2_can_call(vcpu);
 }
 
 /* Under kvm_vmport_srcu, or with interrupts disabled. */
@@ -221,7 +221,7 @@ bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
 	bool is_ours;
 	int idx;
 
-	if (!l2_can_call(vcpu))
+	if (!kvm_vmport_l2_can_call(vcpu))
 		return false;
 
 	read_regs(vcpu, &call.regs);

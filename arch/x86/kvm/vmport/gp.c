@@ -328,7 +328,8 @@ int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu)
 
 	if (kvm_vmport_gp(vcpu, &r))
 		return r;
-	if (enable_vmware_backdoor)
+	/* L2's may have been taken from L1, who gets it now. */
+	if (enable_vmware_backdoor && !kvm_vmport_l2_can_call(vcpu))
 		return kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP);
 
 	kvm_queue_exception_e(vcpu, GP_VECTOR, 0);

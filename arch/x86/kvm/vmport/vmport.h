@@ -255,6 +255,7 @@ void kvm_vmport_wait_for_calls(void);
 #define VMPORT_OPCODE_IN	0xed	/* IN EAX, DX */
 #define VMPORT_OPCODE_OUT	0xef	/* OUT DX, EAX */
 
+bool kvm_vmport_l2_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_port(const struct x86_emulate_ctxt *ctxt);
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
