@@ -273,31 +273,23 @@ TEST("a reader keeps what it found: replaced and deleted under it, the value sta
 	vm_free(vm);
 }
 
-TEST("an entry whose last reference is gone is not found by a reader that still sees it")
+TEST("what is replaced or deleted is freed at once, or with its last reader")
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct vmport_entry *entry;
+	size_t live, one;
 
 	host_set_text(vm, "k", "v");
+	live = shim_live_bytes();
+	host_set_text(vm, "k", "w");
+	CHECK_EQ(shim_live_bytes(), live);
 	entry = vmport_guestinfo_get(&vm->state->guestinfo, "k", 1);
-	CHECK(entry);
-	/* As in the moment between the last put and the unlinking seen. */
-	entry->refs.refs = 0;
-	CHECK(!vmport_guestinfo_get(&vm->state->guestinfo, "k", 1));
-	entry->refs.refs = 1;
-	vm_free(vm);
-}
-
-TEST("lookups take no lock: one works while a writer holds it")
-{
-	struct vm *vm = vm_new(SLEEPING);
-	struct vmport_entry *entry;
-
-	host_set_text(vm, "k", "v");
-	mutex_lock(&vm->state->guestinfo.lock);
-	entry = vmport_guestinfo_get(&vm->state->guestinfo, "k", 1);
-	CHECK(entry);
-	mutex_unlock(&vm->state->guestinfo.lock);
+	one = sizeof(*entry) + 2;
+	host_set_text(vm, "k", "x");
+	CHECK_EQ(shim_live_bytes(), live + one);
 	vmport_guestinfo_put(entry);
+	CHECK_EQ(shim_live_bytes(), live);
+	CHECK_EQ(host_delete(vm, "k"), 0);
+	CHECK_EQ(shim_live_bytes(), live - one);
 	vm_free(vm);
 }

@@ -9,7 +9,6 @@
 
 #include <linux/crc32c.h>
 #include <linux/mutex.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -149,21 +148,11 @@ static void warns(void)
 	kvmalloc(1, VMPORT_GFP & ~__GFP_NOWARN);
 }
 
-static void *rcu_pointer;
-
-static void deref_outside(void)
-{
-	void *p = rcu_dereference(rcu_pointer);
-
-	(void)p;
-}
-
-TEST("shims: a wrong free, memory not charged or worth a warning, and RCU outside a reader abort")
+TEST("shims: a wrong free, memory not charged or worth a warning abort")
 {
 	CHECK(aborts(kfree_of_kvmalloc));
 	CHECK(aborts(not_charged));
 	CHECK(aborts(warns));
-	CHECK(aborts(deref_outside));
 }
 
 TEST("shims: the Nth allocation fails, once, and bytes are counted")

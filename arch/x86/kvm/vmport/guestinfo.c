@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The guestinfo store: what "info-get" and "info-set" and the VMM's attributes
- * read and write.  Read far more often than written, so lookups take no lock.
+ * read and write.
  */
 #include <linux/err.h>
 #include <linux/kernel.h>
@@ -30,13 +30,13 @@ static bool entry_is(const struct vmport_entry *entry, u32 hash, const u8 *key, 
 }
 
 /* The link that points to the entry, or the one at the chain's end. */
-static struct vmport_entry __rcu **find_link(struct vmport_guestinfo *gi, u32 hash,
-					     const u8 *key, u32 size)
+static struct vmport_entry **find_link(struct vmport_guestinfo *gi, u32 hash, const u8 *key,
+				       u32 size)
 {
-	struct vmport_entry __rcu **link = &gi->buckets[hash % VMPORT_BUCKETS];
+	struct vmport_entry **link = &gi->buckets[hash % VMPORT_BUCKETS];
 	struct vmport_entry *entry;
 
-	while ((entry = rcu_dereference_protected(*link, lockdep_is_held(&gi->lock)))) {
+	while ((entry = *link)) {
 		if (entry_is(entry, hash, key, size))
 			break;
 		link = &entry->next;
@@ -52,7 +52,6 @@ static struct vmport_entry __rcu **find_link(struct vmport_guestinfo *gi, u32 ha
 void vmport_guestinfo_init(struct vmport_guestinfo *gi, struct vmport_events *events)
 {
 	mutex_init(&gi->lock);
-	seqcount_mutex_init(&gi->seq, &gi->lock);
 	gi->events = events;
 	get_random_bytes(&gi->hash_key, sizeof(gi->hash_key));
 }
@@ -67,9 +66,8 @@ void vmport_guestinfo_destroy(struct vmport_guestinfo *gi)
 	unsigned int i;
 
 	for (i = 0; gi->buckets && i < VMPORT_BUCKETS; i++) {
-		for (entry = rcu_dereference_protected(gi->buckets[i], true); entry;
-		     entry = next) {
-			next = rcu_dereference_protected(entry->next, true);
+		for (entry = gi->buckets[i]; entry; entry = next) {
+			next = entry->next;
 			vmport_guestinfo_put(entry);
 		}
 	}
@@ -90,32 +88,11 @@ bool vmport_guestinfo_key_ok(const u8 *key, u32 size)
 	       !memchr(key, ' ', size) && !memchr(key, '\0', size);
 }
 
-static struct vmport_entry *lookup(struct vmport_entry __rcu **buckets, u32 hash,
-				   const u8 *key, u32 size)
-{
-	struct vmport_entry *entry;
-
-	rcu_read_lock();
-	for (entry = rcu_dereference(buckets[hash % VMPORT_BUCKETS]); entry;
-	     entry = rcu_dereference(entry->next)) {
-		if (entry_is(entry, hash, key, size))
-			break;
-	}
-	/* The last reference may be gone while it is still in sight. */
-	if (entry && !refcount_inc_not_zero(&entry->refs))
-		entry = NULL;
-	rcu_read_unlock();
-
-	return entry;
-}
-
 /**
  * vmport_guestinfo_get() - look an entry up
  * @gi: the store
  * @key: its bytes
  * @size: how many
- *
- * Takes no lock, but on PREEMPT_RT may wait for a writer.
  *
  * Context: may sleep.
  * Return: the entry, to be given back with vmport_guestinfo_put(), or NULL.
@@ -123,38 +100,28 @@ static struct vmport_entry *lookup(struct vmport_entry __rcu **buckets, u32 hash
 struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
 					  const u8 *key, u32 size)
 {
-	struct vmport_entry __rcu **buckets;
-	struct vmport_entry *entry;
-	unsigned int seq;
-	u32 hash;
+	struct vmport_entry *entry = NULL;
+	u32 hash = key_hash(gi, key, size);
 
-	/* Pairs with the store in alloc_buckets(). */
-	buckets = smp_load_acquire(&gi->buckets);
-	if (!buckets)
-		return NULL;
-
-	hash = key_hash(gi, key, size);
-
-	for (;;) {
-		seq = read_seqcount_begin(&gi->seq);
-		entry = lookup(buckets, hash, key, size);
-		if (!read_seqcount_retry(&gi->seq, seq))
-			return entry;
-		if (entry)
-			vmport_guestinfo_put(entry);
-	}
+	mutex_lock(&gi->lock);
+	if (gi->buckets)
+		entry = *find_link(gi, hash, key, size);
+	if (entry)
+		refcount_inc(&entry->refs);
+	mutex_unlock(&gi->lock);
+	return entry;
 }
 
 /**
  * vmport_guestinfo_put() - give an entry back
  * @entry: from vmport_guestinfo_get()
  *
- * Context: may not be called with a raw spinlock held.
+ * Context: may sleep.
  */
 void vmport_guestinfo_put(struct vmport_entry *entry)
 {
 	if (refcount_dec_and_test(&entry->refs))
-		kvfree_rcu(entry, rcu);
+		kvfree(entry);
 }
 
 static int check_change(const struct kvm_vmport_limits *limits,
@@ -212,18 +179,9 @@ static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *chan
 
 static int alloc_buckets(struct vmport_guestinfo *gi)
 {
-	struct vmport_entry __rcu **buckets;
-
-	if (gi->buckets)
-		return 0;
-
-	buckets = kvcalloc(VMPORT_BUCKETS, sizeof(*buckets), VMPORT_GFP);
-	if (!buckets)
-		return -ENOMEM;
-
-	/* Pairs with the load in vmport_guestinfo_get(): zeroes before pointer. */
-	smp_store_release(&gi->buckets, buckets);
-	return 0;
+	if (!gi->buckets)
+		gi->buckets = kvcalloc(VMPORT_BUCKETS, sizeof(*gi->buckets), VMPORT_GFP);
+	return gi->buckets ? 0 : -ENOMEM;
 }
 
 static bool is_delete(const struct vmport_guestinfo_change *change)
@@ -232,8 +190,8 @@ static bool is_delete(const struct vmport_guestinfo_change *change)
 }
 
 /* All that can sleep or fail for one change alone. */
-static int prepare(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *limits,
-		   struct vmport_guestinfo_change *change)
+static int prepare_change(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *limits,
+			  struct vmport_guestinfo_change *change)
 {
 	int r;
 
@@ -279,9 +237,7 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 	}
 
 	if (gi->buckets)
-		old = rcu_dereference_protected(*find_link(gi, change->hash, change->key,
-							   change->key_size),
-						lockdep_is_held(&gi->lock));
+		old = *find_link(gi, change->hash, change->key, change->key_size);
 	if (!old && is_delete(change))
 		return -ENOENT;
 	if (old && change->by_guest && (old->flags & KVM_VMPORT_GUESTINFO_READONLY))
@@ -299,8 +255,9 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 }
 
 /* May all be together?  Past a lowered limit, what does not add is still welcome. */
-static int check_all(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *limits,
-		     struct vmport_guestinfo_change *changes, u32 count, u32 *failed)
+static int check_and_count(struct vmport_guestinfo *gi,
+			   const struct kvm_vmport_limits *limits,
+			   struct vmport_guestinfo_change *changes, u32 count, u32 *failed)
 {
 	struct totals totals = { .count = gi->count, .bytes = gi->bytes };
 	int r;
@@ -324,22 +281,20 @@ static int check_all(struct vmport_guestinfo *gi, const struct kvm_vmport_limits
 	return 0;
 }
 
-/* Put the new entry in the old one's place, or nothing.  Readers come again. */
-static void replace(struct vmport_guestinfo *gi, struct vmport_guestinfo_change *change)
+/* Put the new entry in the old one's place, or nothing. */
+static void replace_entry(struct vmport_guestinfo *gi, struct vmport_guestinfo_change *change)
 {
-	struct vmport_entry *old, *next = NULL, *entry = change->entry;
-	struct vmport_entry __rcu **link;
+	struct vmport_entry *old, *entry = change->entry, **link;
 
 	link = find_link(gi, change->hash, change->key, change->key_size);
-	old = rcu_dereference_protected(*link, lockdep_is_held(&gi->lock));
-	if (old)
-		next = rcu_dereference_protected(old->next, lockdep_is_held(&gi->lock));
+	old = *link;
 	if (entry) {
 		entry->change = atomic64_inc_return(&gi->events->changes);
-		rcu_assign_pointer(entry->next, next);
-		next = entry;
+		entry->next = old ? old->next : NULL;
+		*link = entry;
+	} else if (old) {
+		*link = old->next;
 	}
-	rcu_assign_pointer(*link, next);
 	change->entry = old;
 }
 
@@ -369,7 +324,7 @@ int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
 	u32 i;
 
 	for (*failed = 0; *failed < count; ++*failed) {
-		r = prepare(gi, limits, &changes[*failed]);
+		r = prepare_change(gi, limits, &changes[*failed]);
 		if (r)
 			goto out;
 		adds |= !is_delete(&changes[*failed]);
@@ -379,13 +334,9 @@ int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
 	if (adds)
 		r = alloc_buckets(gi);
 	if (!r)
-		r = check_all(gi, limits, changes, count, failed);
-	if (!r) {
-		write_seqcount_begin(&gi->seq);
-		for (i = 0; i < count; i++)
-			replace(gi, &changes[i]);
-		write_seqcount_end(&gi->seq);
-	}
+		r = check_and_count(gi, limits, changes, count, failed);
+	for (i = 0; i < count && !r; i++)
+		replace_entry(gi, &changes[i]);
 	mutex_unlock(&gi->lock);
 out:
 	/* What is left over is what came out of the store, or did not go in. */
@@ -450,8 +401,7 @@ void vmport_guestinfo_set_all(struct vmport_guestinfo *gi)
 
 	change = atomic64_inc_return(&gi->events->changes);
 	for (i = 0; i < VMPORT_BUCKETS; i++) {
-		for (entry = rcu_dereference_protected(gi->buckets[i], true); entry;
-		     entry = rcu_dereference_protected(entry->next, true))
+		for (entry = gi->buckets[i]; entry; entry = entry->next)
 			entry->change = change;
 	}
 }
@@ -500,11 +450,7 @@ struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi, bool by
 		return ERR_PTR(-ENOMEM);
 
 	for (i = 0; i < VMPORT_BUCKETS; i++) {
-		for (entry = rcu_dereference_protected(gi->buckets[i],
-						       lockdep_is_held(&gi->lock));
-		     entry;
-		     entry = rcu_dereference_protected(entry->next,
-						       lockdep_is_held(&gi->lock)))
+		for (entry = gi->buckets[i]; entry; entry = entry->next)
 			sorted[n++] = entry;
 	}
 	sort(sorted, n, sizeof(*sorted), by_change ? compare_changes : compare_keys, NULL);

@@ -3,9 +3,7 @@
 #define _VMPORT_GUESTINFO_H
 
 #include <linux/mutex.h>
-#include <linux/rcupdate.h>
 #include <linux/refcount.h>
-#include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
 
@@ -13,10 +11,13 @@
 
 #include "events.h"
 
-/* One entry.  Once in the store only @next changes: readers need no lock. */
+/*
+ * One entry.  Once in the store only @next changes, under the store's lock; whoever has a
+ * reference may read the rest.  It is freed with the last reference, at once: what a
+ * guest replaces must not pile up.
+ */
 struct vmport_entry {
-	struct vmport_entry __rcu *next;
-	struct rcu_head rcu;
+	struct vmport_entry *next;
 	refcount_t refs;
 	u32 hash;
 	u64 change;		/* number of the change that set it */
@@ -28,9 +29,7 @@ struct vmport_entry {
 
 /**
  * struct vmport_guestinfo - the key-value store of a VM
- * @lock: serialises writers; readers go by RCU
- * @seq: odd while entries change places; who read meanwhile reads again, so that
- *	several changes made together are seen together
+ * @lock: of everything here; not held while values are copied
  * @events: where changes are numbered
  * @buckets: hash table, allocated with the first entry
  * @hash_key: random, so that a guest cannot choose keys that collide
@@ -38,10 +37,9 @@ struct vmport_entry {
  * @bytes: of all keys and values
  */
 struct vmport_guestinfo {
-	struct mutex lock;		/* writers */
-	seqcount_mutex_t seq;
+	struct mutex lock;		/* all below but @events */
 	struct vmport_events *events;
-	struct vmport_entry __rcu **buckets;
+	struct vmport_entry **buckets;
 	siphash_key_t hash_key;
 	u32 count;
 	u32 bytes;

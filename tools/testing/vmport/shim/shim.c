@@ -9,8 +9,6 @@
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
-#include <linux/rcupdate.h>
-#include <linux/seqlock.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -47,11 +45,11 @@ void shim_bug(const char *fmt, ...)
 
 /* Context */
 
-static unsigned int spinlocks, atomic_sections, readers, mutexes;
+static unsigned int spinlocks, atomic_sections, mutexes;
 
 static void might_sleep(const char *what)
 {
-	if (spinlocks || atomic_sections || readers)
+	if (spinlocks || atomic_sections)
 		shim_bug("%s() where sleeping is not allowed", what);
 }
 
@@ -69,9 +67,9 @@ void shim_atomic_end(void)
 
 void shim_check_idle(void)
 {
-	if (spinlocks || atomic_sections || readers || mutexes)
-		shim_bug("%u spinlocks, %u atomic sections, %u readers, %u mutexes left",
-			 spinlocks, atomic_sections, readers, mutexes);
+	if (spinlocks || atomic_sections || mutexes)
+		shim_bug("%u spinlocks, %u atomic sections, %u mutexes left",
+			 spinlocks, atomic_sections, mutexes);
 }
 
 /* Memory: in front of every allocation stands its size, out of the engine's reach. */
@@ -290,100 +288,6 @@ void raw_spin_unlock(raw_spinlock_t *lock)
 	spinlocks--;
 }
 
-/* RCU */
-
-void rcu_read_lock(void)
-{
-	readers++;
-}
-
-bool rcu_read_lock_held(void)
-{
-	return readers;
-}
-
-/* What waits for the readers to end. */
-struct deferred {
-	void *object;
-	struct deferred *next;
-};
-
-static struct deferred *deferred;
-
-void rcu_read_unlock(void)
-{
-	struct deferred *d;
-
-	if (!readers)
-		shim_bug("rcu_read_unlock() without rcu_read_lock()");
-	if (--readers)
-		return;
-
-	while ((d = deferred)) {
-		deferred = d->next;
-		kvfree(d->object);
-		free(d);
-	}
-}
-
-void shim_kvfree_rcu(void *p, struct rcu_head *head)
-{
-	struct deferred *d;
-
-	(void)head;
-	/* It allocates: not under a raw spinlock, says PREEMPT_RT. */
-	if (spinlocks || atomic_sections)
-		shim_bug("kvfree_rcu() under a raw spinlock");
-	if (!readers) {
-		kvfree(p);
-		return;
-	}
-	d = malloc(sizeof(*d));
-	if (!d)
-		shim_bug("no memory");
-	*d = (struct deferred){ .object = p, .next = deferred };
-	deferred = d;
-}
-
-/* Sequence counters.  Between begin and end a writer cannot sleep. */
-
-void (*shim_reader_hook)(void);
-
-unsigned int shim_seqcount_begin(const seqcount_mutex_t *s)
-{
-	might_sleep(__func__);
-	if (s->sequence & 1)
-		shim_bug("a reader would wait for ever");
-	return s->sequence;
-}
-
-bool shim_seqcount_retry(const seqcount_mutex_t *s, unsigned int start)
-{
-	void (*hook)(void) = shim_reader_hook;
-
-	/* Once: what it does may read too. */
-	shim_reader_hook = NULL;
-	if (hook)
-		hook();
-	return s->sequence != start;
-}
-
-void shim_write_seqcount_begin(seqcount_mutex_t *s)
-{
-	if (!s->lock->held)
-		shim_bug("write_seqcount_begin() without %s", s->lock->name);
-	if (s->sequence++ & 1)
-		shim_bug("write_seqcount_begin() twice");
-	atomic_sections++;
-}
-
-void shim_write_seqcount_end(seqcount_mutex_t *s)
-{
-	atomic_sections--;
-	if (!(s->sequence++ & 1))
-		shim_bug("write_seqcount_end() without write_seqcount_begin()");
-}
-
 /* The rest */
 
 void (*shim_cmpxchg_hook)(atomic64_t *v);
@@ -395,6 +299,11 @@ static bool jiffies_held;
 void shim_hold_jiffies(bool hold)
 {
 	jiffies_held = hold;
+}
+
+void shim_add_jiffies(u64 add)
+{
+	jiffies += add;
 }
 
 u64 get_jiffies_64(void)

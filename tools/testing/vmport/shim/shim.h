@@ -37,8 +37,6 @@ extern u64 shim_hash_bits;
 void shim_set_time(s64 seconds, long nanoseconds);
 /* Else every look at jiffies finds them later. */
 void shim_hold_jiffies(bool hold);
-
-/* Called once, when a reader of a sequence counter has read. */
-extern void (*shim_reader_hook)(void);
+void shim_add_jiffies(u64 jiffies);
 
 #endif /* _SHIM_H */

@@ -17,6 +17,11 @@ static inline s64 atomic64_read(const atomic64_t *v)
 	return v->counter;
 }
 
+static inline void atomic64_set(atomic64_t *v, s64 i)
+{
+	v->counter = i;
+}
+
 static inline s64 atomic64_inc_return(atomic64_t *v)
 {
 	return ++v->counter;
@@ -25,6 +30,15 @@ static inline s64 atomic64_inc_return(atomic64_t *v)
 static inline void atomic64_inc(atomic64_t *v)
 {
 	v->counter++;
+}
+
+static inline s64 atomic64_fetch_add_unless(atomic64_t *v, s64 add, s64 unless)
+{
+	s64 old = v->counter;
+
+	if (old != unless)
+		v->counter += add;
+	return old;
 }
 
 static inline bool atomic64_try_cmpxchg(atomic64_t *v, s64 *old, s64 new)

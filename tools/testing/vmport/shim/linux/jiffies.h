@@ -4,6 +4,9 @@
 
 #include <linux/types.h>
 
+/* Each look at jiffies is as long as that, or shim_add_jiffies() says otherwise. */
+#define HZ	1
+
 u64 get_jiffies_64(void);
 
 #endif /* _SHIM_LINUX_JIFFIES_H */

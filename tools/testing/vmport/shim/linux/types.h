@@ -32,7 +32,6 @@ typedef __s64 s64;
 
 typedef unsigned int gfp_t;
 
-#define __rcu
 #define __user
 
 #endif /* _SHIM_LINUX_TYPES_H */
