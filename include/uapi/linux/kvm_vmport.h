@@ -71,6 +71,7 @@
 #define KVM_VMPORT_MAX_GUESTINFO	1048576	/* bytes: all keys and values */
 #define KVM_VMPORT_MAX_TCLO		16	/* TCLO requests and unread results */
 #define KVM_VMPORT_MAX_TCLO_REQUEST	4096	/* bytes of one TCLO request */
+#define KVM_VMPORT_MAX_NAME		31	/* bytes of the name of a TCLO channel */
 #define KVM_VMPORT_MAX_MANY		256	/* items of KVM_VMPORT_ATTR_GUESTINFO_MANY */
 #define KVM_VMPORT_MAX_STATE		33554432 /* bytes of a state blob */
 
@@ -110,6 +111,7 @@ enum kvm_vmport_error {
 	KVM_VMPORT_ERR_KEY		= 42, /* a key is empty or has a space or NUL */
 	KVM_VMPORT_ERR_REQUEST		= 43, /* an id or an empty request that cannot be */
 	KVM_VMPORT_ERR_ATTR		= 44, /* no such attribute, or not this way */
+	KVM_VMPORT_ERR_NAME		= 45, /* a name is too long or has a space or NUL */
 
 	/* -EOPNOTSUPP */
 	KVM_VMPORT_ERR_VERSION		= 64, /* a blob of a newer format */
@@ -149,7 +151,8 @@ enum kvm_vmport_error {
  *
  *   -EINVAL      malformed blob, or @flags or a reserved field is not zero
  *   -EOPNOTSUPP  a newer format, or an unknown critical section
- *   -E2BIG       past a limit of this VM
+ *   -E2BIG       past a limit above; KVM_VMPORT_ATTR_LIMITS stops what is new, and
+ *                does not count here
  *   -EPERM       the capability, or a feature that the blob needs, is not
  *                enabled
  *   -EFAULT, -ENOMEM
@@ -330,11 +333,13 @@ struct kvm_vmport_events {
  * KVM_VMPORT_ATTR_TCLO: a request from the host to the guest's tools.
  *
  * SET: queue the request at @data, at most KVM_VMPORT_MAX_TCLO_REQUEST bytes.
- *      @id out: its number, 1 to 2^63 - 2, never used twice in a VM's life.  It is
- *      given to the guest by the next poll of a TCLO channel, in order; it
- *      waits when no channel is open.
+ *      @id out: its number, 1 to 2^63 - 2, never used twice in a VM's life.
+ *      @name, @name_size: the daemon that it is for, by the name in that daemon's
+ *      answer to "reset" ("OK ATR toolbox"), at most KVM_VMPORT_MAX_NAME bytes without
+ *      space or NUL; size 0: "toolbox".  The next poll of a TCLO channel of that name
+ *      gets it, in order; it waits while there is none.
  *      -EBUSY  KVM_VMPORT_MAX_TCLO requests wait or have results unread
- *      -E2BIG  too long;  -EINVAL empty
+ *      -E2BIG  too long;  -EINVAL empty, or no name;  -EOVERFLOW no more numbers
  * GET: take the oldest result.  @id, @status out; @size in: bytes at @data,
  *      out: bytes of the result.
  *      -ENOENT no result is there;  -E2BIG does not fit, @size says what is
@@ -345,7 +350,10 @@ struct kvm_vmport_tclo {
 	__u64 data;		/* user address */
 	__u32 size;		/* bytes */
 	__u32 status;		/* KVM_VMPORT_TCLO_* */
-	__u64 reserved[4];
+	__u64 name;		/* user address, no NUL needed; SET only */
+	__u32 name_size;	/* bytes */
+	__u32 reserved32;
+	__u64 reserved[2];
 };
 
 /* The guest answered; the data is what it said ("OK ..." or "ERROR ..."). */
@@ -454,8 +462,9 @@ struct kvm_vmport_attr {
  * of type, channels in ascending order of id, guestinfo in ascending byte
  * order of key, so that the same state has one packed form.
  *
- * An unknown section is skipped, or refused where it is marked critical.  No
- * clock value is stored.
+ * An unknown section is skipped, or refused where it is marked critical.  What is wrong
+ * in a known one that is not critical is left out; it does not make the blob unloadable.
+ * No clock value is stored.
  *
  * The checksum is CRC-32C (Castagnoli): reflected polynomial 0x82f63b78, initial
  * value and final XOR 0xffffffff; of "123456789" it is 0xe3069283.
@@ -486,6 +495,8 @@ struct kvm_vmport_blob_section {
 #define KVM_VMPORT_SECTION_TCLO		2	/* critical; at most one */
 #define KVM_VMPORT_SECTION_GUESTINFO	3	/* critical; at most one */
 #define KVM_VMPORT_SECTION_ORDER	4	/* not critical; at most one */
+#define KVM_VMPORT_SECTION_TRANSFERS	5	/* critical; at most one */
+#define KVM_VMPORT_SECTION_NAMES	6	/* not critical; at most one */
 
 /*
  * KVM_VMPORT_SECTION_CHANNEL: this, then @send_done bytes of the message that
@@ -557,11 +568,36 @@ struct kvm_vmport_blob_guestinfo {
  * KVM_VMPORT_SECTION_ORDER: one of this for each open channel, the one that was
  * used least recently first.  It decides which channel is taken when the guest
  * opens one more than there may be.  Absent where it would say nothing: the
- * channels in ascending order of id, none with a message.
+ * channels in ascending order of id.
  */
 struct kvm_vmport_blob_order {
 	__u8 id;
-	__u8 messages;		/* that the guest has sent: 0, 1, or 2 for more */
+	__u8 unused;		/* 0; ignored */
 };
+
+/*
+ * KVM_VMPORT_SECTION_TRANSFERS: one of this, in ascending order of id, for each channel
+ * whose waiting message the guest is receiving as a block that has not ended.
+ */
+struct kvm_vmport_blob_transfer {
+	__le16 id;
+	__le16 reserved16;
+	__le32 recv_end;	/* bytes of the message up to the block's end */
+};
+
+/*
+ * KVM_VMPORT_SECTION_NAMES: records of this, each followed by the name and padding, to
+ * the end of the section.  One for each TCLO channel that has answered "reset" but is not
+ * called "toolbox", and for each queued request that is for another name.
+ */
+struct kvm_vmport_blob_name {
+	__le64 id;		/* of the channel or of the request */
+	__le16 kind;		/* KVM_VMPORT_NAME_* */
+	__le16 size;		/* bytes; 0: the channel gave no name */
+	__le32 unused;		/* 0; ignored */
+};
+
+#define KVM_VMPORT_NAME_CHANNEL		0
+#define KVM_VMPORT_NAME_REQUEST		1
 
 #endif /* _UAPI_LINUX_KVM_VMPORT_H */

@@ -108,7 +108,7 @@ void blob_order(struct blob *blob, const struct use *order, u32 count)
 	for (i = 0; i < count; i++) {
 		struct kvm_vmport_blob_order packed = {
 			.id = order[i].id,
-			.messages = order[i].messages,
+			.unused = order[i].messages,
 		};
 
 		blob_bytes(blob, &packed, sizeof(packed));
@@ -164,6 +164,20 @@ void check_refused(struct vm *vm, const void *data, size_t size, int r,
 	free(after);
 }
 
+bool blob_has_optional(const void *data, size_t size)
+{
+	size_t pos = sizeof(struct kvm_vmport_blob_header);
+
+	while (pos + 16 <= size) {
+		const struct kvm_vmport_blob_section *section = data + pos;
+
+		if (!(le32_to_cpu(section->flags) & KVM_VMPORT_SECTION_CRITICAL))
+			return true;
+		pos += 16 + ALIGN(le64_to_cpu(section->size), 8);
+	}
+	return false;
+}
+
 void check_accepted(struct vm *vm, const void *data, size_t size)
 {
 	struct vmport_blob_error why;
@@ -180,16 +194,6 @@ void check_accepted(struct vm *vm, const void *data, size_t size)
 	CHECK_EQ(again_size, size);
 	CHECK(!memcmp(data, again, size));
 	free(again);
-}
-
-static struct chan open_tools(struct vm *vm)
-{
-	struct chan chan = open_chan(vm, TCLO | COOKIE);
-	char text[8];
-
-	CHECK_EQ(receive(&chan, text, sizeof(text)), 5);
-	send_message(&chan, "OK ATR toolbox", 14);
-	return chan;
 }
 
 void rich_state(struct vm *vm)

@@ -160,7 +160,11 @@ static void begin_message(struct generator *gen, u32 id, struct vmport_regs *reg
 	if (!gen->chans[id].text)
 		gen->chans[id].text = malloc(OP_BYTES);
 	CHECK(gen->chans[id].text);
-	gen->chans[id].size = random_text(gen, gen->chans[id].text);
+	/* Else requests would find nobody. */
+	if (gen->chans[id].is_tclo && below(gen, 2))
+		gen->chans[id].size = sprintf((char *)gen->chans[id].text, "OK ATR toolbox");
+	else
+		gen->chans[id].size = random_text(gen, gen->chans[id].text);
 	gen->chans[id].pos = 0;
 	regs->cx = SENDSIZE << 16 | 30;
 	regs->bx = gen->chans[id].size;
@@ -263,6 +267,7 @@ void generator_learn(struct generator *gen, const struct outcome *outcome)
 		id = out->dx >> 16;
 		CHECK(id < KVM_VMPORT_MAX_CHANNELS);
 		gen->chans[id].open = true;
+		gen->chans[id].is_tclo = (in->bx & ~COOKIE) == TCLO;
 		gen->chans[id].cookie_high = out->si;
 		gen->chans[id].cookie_low = out->di;
 		gen->chans[id].size = 0;

@@ -53,6 +53,7 @@ struct generator {
 	bool exit_rpc;		/* the VM has it: the VMM replies, and resets */
 	struct {
 		bool open;
+		bool is_tclo;
 		u32 cookie_high;
 		u32 cookie_low;
 		u32 size;	/* of the message that it is sending */

@@ -51,6 +51,7 @@ struct vm {
 	unsigned long signals;	/* as its VMM's eventfd counts them */
 	struct vmport_state *state;
 	enum mode mode;
+	bool no_hb;		/* its callers cannot use the port for blocks */
 	unsigned long fast;	/* calls that were answered atomically */
 	unsigned long slow;	/* and those that were not */
 };
@@ -96,6 +97,9 @@ u16 request(struct chan *chan, u16 nr, u32 bx);
 u16 try_open(struct chan *chan, struct vm *vm, u32 protocol);
 /* OPEN that must succeed. */
 struct chan open_chan(struct vm *vm, u32 protocol);
+/* A TCLO channel whose daemon has answered its reset, and goes by this name. */
+struct chan open_daemon(struct vm *vm, const char *name);
+struct chan open_tools(struct vm *vm);
 /* Whole messages; these must succeed.  receive() gives -1 when none waits. */
 void send_message(struct chan *chan, const void *data, u32 size);
 void send_part(struct chan *chan, const void *data, u32 size, u32 part);

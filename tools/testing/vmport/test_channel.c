@@ -350,10 +350,10 @@ CONVERSATION("RECVSIZE does not consume: each goes back to the first byte")
 	for (i = 0; i < 3; i++) {
 		CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV);
 		CHECK_EQ(chan.regs.bx, 15);
-		CHECK_EQ(chan.regs.dx, 1 << 16 | VMPORT_PORT);
+		CHECK_EQ(chan.regs.dx, 1 << 16);
 		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
 		CHECK_EQ(chan.regs.bx, '0' | ' ' << 8 | 'N' << 16 | 'o' << 24);
-		CHECK_EQ(chan.regs.dx, 2 << 16 | VMPORT_PORT);
+		CHECK_EQ(chan.regs.dx, 2 << 16);
 		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
 		CHECK_EQ(chan.regs.bx, ' ' | 'm' << 8 | 'a' << 16 | 'c' << 24);
 	}
@@ -376,7 +376,7 @@ CONVERSATION("RECVPAYLOAD past the end reads 0, as do the bytes after the last")
 
 CONVERSATION("RECVPAYLOAD that gives up begins the message again and keeps EBX and EDX")
 {
-	static const u32 not_one[] = { 0, 2, 3, 0x10001, 0x80000001, ~0u };
+	static const u32 not_one[] = { 0, 2, 4, 0x10000, 0x80000000, ~1u };
 	struct chan chan = open_chan(vm, RPCI);
 	unsigned int i;
 
@@ -517,5 +517,46 @@ TEST("fast path: a channel that another vCPU is at work on is not touched")
 	}
 	vmport_channel_disown(vm->state->channels[0]);
 	CHECK_EQ(request(&chan, SENDPAYLOAD, 0), SUCCESS);
+	vm_free(vm);
+}
+
+CONVERSATION("of a status that the guest hands in only SUCCESS counts")
+{
+	static const u32 received[] = { 1, 3, 0x83, 0x10001, ~0u };
+	struct chan chan = open_chan(vm, RPCI), tools;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(received); i++) {
+		send_message(&chan, "machine.id.get", 14);
+		CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV);
+		CHECK_EQ(request(&chan, RECVPAYLOAD, received[i]), SUCCESS);
+		CHECK_EQ((u8)chan.regs.bx, '0');
+		CHECK_EQ(request(&chan, RECVSTATUS, received[i]), SUCCESS);
+		CHECK_EQ(request(&chan, RECVSTATUS, 1), FAILED);
+
+		tools = open_tools(vm);
+		host_request(vm, "ping");
+		CHECK_EQ(request(&tools, RECVSIZE, 0), DORECV);
+		CHECK_EQ(request(&tools, RECVSTATUS, received[i]), SUCCESS);
+		send_message(&tools, "OK", 2);
+		CHECK_EQ(host_result(vm, NULL, NULL, NULL), i + 1);
+		CHECK_EQ(request(&tools, CLOSE, 0), SUCCESS);
+	}
+}
+
+TEST("the high-bandwidth port is not offered to whom it is not")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan;
+
+	vm->config.features |= KVM_VMPORT_FEATURE_HB;
+	chan = open_chan(vm, RPCI);
+	CHECK_EQ(request(&chan, SENDSIZE, 5), SUCCESS | VMPORT_STATUS_HB);
+	vm->no_hb = true;
+	CHECK_EQ(request(&chan, SENDSIZE, 5), SUCCESS);
+	send_message(&chan, "log x", 5);
+	CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV);
+	vm->no_hb = false;
+	CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV | VMPORT_STATUS_HB);
 	vm_free(vm);
 }

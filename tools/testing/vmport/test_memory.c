@@ -30,8 +30,7 @@ static void fill_all(struct vm *vm)
 	/* 16 results of 64 KiB. */
 	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++)
 		host_request(vm, "ping");
-	chans[0] = open_chan(vm, TCLO);
-	CHECK_EQ(request(&chans[0], RECVSTATUS, 0), SUCCESS);
+	chans[0] = open_tools(vm);
 	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++) {
 		CHECK_EQ(request(&chans[0], RECVSIZE, 0), DORECV);
 		CHECK_EQ(request(&chans[0], RECVSTATUS, 1), SUCCESS);

@@ -20,9 +20,9 @@ struct model_channel {
 	u32 cookie[2];
 	bool is_tclo;
 	bool runs;		/* TCLO: next message is a result */
+	bool is_toolbox;	/* TCLO: has answered "reset" so */
 	bool asks;		/* RPCI: the message waits for the VMM */
 	u64 ask_id;
-	u32 messages;		/* whole ones that came */
 	u64 used;		/* m->clock then */
 	u64 request;		/* of the VMM, waiting or running; 0 none */
 	struct model_message in;
@@ -281,14 +281,14 @@ static void model_rpci(struct model *m, struct model_channel *c)
 	u32 size = c->in.size, word_size;
 	char word[64] = "";
 
-	if (size && !text[size - 1])
-		size--;
+	/* The arguments of the one binary request say nothing here. */
+	size = strnlen((char *)text, size);
 	for (word_size = 0; word_size < size && text[word_size] != ' '; word_size++)
 		;
 	arg = text + min(word_size + 1, size);
 
-	/* None of the words that are known is as long, none has a NUL. */
-	if (word_size < sizeof(word) && !memchr(text, 0, word_size))
+	/* None of the words that are known is as long. */
+	if (word_size < sizeof(word))
 		memcpy(word, text, word_size);
 	else if (word_size > 17 && !memcmp(text, "tools.capability.", 17))
 		strcpy(word, "tools.capability.x");
@@ -344,10 +344,13 @@ static void model_take(struct model *m, struct model_channel *c)
 static void message_is_whole(struct model *m, struct model_channel *c)
 {
 	c->in.there = false;
-	c->messages++;
 	if (!c->is_tclo) {
 		model_rpci(m, c);
 	} else if (c->runs) {
+		if (!c->request)
+			c->is_toolbox = c->in.size >= 14 &&
+					!memcmp(c->in.bytes, "OK ATR toolbox", 14) &&
+					(c->in.size == 14 || !c->in.bytes[14]);
 		model_result(m, c, KVM_VMPORT_TCLO_ANSWERED, c->in.bytes, c->in.size);
 		c->runs = false;
 	}
@@ -355,13 +358,7 @@ static void message_is_whole(struct model *m, struct model_channel *c)
 
 static void set_status(struct vmport_regs *regs, u32 status)
 {
-	regs->cx = (regs->cx & 0xffff) | status << 16;
-}
-
-/* Lower is taken first. */
-static u32 model_worth(const struct model_channel *c)
-{
-	return c->is_tclo ? 2 : c->messages > 1;
+	regs->cx = status << 16;
 }
 
 /* Room for one more, in whose place it is. */
@@ -372,8 +369,7 @@ static u32 model_take_abandoned(struct model *m)
 
 	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
 		c = m->channels[id];
-		if (!c || !c->open || (worst && model_worth(c) > model_worth(worst)) ||
-		    (worst && model_worth(c) == model_worth(worst) && c->used >= worst->used))
+		if (!c || !c->open || (worst && c->used >= worst->used))
 			continue;
 		worst = c;
 		found = id;
@@ -424,14 +420,12 @@ static void model_open(struct model *m, struct vmport_regs *regs, const struct v
 	c->in.there = false;
 	c->out.there = false;
 	c->runs = false;
+	c->is_toolbox = false;
 	c->request = 0;
 	c->asks = false;
-	c->messages = 0;
 	c->used = ++m->clock;
 	if (c->is_tclo)
 		reply(c, "reset");
-	regs->si = 0;
-	regs->di = 0;
 	if (c->cookie_wanted) {
 		/* Nobody can foresee it: what the engine said. */
 		regs->si = seen->si;
@@ -439,7 +433,7 @@ static void model_open(struct model *m, struct vmport_regs *regs, const struct v
 	}
 	c->cookie[0] = regs->si;
 	c->cookie[1] = regs->di;
-	regs->dx = (regs->dx & 0xffff) | id << 16;
+	regs->dx = id << 16;
 	set_status(regs, 1);
 }
 
@@ -486,30 +480,30 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 			c->asks = false;
 			reply(c, "0 Unknown command");
 		}
-		if (c->is_tclo && !c->out.there && !c->runs)
+		if (c->is_toolbox && !c->out.there && !c->runs)
 			model_take(m, c);
 		if (!c->out.there)
 			return 1;
 		c->out.pos = 0;
 		regs->bx = c->out.size;
-		regs->dx = (regs->dx & 0xffff) | 1 << 16;
+		regs->dx = 1 << 16;
 		return 3;
 	case 4:
 		if (!c->out.there)
 			return 0;
-		if (regs->bx != 1) {
+		if (!(regs->bx & 1)) {
 			c->out.pos = 0;
 			return 1;
 		}
 		regs->bx = word_at(&c->out);
-		regs->dx = (regs->dx & 0xffff) | 2 << 16;
+		regs->dx = 2 << 16;
 		c->out.pos = min(c->out.pos + 4, c->out.size);
 		return 1;
 	case 5:
 		if (!c->out.there)
 			return 0;
 		c->out.there = false;
-		if (c->is_tclo && regs->bx == 1)
+		if (c->is_tclo && (regs->bx & 1))
 			c->runs = true;
 		else
 			model_result(m, c, KVM_VMPORT_TCLO_LOST, (u8 *)"", 0);

@@ -127,13 +127,11 @@ CONVERSATION("info-set outside guestinfo, or of a read-only entry: 'Permission d
 	CHECK_EXCHANGES(vm, exchanges);
 }
 
-CONVERSATION("info-set: 'Invalid key' for one that is only 'guestinfo.' or holds a NUL")
+CONVERSATION("info-set: 'Invalid key' for one that is only 'guestinfo.'")
 {
-	static const char with_nul[] = "info-set guestinfo.a\0b v";
 	struct chan chan = open_chan(vm, RPCI);
 
 	CHECK(!strcmp(ask(&chan, "info-set guestinfo. v"), "0 Invalid key"));
-	CHECK(!strcmp(ask_bytes(&chan, with_nul, sizeof(with_nul) - 1, NULL), "0 Invalid key"));
 	CHECK(!host_get(vm, "guestinfo.a", NULL));
 }
 
@@ -171,7 +169,7 @@ CONVERSATION("info-set: limits have their own answers, and nothing changes")
 	CHECK(!strcmp(rpc(vm, "info-set guestinfo.b 12345678"), "1 "));
 }
 
-CONVERSATION("one trailing NUL of a request is stripped, and only one")
+CONVERSATION("a text request ends at its first NUL, whatever stands behind")
 {
 	struct chan chan = open_chan(vm, RPCI);
 	u32 size;
@@ -179,7 +177,8 @@ CONVERSATION("one trailing NUL of a request is stripped, and only one")
 #define ASK(_text)	ask_bytes(&chan, _text, sizeof(_text) - 1, NULL)
 	CHECK(!strcmp(ASK("log x\0"), "1 "));
 	CHECK(!strcmp(ASK("machine.id.get\0"), "0 No machine id"));
-	CHECK(!strcmp(ASK("machine.id.get\0\0"), "0 Unknown command"));
+	CHECK(!strcmp(ASK("machine.id.get\0\0"), "0 No machine id"));
+	CHECK(!strcmp(ASK("machine.id.get\0 x\0y"), "0 No machine id"));
 	CHECK(!strcmp(ASK("\0"), "0 Unknown command"));
 	CHECK(!strcmp(ASK("info-set guestinfo.k v\0"), "1 "));
 	CHECK(!strcmp(host_get(vm, "guestinfo.k", &size), "v"));
@@ -187,22 +186,31 @@ CONVERSATION("one trailing NUL of a request is stripped, and only one")
 	CHECK(!strcmp(ASK("info-get guestinfo.k\0"), "1 v"));
 	CHECK(!strcmp(ASK("info-set guestinfo.k v\0\0"), "1 "));
 	host_get(vm, "guestinfo.k", &size);
-	CHECK_EQ(size, 2);
+	CHECK_EQ(size, 1);
+	CHECK(!strcmp(ASK("info-set guestinfo.k w\0rest of the buffer"), "1 "));
+	host_get(vm, "guestinfo.k", &size);
+	CHECK_EQ(size, 1);
+	CHECK(!strcmp(ASK("info-set guestinfo.k\0b v"), "0 Two and exactly two arguments expected"));
+	CHECK(!strcmp(ASK("SetGuestInfo  4 \0\x01\0"), "1 "));
 	CHECK(!strcmp(ASK("info-set guestinfo.k\0"), "0 Two and exactly two arguments expected"));
 #undef ASK
 }
 
-CONVERSATION("a value is bytes: NULs and high bytes come back as they were set")
+CONVERSATION("a value is bytes: those that the VMM has set come whole, NULs included")
 {
-	static const char text[] = "info-set guestinfo.b \0\x01\xff\0\0x";
+	static const char text[] = "info-set guestinfo.c \x01\xff x";
 	struct chan chan = open_chan(vm, RPCI);
 	const char *reply;
 	int size;
 
-	CHECK(!strcmp(ask_bytes(&chan, text, sizeof(text) - 1, NULL), "1 "));
+	CHECK_EQ(host_set(vm, "guestinfo.b", "\0\x01\xff\0\0x", 6, 0, NULL), 0);
 	reply = ask_bytes(&chan, "info-get guestinfo.b", 20, &size);
 	CHECK_EQ(size, 8);
 	CHECK(!memcmp(reply, "1 \0\x01\xff\0\0x", 8));
+	CHECK(!strcmp(ask_bytes(&chan, text, sizeof(text) - 1, NULL), "1 "));
+	reply = ask_bytes(&chan, "info-get guestinfo.c", 20, &size);
+	CHECK_EQ(size, 6);
+	CHECK(!memcmp(reply, "1 \x01\xff x", 6));
 }
 
 CONVERSATION("reports are accepted: SetGuestInfo, log, tools.*, update.tools.health")

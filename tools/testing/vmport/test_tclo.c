@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* TCLO, the host's requests: PROTOCOL section 6. */
-#include "guest.h"
+#include "ask.h"
+#include "blob.h"
 
 static char data[KVM_VMPORT_MAX_MESSAGE + 1];
 
@@ -13,17 +14,6 @@ static const char *poll_text(struct chan *chan)
 		return NULL;
 	data[size] = '\0';
 	return data;
-}
-
-/* A TCLO channel with its reset behind it, as tools have it. */
-static struct chan open_tools(struct vm *vm)
-{
-	struct chan chan = open_chan(vm, TCLO | COOKIE);
-
-	send_message(&chan, "", 0);
-	CHECK(!strcmp(poll_text(&chan), "reset"));
-	send_message(&chan, "OK ATR toolbox", 14);
-	return chan;
 }
 
 static void check_result(struct vm *vm, u64 id, u32 status, const char *text)
@@ -353,5 +343,207 @@ TEST("fast path: a poll that finds nothing is answered in it, one that takes a r
 	CHECK(!strcmp(poll_text(&chan), "ping"));
 	CHECK_EQ(vm->fast, 3);
 	CHECK_EQ(vm->slow, 1);
+	vm_free(vm);
+}
+
+static u64 request_for(struct vm *vm, const char *name, const char *text)
+{
+	struct vmport_request *request = vmport_request_alloc(0, strlen(text));
+	u64 id;
+
+	CHECK(request);
+	memcpy(request->data, text, strlen(text));
+	vmport_name_set(&request->name, (const u8 *)name, strlen(name));
+	CHECK_EQ(vmport_tclo_queue(&vm->state->tclo, request, &id), 0);
+	if (vm->mode == MIGRATED)
+		vm_migrate(vm);
+	return id;
+}
+
+CONVERSATION("a request goes to the daemon that it is for, whoever polls first")
+{
+	struct chan desktop = open_daemon(vm, "toolbox-dnd"), tools = open_tools(vm);
+	u64 halt = host_request(vm, "OS_Halt"), copy, ping;
+
+	CHECK(!poll_text(&desktop));
+	copy = request_for(vm, "toolbox-dnd", "Copy");
+	ping = host_request(vm, "ping");
+	CHECK(!strcmp(poll_text(&desktop), "Copy"));
+	CHECK(!strcmp(poll_text(&tools), "OS_Halt"));
+	send_message(&desktop, "OK copied", 9);
+	CHECK(!poll_text(&desktop));
+	send_message(&tools, "OK", 2);
+	CHECK(!strcmp(poll_text(&tools), "ping"));
+	send_message(&tools, "OK pong", 7);
+	check_result(vm, copy, KVM_VMPORT_TCLO_ANSWERED, "OK copied");
+	check_result(vm, halt, KVM_VMPORT_TCLO_ANSWERED, "OK");
+	check_result(vm, ping, KVM_VMPORT_TCLO_ANSWERED, "OK pong");
+}
+
+CONVERSATION("a name that nobody has waits for its daemon, and so does a channel without a name")
+{
+	static const char *const none[] = {
+		"", "OK", "OK ATR", "OK ATR ", "OK ATR a b", "ok ATR toolbox", "OK ATR  toolbox",
+		"OK ATR 12345678901234567890123456789012",
+	};
+	struct chan chan;
+	unsigned int i;
+	u64 id = request_for(vm, "vmusr", "x"), ping = host_request(vm, "ping");
+
+	for (i = 0; i < ARRAY_SIZE(none); i++) {
+		chan = open_chan(vm, TCLO | COOKIE);
+		CHECK(!strcmp(poll_text(&chan), "reset"));
+		send_message(&chan, none[i], strlen(none[i]));
+		CHECK(!poll_text(&chan));
+		CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	}
+
+	chan = open_daemon(vm, "vmusr");
+	CHECK(!strcmp(poll_text(&chan), "x"));
+	send_message(&chan, "OK", 2);
+	check_result(vm, id, KVM_VMPORT_TCLO_ANSWERED, "OK");
+	CHECK(!poll_text(&chan));
+	/* The NUL of a C string is no part of it. */
+	chan = open_chan(vm, TCLO);
+	CHECK(!strcmp(poll_text(&chan), "reset"));
+	send_message(&chan, "OK ATR toolbox\0x", 16);
+	CHECK(!strcmp(poll_text(&chan), "ping"));
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	check_result(vm, ping, KVM_VMPORT_TCLO_LOST, "");
+}
+
+TEST("a blob without names: who has answered reset is toolbox")
+{
+	struct kvm_vmport_blob_channel channel = {
+		.protocol = cpu_to_le32(TCLO),
+	};
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan = { .vm = vm, .id = 0 }, old = { .vm = vm, .id = 1 };
+	struct blob blob;
+
+	blob_init(&blob);
+	channel.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_RUN);
+	blob_channel(&blob, &channel, "");
+	channel.id = cpu_to_le16(1);
+	channel.flags = 0;
+	blob_channel(&blob, &channel, "");
+	blob_seal(&blob);
+	check_accepted(vm, blob.data, blob.size);
+	blob_free(&blob);
+
+	host_request(vm, "ping");
+	/* It runs its reset. */
+	send_message(&chan, "OK ATR other", 12);
+	CHECK(!poll_text(&chan));
+	CHECK(!strcmp(poll_text(&old), "ping"));
+	vm_free(vm);
+}
+
+/* Two TCLO channels and a queued request with these names: what each is called then. */
+static void try_names(const void *names, size_t size, const char *first, const char *queued)
+{
+	struct kvm_vmport_blob_channel channel = { .protocol = cpu_to_le32(TCLO) };
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_name *name;
+	struct blob blob;
+
+	blob_init(&blob);
+	blob_channel(&blob, &channel, "");
+	channel.id = cpu_to_le16(9);
+	channel.protocol = cpu_to_le32(RPCI);
+	blob_channel(&blob, &channel, "");
+	blob_begin(&blob, KVM_VMPORT_SECTION_TCLO, KVM_VMPORT_SECTION_CRITICAL);
+	blob_tclo(&blob, 5, 1);
+	blob_request(&blob, 4, KVM_VMPORT_REQUEST_QUEUED, "ping");
+	blob_end(&blob);
+	blob_begin(&blob, KVM_VMPORT_SECTION_NAMES, 0);
+	blob_bytes(&blob, names, size);
+	blob_end(&blob);
+	blob_seal(&blob);
+	CHECK_EQ(blob_load(vm, blob.data, blob.size, NULL), 0);
+	blob_free(&blob);
+
+	name = &vm->state->channels[0]->name;
+	CHECK_EQ(name->size, strlen(first));
+	CHECK(!memcmp(name->text, first, name->size));
+	CHECK_EQ(vm->state->channels[9]->name.size, 0);
+	name = &vm->state->tclo.queue[0]->name;
+	CHECK_EQ(name->size, strlen(queued));
+	CHECK(!memcmp(name->text, queued, name->size));
+	vm_free(vm);
+}
+
+static size_t add_name(u8 *to, u64 id, u16 kind, u16 size, const char *text)
+{
+	struct kvm_vmport_blob_name name = {
+		.id = cpu_to_le64(id),
+		.kind = cpu_to_le16(kind),
+		.size = cpu_to_le16(size),
+	};
+
+	memset(to, 0, 64);
+	memcpy(to, &name, sizeof(name));
+	memcpy(to + sizeof(name), text, strlen(text));
+	return sizeof(name) + ALIGN(strlen(text), 8);
+}
+
+TEST("whatever stands in the names, the blob loads, and what makes sense counts")
+{
+	u8 names[512];
+	size_t size, cut;
+
+	size = add_name(names, 0, KVM_VMPORT_NAME_CHANNEL, 5, "vmusr");
+	size += add_name(names + size, 4, KVM_VMPORT_NAME_REQUEST, 11, "toolbox-dnd");
+	try_names(names, size, "vmusr", "toolbox-dnd");
+	for (cut = 0; cut < size; cut++)
+		try_names(names, cut, cut < 24 ? "toolbox" : "vmusr", "toolbox");
+
+	size = add_name(names, 9, KVM_VMPORT_NAME_CHANNEL, 5, "vmusr");
+	size += add_name(names + size, 128, KVM_VMPORT_NAME_CHANNEL, 5, "vmusr");
+	size += add_name(names + size, 4, 7, 5, "vmusr");
+	size += add_name(names + size, 3, KVM_VMPORT_NAME_REQUEST, 5, "vmusr");
+	size += add_name(names + size, 4, KVM_VMPORT_NAME_REQUEST, 0, "");
+	size += add_name(names + size, 4, KVM_VMPORT_NAME_REQUEST, 3, "a b");
+	size += add_name(names + size, 0, KVM_VMPORT_NAME_CHANNEL, 0, "");
+	try_names(names, size, "", "toolbox");
+	size += add_name(names + size, 0, KVM_VMPORT_NAME_CHANNEL, 32,
+			 "12345678901234567890123456789012");
+	size += add_name(names + size, 4, KVM_VMPORT_NAME_REQUEST, 5, "vmusr");
+	try_names(names, size, "", "toolbox");
+}
+
+TEST("ids at their ceiling: what such a blob leads to loads again")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_request *request;
+	struct vmport_asked asked;
+	struct chan chan, rpci;
+	u64 id;
+
+	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+	vm->state->tclo.next_id = S64_MAX - 1;
+	atomic64_set(&vm->events.asked, S64_MAX - 1);
+	vm_migrate(vm);
+	chan = open_tools(vm);
+	rpci = open_chan(vm, RPCI);
+	CHECK_EQ(host_request(vm, "last"), S64_MAX - 1);
+	request = vmport_request_alloc(0, 4);
+	memcpy(request->data, "more", 4);
+	CHECK_EQ(vmport_tclo_queue(&vm->state->tclo, request, &id), -EOVERFLOW);
+	vmport_request_free(request);
+	vm_migrate(vm);
+	CHECK(!strcmp(poll_text(&chan), "last"));
+	vm_migrate(vm);
+	send_message(&chan, "OK", 2);
+	vm_migrate(vm);
+	check_result(vm, S64_MAX - 1, KVM_VMPORT_TCLO_ANSWERED, "OK");
+
+	send_message(&rpci, "what", 4);
+	CHECK_EQ(vmport_ask_read(vm->state, 0, 0, &asked), -E2BIG);
+	CHECK_EQ(asked.id, S64_MAX);
+	vm_migrate(vm);
+	CHECK_EQ(vmport_ask_answer(vm->state, S64_MAX, (u8 *)"1 ", 2), 0);
+	CHECK(!strcmp(ask(&rpci, "what"), "0 Unknown command"));
+	vm_migrate(vm);
 	vm_free(vm);
 }

@@ -19,14 +19,26 @@
  * @size: bytes of it
  *
  * Context: may sleep.
+ * Return: false when the VMM is not to be asked, or when there are no more numbers.
  */
-void vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size)
+bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
-	channel->asking = true;
+	s64 last;
+
+	if (!vmport_has_feature(call->config, KVM_VMPORT_FEATURE_EXIT_RPC))
+		return false;
+
+	last = atomic64_fetch_add_unless(&call->state->events->asked, 1, S64_MAX);
+	/* Only a blob can have brought it there. */
+	if (last == S64_MAX)
+		return false;
+
+	channel->activity = VMPORT_ASKING;
 	channel->send_size = size;
-	channel->ask_id = atomic64_inc_return(&call->state->events->asked);
+	channel->ask_id = last + 1;
 	channel->asker = call->vcpu;
 	call->asks = true;
+	return true;
 }
 
 /**
@@ -37,9 +49,7 @@ void vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 si
  */
 void vmport_ask_end(struct vmport_channel *channel)
 {
-	channel->asking = false;
-	channel->receiving = true;
-	channel->recv_done = 0;
+	vmport_channel_wait(channel);
 	vmport_channel_trim(channel);
 }
 
@@ -52,7 +62,7 @@ static struct vmport_channel *own_asking(struct vmport_state *state, u16 id)
 		return NULL;
 
 	vmport_channel_own(channel);
-	if (channel->open && channel->asking)
+	if (channel->activity == VMPORT_ASKING)
 		return channel;
 	vmport_channel_disown(channel);
 	return NULL;
@@ -96,6 +106,24 @@ static u64 oldest(struct vmport_state *state, const void *vcpu, u32 *count)
 	return id;
 }
 
+/*
+ * The channel of that message, owned by the caller from now on; NULL when nothing asks.
+ * What is found may be answered before it is owned: then it is the next one's turn.
+ */
+static struct vmport_channel *own_oldest(struct vmport_state *state, const void *vcpu,
+					 u16 *channel_id, u32 *count)
+{
+	struct vmport_channel *channel;
+	u64 id;
+
+	do {
+		id = oldest(state, vcpu, count);
+		channel = id ? own_asked(state, id, channel_id) : NULL;
+	} while (id && !channel);
+
+	return channel;
+}
+
 /**
  * vmport_ask_next() - what to tell the VMM after a call that asks
  * @state: channels; may be another than that of the call by now
@@ -113,7 +141,7 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 	u16 channel_id;
 	u32 count;
 
-	channel = own_asked(state, oldest(state, vcpu, &count), &channel_id);
+	channel = own_oldest(state, vcpu, &channel_id, &count);
 	*more = count > 1;
 	if (!channel)
 		return false;
@@ -145,7 +173,8 @@ int vmport_ask_read(struct vmport_state *state, u64 id, u32 room, struct vmport_
 	int r = 0;
 
 	*asked = (struct vmport_asked){ };
-	channel = own_asked(state, id ?: oldest(state, NULL, &count), &asked->channel);
+	channel = id ? own_asked(state, id, &asked->channel) :
+		       own_oldest(state, NULL, &asked->channel, &count);
 	if (!channel)
 		return -ENOENT;
 

@@ -18,7 +18,7 @@ struct vmport_asked {
 	u8 *data;
 };
 
-void vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size);
+bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size);
 void vmport_ask_end(struct vmport_channel *channel);
 bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,
 		     bool *more);

@@ -544,13 +544,32 @@ static int reset_channels(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return 0;
 }
 
+/* Whom a request is for: the system's daemon where the VMM does not say. */
+static int get_name(struct kvm_vmport_attr *attr, struct vmport_name *name)
+{
+	const struct kvm_vmport_tclo *arg = &attr->u.tclo;
+	u8 text[KVM_VMPORT_MAX_NAME];
+
+	if (!arg->name_size)
+		return 0;
+	if (arg->name_size > sizeof(text))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_NAME);
+	if (copy_from_user(text, u64_to_user_ptr(arg->name), arg->name_size))
+		return -EFAULT;
+	if (!vmport_name_ok(text, arg->name_size))
+		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_NAME);
+
+	vmport_name_set(name, text, arg->name_size);
+	return 0;
+}
+
 static int send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport_tclo *arg = &attr->u.tclo;
 	struct vmport_request *request;
 	int r;
 
-	if (arg->id || arg->status || !tail_ok(attr, TAIL(tclo)))
+	if (arg->id || arg->status || arg->reserved32 || !tail_ok(attr, TAIL(tclo)))
 		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	if (!arg->size)
 		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
@@ -564,11 +583,17 @@ static int send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 		vmport_request_free(request);
 		return -EFAULT;
 	}
+	r = get_name(attr, &request->name);
+	if (r) {
+		vmport_request_free(request);
+		return r;
+	}
 
 	r = vmport_tclo_queue(&vmport_state(kvm->arch.vmport)->tclo, request, &arg->id);
 	if (r) {
 		vmport_request_free(request);
-		return refuse(attr, r, KVM_VMPORT_ERR_TCLO_COUNT);
+		return refuse(attr, r, r == -EBUSY ? KVM_VMPORT_ERR_TCLO_COUNT :
+						     KVM_VMPORT_ERR_REQUEST);
 	}
 	return 0;
 }
@@ -580,7 +605,8 @@ static int get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_request *result;
 	u32 room = arg->size;
 
-	if (arg->id || arg->status || !tail_ok(attr, TAIL(tclo)))
+	if (arg->id || arg->status || arg->name || arg->name_size || arg->reserved32 ||
+	    !tail_ok(attr, TAIL(tclo)))
 		return refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 
 	/* vmport->lock makes this the only reader. */

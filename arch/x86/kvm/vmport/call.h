@@ -61,6 +61,7 @@ enum vmport_result {
  * @vcpu: the caller, for vmport_vcpu_*(); the engine doesn't look inside
  * @regs: in and out
  * @atomic: the caller cannot sleep
+ * @no_hb: the caller cannot use the high-bandwidth port, and is not offered it
  * @asks: out: it ended in an RPC that waits for the VMM, see vmport_ask_next()
  */
 struct vmport_call {
@@ -69,6 +70,7 @@ struct vmport_call {
 	void *vcpu;
 	struct vmport_regs regs;
 	bool atomic;
+	bool no_hb;
 	bool asks;
 };
 

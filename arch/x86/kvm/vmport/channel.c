@@ -17,7 +17,7 @@
 #include "channel.h"
 #include "state.h"
 
-/* Requests: ECX bits 16..31 of the call, and EDX bits 16..31 of some answers. */
+/* Requests: ECX bits 16..31 of the call, and of EDX in some answers. */
 #define MESSAGE_OPEN		0
 #define MESSAGE_SENDSIZE	1
 #define MESSAGE_SENDPAYLOAD	2
@@ -34,21 +34,23 @@
 /* Requests are short: enough for most at the first try. */
 #define SEND_ROOM_MIN		128
 
-static void set_high(u32 *reg, u16 value)
-{
-	*reg = (*reg & 0xffff) | (u32)value << 16;
-}
-
+/* The low half is 0, and all of it when the request failed: clients compare it whole. */
 static enum vmport_result done(struct vmport_call *call, u16 status)
 {
-	set_high(&call->regs.cx, status);
+	call->regs.cx = (u32)status << 16;
 	return VMPORT_DONE;
+}
+
+static void set_dx(struct vmport_call *call, u16 value)
+{
+	call->regs.dx = (u32)value << 16;
 }
 
 /* The payload that follows may go over the high-bandwidth port. */
 static u16 hb_status(const struct vmport_call *call)
 {
-	return vmport_has_feature(call->config, KVM_VMPORT_FEATURE_HB) ? VMPORT_STATUS_HB : 0;
+	return !call->no_hb && vmport_has_feature(call->config, KVM_VMPORT_FEATURE_HB) ?
+	       VMPORT_STATUS_HB : 0;
 }
 
 /**
@@ -179,8 +181,7 @@ static void close_channel(struct vmport_state *state, struct vmport_channel *cha
 {
 	lose_request(state, channel);
 	release_buffers(channel);
-	channel->asking = false;
-	WRITE_ONCE(channel->open, false);
+	WRITE_ONCE(channel->activity, VMPORT_CLOSED);
 
 	if (channel->protocol == VMPORT_PROTOCOL_TCLO) {
 		atomic64_inc(&state->events->lost);
@@ -188,40 +189,36 @@ static void close_channel(struct vmport_state *state, struct vmport_channel *cha
 	}
 }
 
+/* Channels that were used more recently than that, in jiffies, are in use. */
+#define IDLE_AFTER	((u64)HZ << VMPORT_USED_BITS)
+
 /*
- * Of what class is a channel?  Lower ones are taken first: clients that open a
- * channel for one request, and may have forgotten it, are many, daemons few.
+ * The channel that was abandoned, most likely: the one used least recently.  NULL when
+ * all are in use.  Owns none of them, so it may be closed by the time it is owned.
  */
-static unsigned int worth(const struct vmport_channel *channel)
+static struct vmport_channel *find_abandoned(struct vmport_state *state, u16 *id)
 {
-	if (READ_ONCE(channel->protocol) == VMPORT_PROTOCOL_TCLO)
-		return 2;
-	return READ_ONCE(channel->messages) > 1;
-}
-
-/* Which channel was abandoned, most likely?  One is open.  Owns none of them. */
-static u16 find_abandoned(struct vmport_state *state)
-{
+	u64 now = get_jiffies_64() << VMPORT_USED_BITS, oldest = 0, used;
 	struct vmport_channel *channel, *found = NULL;
-	u16 found_id = 0, id;
+	u16 i;
 
-	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		channel = state->channels[id];
-		if (!channel || !READ_ONCE(channel->open))
+	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
+		channel = state->channels[i];
+		if (!channel || !vmport_channel_is_open(channel))
 			continue;
-		if (!found || worth(channel) < worth(found) ||
-		    (worth(channel) == worth(found) &&
-		     READ_ONCE(channel->used) < READ_ONCE(found->used))) {
+		used = READ_ONCE(channel->used);
+		if (!found || used < oldest) {
 			found = channel;
-			found_id = id;
+			oldest = used;
+			*id = i;
 		}
 	}
-	return found_id;
+	return found && oldest + IDLE_AFTER <= now ? found : NULL;
 }
 
 /*
  * A channel to open: a closed one, or the abandoned one when as many are open as
- * there may be.  NULL when there may be none or there is no memory.
+ * there may be.  NULL when there is none or there is no memory.
  */
 static struct vmport_channel *find_channel_to_open(struct vmport_call *call, u16 *id)
 {
@@ -235,7 +232,7 @@ static struct vmport_channel *find_channel_to_open(struct vmport_call *call, u16
 
 	for (i = KVM_VMPORT_MAX_CHANNELS - 1; i >= 0; i--) {
 		channel = state->channels[i];
-		if (channel && READ_ONCE(channel->open)) {
+		if (channel && vmport_channel_is_open(channel)) {
 			open++;
 		} else {
 			closed = channel;
@@ -244,10 +241,8 @@ static struct vmport_channel *find_channel_to_open(struct vmport_call *call, u16
 	}
 	if (!limit)
 		return NULL;
-	if (open >= limit) {
-		*id = find_abandoned(state);
-		return state->channels[*id];
-	}
+	if (open >= limit)
+		return find_abandoned(state, id);
 
 	if (!closed) {
 		closed = vmport_channel_alloc();
@@ -283,28 +278,68 @@ static enum vmport_result message_open(struct vmport_call *call)
 	}
 
 	vmport_channel_own(channel);
-	if (channel->open)
+	if (channel->activity != VMPORT_CLOSED)
 		close_channel(state, channel);
 	channel->has_cookie = has_cookie;
 	channel->cookie_high = cookie[0];
 	channel->cookie_low = cookie[1];
 	channel->protocol = protocol;
-	channel->sending = false;
-	channel->running = false;
-	channel->messages = 0;
+	channel->name.size = 0;
 	vmport_channel_touch(channel);
-	channel->recv_done = 0;
-	channel->receiving = protocol == VMPORT_PROTOCOL_TCLO;
-	if (channel->receiving)
+	if (protocol == VMPORT_PROTOCOL_TCLO) {
 		vmport_reply_text(&channel->reply, "reset");
-	WRITE_ONCE(channel->open, true);
+		vmport_channel_wait(channel);
+	} else {
+		channel->activity = VMPORT_IDLE;
+	}
 	vmport_channel_disown(channel);
 	mutex_unlock(&state->open_lock);
 
-	set_high(&call->regs.dx, id);
-	call->regs.si = cookie[0];
-	call->regs.di = cookie[1];
+	set_dx(call, id);
+	if (has_cookie) {
+		call->regs.si = cookie[0];
+		call->regs.di = cookie[1];
+	}
 	return done(call, VMPORT_STATUS_SUCCESS);
+}
+
+/* The answer to "reset" says who polls here: "OK ATR toolbox". */
+static void take_name(struct vmport_channel *channel, u32 size)
+{
+	static const char prefix[] = "OK ATR ";
+	const u8 *name = channel->send + strlen(prefix), *end;
+
+	if (size <= strlen(prefix) || memcmp(channel->send, prefix, strlen(prefix)))
+		return;
+
+	size -= strlen(prefix);
+	end = memchr(name, '\0', size);
+	if (end)
+		size = end - name;
+	if (vmport_name_ok(name, size))
+		vmport_name_set(&channel->name, name, size);
+}
+
+/* The result of the request that the channel runs.  0 or -ENOMEM. */
+static int take_result(struct vmport_state *state, struct vmport_channel *channel, u32 size)
+{
+	struct vmport_request *result;
+
+	if (!channel->request) {
+		take_name(channel, size);
+		return 0;
+	}
+
+	result = vmport_request_alloc(channel->request->id, size);
+	if (!result)
+		return -ENOMEM;
+	/* An empty one has no buffer to be copied from. */
+	if (size)
+		memcpy(result->data, channel->send, size);
+	vmport_request_free(channel->request);
+	channel->request = NULL;
+	vmport_tclo_finish(&state->tclo, result);
+	return 0;
 }
 
 /**
@@ -318,34 +353,23 @@ static enum vmport_result message_open(struct vmport_call *call)
  */
 int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
-	struct vmport_request *result = NULL;
-
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
-		channel->receiving = vmport_rpci(call, channel->send, size, &channel->reply) ||
-				     !vmport_has_feature(call->config,
-							 KVM_VMPORT_FEATURE_EXIT_RPC);
-		channel->recv_done = 0;
-		if (!channel->receiving)
-			vmport_ask(call, channel, size);
-	} else if (channel->running) {
-		if (channel->request) {
-			result = vmport_request_alloc(channel->request->id, size);
-			if (!result)
-				return -ENOMEM;
-			/* An empty one has no buffer to be copied from. */
-			if (size)
-				memcpy(result->data, channel->send, size);
-			vmport_request_free(channel->request);
-			channel->request = NULL;
-			vmport_tclo_finish(&call->state->tclo, result);
-		}
-		channel->running = false;
+		channel->activity = VMPORT_IDLE;
+		if (vmport_rpci(call, channel->send, size, &channel->reply) ||
+		    !vmport_ask(call, channel, size))
+			vmport_channel_wait(channel);
+	} else if (vmport_channel_is_running(channel)) {
+		if (take_result(call->state, channel, size))
+			return -ENOMEM;
+		channel->activity = VMPORT_IDLE;
+	} else if (vmport_channel_is_waiting(channel)) {
+		/* A result to nothing, as the first of every TCLO channel is. */
+		channel->activity = VMPORT_WAITING;
+	} else {
+		channel->activity = VMPORT_IDLE;
 	}
-	/* Else a result to nothing, as the first of every TCLO channel is. */
 
-	channel->sending = false;
-	channel->messages = min(channel->messages + 1, 2);
-	if (!channel->asking)
+	if (channel->activity != VMPORT_ASKING)
 		vmport_channel_trim(channel);
 	return 0;
 }
@@ -364,7 +388,6 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 	/* Never no buffer at all: an empty message has an address too. */
 	if (vmport_channel_make_room(channel, size ?: 1))
 		return done(call, VMPORT_STATUS_FAIL);
-	channel->asking = false;
 
 	if (!size) {
 		if (vmport_message_complete(call, channel, 0))
@@ -372,12 +395,17 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 		return done(call, VMPORT_STATUS_SUCCESS);
 	}
 
-	channel->sending = true;
-	channel->send_size = size;
-	channel->send_done = 0;
 	/* A reply that the guest has left is no longer asked for. */
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI)
-		channel->receiving = false;
+		channel->activity = VMPORT_SENDING;
+	else if (vmport_channel_is_running(channel))
+		channel->activity = VMPORT_RUNNING_SENDING;
+	else if (vmport_channel_is_waiting(channel))
+		channel->activity = VMPORT_WAITING_SENDING;
+	else
+		channel->activity = VMPORT_SENDING;
+	channel->send_size = size;
+	channel->send_done = 0;
 	return done(call, VMPORT_STATUS_SUCCESS | hb_status(call));
 }
 
@@ -387,7 +415,7 @@ static enum vmport_result message_sendpayload(struct vmport_call *call,
 	__le32 word = cpu_to_le32(call->regs.bx);
 	u32 left, size;
 
-	if (!channel->sending)
+	if (!vmport_channel_is_sending(channel))
 		return done(call, VMPORT_STATUS_FAIL);
 
 	left = channel->send_size - channel->send_done;
@@ -409,29 +437,38 @@ static enum vmport_result message_sendpayload(struct vmport_call *call,
 static enum vmport_result message_recvsize(struct vmport_call *call,
 					   struct vmport_channel *channel)
 {
-	if (!channel->receiving && !channel->running &&
-	    channel->protocol == VMPORT_PROTOCOL_TCLO &&
-	    vmport_tclo_pending(&call->state->tclo)) {
+	struct vmport_tclo *tclo = &call->state->tclo;
+
+	if (channel->protocol == VMPORT_PROTOCOL_TCLO && !vmport_channel_is_waiting(channel) &&
+	    !vmport_channel_is_running(channel) && vmport_tclo_pending(tclo)) {
 		if (call->atomic)
 			return VMPORT_NEEDS_SLEEP;
-		channel->request = vmport_tclo_take(&call->state->tclo);
-		channel->receiving = channel->request;
+		channel->request = vmport_tclo_take(tclo, &channel->name);
+		if (channel->request)
+			vmport_channel_wait(channel);
 	}
 
-	if (channel->asking) {
+	if (channel->activity == VMPORT_ASKING) {
 		if (call->atomic)
 			return VMPORT_NEEDS_SLEEP;
 		/* The VMM has entered the guest without a reply. */
 		vmport_ask_end(channel);
 	}
 
-	if (!channel->receiving)
+	if (!vmport_channel_is_waiting(channel))
 		return done(call, VMPORT_STATUS_SUCCESS);
 
 	channel->recv_done = 0;
+	channel->recv_end = 0;
 	call->regs.bx = vmport_channel_recv_size(channel);
-	set_high(&call->regs.dx, MESSAGE_SENDSIZE);
+	set_dx(call, MESSAGE_SENDSIZE);
 	return done(call, VMPORT_STATUS_SUCCESS | VMPORT_STATUS_DORECV | hb_status(call));
+}
+
+/* What the guest says of the message that it receives; its other bits don't count. */
+static bool is_received(const struct vmport_call *call)
+{
+	return call->regs.bx & VMPORT_STATUS_SUCCESS;
 }
 
 static enum vmport_result message_recvpayload(struct vmport_call *call,
@@ -440,11 +477,12 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	__le32 word = 0;
 	u32 size;
 
-	if (!channel->receiving)
+	if (!vmport_channel_is_waiting(channel))
 		return done(call, VMPORT_STATUS_FAIL);
 
+	channel->recv_end = 0;
 	/* The guest gives up: it may begin again. */
-	if (call->regs.bx != VMPORT_STATUS_SUCCESS) {
+	if (!is_received(call)) {
 		channel->recv_done = 0;
 		return done(call, VMPORT_STATUS_SUCCESS);
 	}
@@ -454,26 +492,28 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	memcpy(&word, vmport_channel_recv_data(channel) + channel->recv_done, size);
 	channel->recv_done += size;
 	call->regs.bx = le32_to_cpu(word);
-	set_high(&call->regs.dx, MESSAGE_SENDPAYLOAD);
+	set_dx(call, MESSAGE_SENDPAYLOAD);
 	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
 static enum vmport_result message_recvstatus(struct vmport_call *call,
 					     struct vmport_channel *channel)
 {
-	bool received = call->regs.bx == VMPORT_STATUS_SUCCESS;
+	bool is_sending = vmport_channel_is_sending(channel);
 
-	if (!channel->receiving)
+	if (!vmport_channel_is_waiting(channel))
 		return done(call, VMPORT_STATUS_FAIL);
 
-	if (channel->request && !received) {
+	if (channel->request && !is_received(call)) {
 		if (call->atomic)
 			return VMPORT_NEEDS_SLEEP;
 		lose_request(call->state, channel);
 	}
 
-	channel->receiving = false;
-	channel->running = received && channel->protocol == VMPORT_PROTOCOL_TCLO;
+	if (is_received(call) && channel->protocol == VMPORT_PROTOCOL_TCLO)
+		channel->activity = is_sending ? VMPORT_RUNNING_SENDING : VMPORT_RUNNING;
+	else
+		channel->activity = is_sending ? VMPORT_SENDING : VMPORT_IDLE;
 	return done(call, VMPORT_STATUS_SUCCESS);
 }
 
@@ -489,9 +529,9 @@ static enum vmport_result message_close(struct vmport_call *call,
 
 static bool may_use(const struct vmport_call *call, const struct vmport_channel *channel)
 {
-	return channel->open && (!channel->has_cookie ||
-				 (call->regs.si == channel->cookie_high &&
-				  call->regs.di == channel->cookie_low));
+	return channel->activity != VMPORT_CLOSED &&
+	       (!channel->has_cookie || (call->regs.si == channel->cookie_high &&
+					 call->regs.di == channel->cookie_low));
 }
 
 static enum vmport_result run_request(struct vmport_call *call, struct vmport_channel *channel)
@@ -613,7 +653,7 @@ void vmport_channels_reset(struct vmport_state *state)
 		if (!channel)
 			continue;
 		vmport_channel_own(channel);
-		if (channel->open)
+		if (channel->activity != VMPORT_CLOSED)
 			close_channel(state, channel);
 		vmport_channel_disown(channel);
 	}
@@ -636,7 +676,8 @@ u32 vmport_channels_tclo(struct vmport_state *state)
 		if (!channel)
 			continue;
 		vmport_channel_own(channel);
-		count += channel->open && channel->protocol == VMPORT_PROTOCOL_TCLO;
+		count += channel->activity != VMPORT_CLOSED &&
+			 channel->protocol == VMPORT_PROTOCOL_TCLO;
 		vmport_channel_disown(channel);
 	}
 	return count;

@@ -23,30 +23,49 @@
 #define VMPORT_STATUS_HB	0x80	/* the payload may go by port 0x5659 */
 
 /**
+ * enum vmport_activity - what goes on in a channel
+ * @VMPORT_CLOSED: nothing; no other field counts
+ * @VMPORT_IDLE: nothing
+ * @VMPORT_SENDING: a message from the guest has begun
+ * @VMPORT_WAITING: a message waits for the guest
+ * @VMPORT_WAITING_SENDING: TCLO: both
+ * @VMPORT_RUNNING: TCLO: the guest has taken a request, its next message is the result
+ * @VMPORT_RUNNING_SENDING: TCLO: the result has begun
+ * @VMPORT_ASKING: RPCI: the message at @send waits for the VMM's reply; what the guest
+ *	gets without one stands in @reply
+ */
+enum vmport_activity {
+	VMPORT_CLOSED,
+	VMPORT_IDLE,
+	VMPORT_SENDING,
+	VMPORT_WAITING,
+	VMPORT_WAITING_SENDING,
+	VMPORT_RUNNING,
+	VMPORT_RUNNING_SENDING,
+	VMPORT_ASKING,
+};
+
+/**
  * struct vmport_channel - one GuestRPC channel
  * @owner_lock: held by whoever may sleep while it owns the channel
  * @lock: held by an owner that may not sleep, and to change @busy
  * @busy: an owner that may sleep is at work; atomic callers must come again
- * @open: the guest has it open; nothing below counts otherwise
  * @has_cookie: the guest must show @cookie_high and @cookie_low
- * @sending: a message from the guest has begun
- * @receiving: a message waits for the guest
- * @running: TCLO: the guest has taken a request, its next message is the result
- * @asking: RPCI: the message at @send waits for the VMM's reply; what the guest
- *	gets without one stands in @reply
- * @messages: that the guest has sent, 0, 1, or 2 for more
+ * @activity: what goes on; read without owning the channel to see whether it is open
  * @protocol: VMPORT_PROTOCOL_*
  * @send_size: bytes of the message from the guest
  * @send_done: bytes of it that came
  * @send_room: bytes allocated at @send
  * @recv_done: bytes that the guest has read
- * @used: when the guest last used it, in jiffies; 1 to 128 where that was before
- *	the state was loaded, in that order, or 0
- * @ask_id: number of the message while @asking
+ * @recv_end: where the block ends that the guest is reading; not above @recv_done when
+ *	it reads none, see hb.c
+ * @used: when the guest last used it, see vmport_channel_touch()
+ * @ask_id: number of the message while asking
  * @asker: vCPU that has sent it, until the VMM was told; only compared
  * @send: message from the guest; may be NULL while none of it came, see hb.c
  * @reply: RPCI, and "reset" on TCLO: message to the guest
  * @request: TCLO: request given to the guest or run by it; NULL: "reset"
+ * @name: TCLO: what the guest calls itself; requests are for a name
  *
  * Once made, a channel stays until its VM's state goes: CLOSE only frees what
  * it holds.  So a pointer from the table is good for as long as the state is.
@@ -55,13 +74,8 @@ struct vmport_channel {
 	struct mutex owner_lock;	/* owners that may sleep */
 	raw_spinlock_t lock;		/* owners that may not, and @busy */
 	bool busy;
-	bool open;
 	bool has_cookie;
-	bool sending;
-	bool receiving;
-	bool running;
-	bool asking;
-	u8 messages;
+	enum vmport_activity activity;
 	u32 protocol;
 	u32 cookie_high;
 	u32 cookie_low;
@@ -69,13 +83,39 @@ struct vmport_channel {
 	u32 send_done;
 	u32 send_room;
 	u32 recv_done;
+	u32 recv_end;
 	u64 used;
 	u64 ask_id;
 	const void *asker;
 	u8 *send;
 	struct vmport_request *request;
 	struct vmport_reply reply;
+	struct vmport_name name;
 } ____cacheline_aligned_in_smp;	/* two vCPUs on two channels share no line */
+
+static inline bool vmport_channel_is_open(const struct vmport_channel *channel)
+{
+	return READ_ONCE(channel->activity) != VMPORT_CLOSED;
+}
+
+static inline bool vmport_channel_is_sending(const struct vmport_channel *channel)
+{
+	return channel->activity == VMPORT_SENDING ||
+	       channel->activity == VMPORT_WAITING_SENDING ||
+	       channel->activity == VMPORT_RUNNING_SENDING;
+}
+
+static inline bool vmport_channel_is_waiting(const struct vmport_channel *channel)
+{
+	return channel->activity == VMPORT_WAITING ||
+	       channel->activity == VMPORT_WAITING_SENDING;
+}
+
+static inline bool vmport_channel_is_running(const struct vmport_channel *channel)
+{
+	return channel->activity == VMPORT_RUNNING ||
+	       channel->activity == VMPORT_RUNNING_SENDING;
+}
 
 static inline const u8 *vmport_channel_recv_data(const struct vmport_channel *channel)
 {
@@ -87,10 +127,44 @@ static inline u32 vmport_channel_recv_size(const struct vmport_channel *channel)
 	return channel->request ? channel->request->size : channel->reply.size;
 }
 
+/* A block is on its way to the guest, see hb.c. */
+static inline bool vmport_channel_has_block(const struct vmport_channel *channel)
+{
+	return vmport_channel_is_waiting(channel) && channel->recv_end > channel->recv_done;
+}
+
+/*
+ * What a channel calls itself, if a blob says nothing: once it has answered "reset",
+ * it is the one that there always was.
+ */
+static inline const struct vmport_name *
+vmport_channel_default_name(const struct vmport_channel *channel)
+{
+	static const struct vmport_name none;
+
+	if (channel->protocol != VMPORT_PROTOCOL_TCLO ||
+	    (!channel->request && (vmport_channel_is_waiting(channel) ||
+				   vmport_channel_is_running(channel))))
+		return &none;
+	return &vmport_toolbox;
+}
+
+/* Low bits of @used, for the order of channels that were loaded at the same time. */
+#define VMPORT_USED_BITS	7
+
 /* The guest uses it.  The caller owns it; any context, no shared cache line. */
 static inline void vmport_channel_touch(struct vmport_channel *channel)
 {
-	WRITE_ONCE(channel->used, get_jiffies_64());
+	WRITE_ONCE(channel->used, get_jiffies_64() << VMPORT_USED_BITS);
+}
+
+/* A message waits for the guest, from its first byte on.  The caller owns the channel. */
+static inline void vmport_channel_wait(struct vmport_channel *channel)
+{
+	channel->activity = vmport_channel_is_sending(channel) ? VMPORT_WAITING_SENDING :
+								 VMPORT_WAITING;
+	channel->recv_done = 0;
+	channel->recv_end = 0;
 }
 
 struct vmport_channel *vmport_channel_alloc(void);

@@ -3,10 +3,13 @@
  * High bandwidth: whole messages by one string instruction, as open-vm-tools
  * (lib/backdoor) and Linux (drivers/gpu/drm/vmwgfx/vmwgfx_msg.c) send them.
  *
- * A transfer with a count of c concerns the last c bytes of the message, so
- * the count says where in the message it is.  An instruction that a page fault
- * has stopped goes on where it was, bytes may be moved twice, and nothing but
- * what the state holds anyway has to be remembered between two parts.
+ * A page fault may stop such an instruction, and a migration come before it goes on:
+ * then it is run again with the count of what is left.  From the guest a message comes
+ * in one block, so a count of c means its last c bytes.  To the guest a block may be
+ * shorter than the message: drivers read what fits into a buffer of their own.  So the
+ * channel knows where the block under way ends: a count of c means the last c bytes
+ * before that, if the block has not been received up to there.  Any other count begins
+ * the next block, of c bytes from where the last one ended.
  *
  * The guest's memory is never touched with a channel owned: it may take the
  * VMM to bring it in.
@@ -28,13 +31,20 @@ static bool position_ok(u64 count, u32 size, u32 done)
 
 static bool can_send(const struct vmport_channel *channel, u64 count)
 {
-	return channel->sending && position_ok(count, channel->send_size, channel->send_done);
+	return vmport_channel_is_sending(channel) &&
+	       position_ok(count, channel->send_size, channel->send_done);
 }
 
-static bool can_receive(const struct vmport_channel *channel, u64 count)
+/* Where a block of @count bytes to the guest ends; 0 when there is none like that. */
+static u32 receive_end(const struct vmport_channel *channel, u64 count)
 {
-	return channel->receiving &&
-	       position_ok(count, vmport_channel_recv_size(channel), channel->recv_done);
+	u32 done = channel->recv_done;
+
+	if (!count || !vmport_channel_is_waiting(channel))
+		return 0;
+	if (channel->recv_end > done && count <= channel->recv_end - done)
+		return channel->recv_end;
+	return count <= vmport_channel_recv_size(channel) - done ? done + count : 0;
 }
 
 /*
@@ -88,8 +98,8 @@ bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
 }
 
 /* The next bytes of the message; the channel is owned. */
-static bool send(struct vmport_call *call, struct vmport_channel *channel, u64 count,
-		 u32 moved, struct vmport_hb_buffer *buffer)
+static bool add_bytes(struct vmport_call *call, struct vmport_channel *channel, u64 count,
+		      u32 moved, struct vmport_hb_buffer *buffer)
 {
 	u32 position = channel->send_size - count;
 
@@ -128,7 +138,8 @@ bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
 	bool ok = false;
 
 	if (channel) {
-		ok = can_send(channel, count) && send(call, channel, count, moved, buffer);
+		ok = can_send(channel, count) &&
+		     add_bytes(call, channel, count, moved, buffer);
 		if (ok)
 			vmport_channel_touch(channel);
 		vmport_channel_disown(channel);
@@ -137,11 +148,11 @@ bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
 	return ok;
 }
 
-/* Make the last @count bytes that wait stay in place; the channel is owned. */
-static bool hold(struct vmport_channel *channel, u64 count, struct vmport_hb_source *source)
+/* Make @count bytes that wait, from @position on, stay in place; the channel is owned. */
+static bool hold_bytes(struct vmport_channel *channel, u32 position, u32 count,
+		       struct vmport_hb_source *source)
 {
-	const u8 *data = vmport_channel_recv_data(channel) +
-			 vmport_channel_recv_size(channel) - count;
+	const u8 *data = vmport_channel_recv_data(channel) + position;
 
 	if (!channel->request && channel->reply.large) {
 		source->large = channel->reply.large;
@@ -162,7 +173,7 @@ static bool hold(struct vmport_channel *channel, u64 count, struct vmport_hb_sou
 /**
  * vmport_hb_receive_begin() - get at the bytes that wait for the guest
  * @call: names the channel, as for vmport_channel_get()
- * @count: bytes that are left of the message
+ * @count: bytes that are left of the block
  * @source: out: @count bytes, when true is returned; for vmport_hb_receive_end()
  *
  * Context: may sleep.
@@ -172,13 +183,18 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 			     struct vmport_hb_source *source)
 {
 	struct vmport_channel *channel = vmport_channel_get(call);
-	bool ok;
+	bool ok = false;
+	u32 end;
 
 	*source = (struct vmport_hb_source) { };
 	if (!channel)
 		return false;
 
-	ok = can_receive(channel, count) && hold(channel, count, source);
+	end = receive_end(channel, count);
+	if (end)
+		ok = hold_bytes(channel, end - count, count, source);
+	if (ok)
+		channel->recv_end = end;
 	vmport_channel_disown(channel);
 	return ok;
 }
@@ -187,7 +203,7 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
  * vmport_hb_receive_end() - the guest has bytes
  * @call: names the channel, as for vmport_channel_get()
  * @count: as for vmport_hb_receive_begin()
- * @moved: of @count
+ * @moved: of @count, in the guest's memory for sure
  * @source: given back
  *
  * Context: may sleep.
@@ -196,11 +212,14 @@ void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 			   struct vmport_hb_source *source)
 {
 	struct vmport_channel *channel = vmport_channel_get(call);
+	u32 end;
 
 	/* Another vCPU may have been at it meanwhile: then it is the guest's mistake. */
 	if (channel) {
-		if (can_receive(channel, count)) {
-			channel->recv_done = vmport_channel_recv_size(channel) - count + moved;
+		end = receive_end(channel, count);
+		if (end) {
+			channel->recv_end = end;
+			channel->recv_done = end - count + moved;
 			vmport_channel_touch(channel);
 		}
 		vmport_channel_disown(channel);

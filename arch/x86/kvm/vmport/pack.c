@@ -17,17 +17,25 @@
 /* From this size on a reference to an entry is cheaper than a copy, in bytes. */
 #define MIN_REFERENCED	1024
 
+/* When which channel was used. */
+struct use {
+	u64 used;
+	u8 id;
+};
+
 /*
  * Past the buffer's end nothing is written, but all is counted.  The position in
  * the blob is the sum of what was copied and what was only referred to.
  */
-struct packer {
+struct vmport_packer {
 	struct vmport_packed *packed;
 	size_t copied;
 	size_t referenced;
+	struct use uses[KVM_VMPORT_MAX_CHANNELS];
+	u32 channels;
 };
 
-static void pack_bytes(struct packer *p, const void *data, size_t size)
+static void pack_bytes(struct vmport_packer *p, const void *data, size_t size)
 {
 	size_t room = p->packed->room;
 
@@ -36,7 +44,7 @@ static void pack_bytes(struct packer *p, const void *data, size_t size)
 	p->copied += size;
 }
 
-static void pack_padding(struct packer *p)
+static void pack_padding(struct vmport_packer *p)
 {
 	static const u8 zeroes[VMPORT_BLOB_ALIGN];
 	size_t pos = p->copied + p->referenced;
@@ -45,34 +53,55 @@ static void pack_padding(struct packer *p)
 }
 
 /* Where a section's header stands. */
-struct section {
+struct place {
 	size_t copied;
 	size_t referenced;
 };
 
-static struct section begin_section(struct packer *p)
+static struct place begin_section(struct vmport_packer *p)
 {
-	struct section section = { .copied = p->copied, .referenced = p->referenced };
+	struct place place = { .copied = p->copied, .referenced = p->referenced };
 
 	p->copied += sizeof(struct kvm_vmport_blob_section);
-	return section;
+	return place;
 }
 
-static void end_section(struct packer *p, const struct section *section, u32 type)
+static void end_section(struct vmport_packer *p, const struct place *place,
+			const struct vmport_section *section)
 {
-	size_t size = p->copied - section->copied + p->referenced - section->referenced;
-	struct packer header = { .packed = p->packed, .copied = section->copied };
+	u32 flags = section->is_critical ? KVM_VMPORT_SECTION_CRITICAL : 0;
 	struct kvm_vmport_blob_section packed = {
-		.type = cpu_to_le32(type),
-		.flags = cpu_to_le32(vmport_section_flags(type)),
-		.size = cpu_to_le64(size - sizeof(packed)),
+		.type = cpu_to_le32(section->type),
+		.flags = cpu_to_le32(flags),
+		.size = cpu_to_le64(p->copied - place->copied +
+				    p->referenced - place->referenced - sizeof(packed)),
 	};
+	size_t copied = p->copied;
 
-	pack_bytes(&header, &packed, sizeof(packed));
+	p->copied = place->copied;
+	pack_bytes(p, &packed, sizeof(packed));
+	p->copied = copied;
 	pack_padding(p);
 }
 
-static void pack_channel(struct packer *p, const struct vmport_channel *channel, u16 id)
+/* KVM_VMPORT_CHANNEL_* of what goes on in an open channel. */
+static u16 activity_flags(const struct vmport_channel *channel)
+{
+	u16 flags = 0;
+
+	if (vmport_channel_is_sending(channel))
+		flags |= KVM_VMPORT_CHANNEL_SEND;
+	if (vmport_channel_is_waiting(channel))
+		flags |= KVM_VMPORT_CHANNEL_RECV;
+	if (vmport_channel_is_running(channel))
+		flags |= KVM_VMPORT_CHANNEL_RUN;
+	if (channel->activity == VMPORT_ASKING)
+		flags |= KVM_VMPORT_CHANNEL_ASK;
+	return flags;
+}
+
+static void pack_channel(struct vmport_packer *p, const struct vmport_section *section,
+			 const struct vmport_channel *channel, u16 id)
 {
 	struct kvm_vmport_blob_channel packed = {
 		.id = cpu_to_le16(id),
@@ -80,30 +109,25 @@ static void pack_channel(struct packer *p, const struct vmport_channel *channel,
 		.cookie_high = cpu_to_le32(channel->cookie_high),
 		.cookie_low = cpu_to_le32(channel->cookie_low),
 	};
-	struct section section = begin_section(p);
+	struct place place = begin_section(p);
+	u16 flags = activity_flags(channel);
 	u32 send = 0, recv = 0;
-	u16 flags = 0;
 
 	if (channel->has_cookie)
 		flags |= KVM_VMPORT_CHANNEL_COOKIE;
-	if (channel->sending) {
-		flags |= KVM_VMPORT_CHANNEL_SEND;
+	if (flags & KVM_VMPORT_CHANNEL_SEND) {
 		send = channel->send_done;
 		packed.send_size = cpu_to_le32(channel->send_size);
 		packed.send_done = cpu_to_le32(channel->send_done);
 	}
-	if (channel->receiving) {
-		flags |= KVM_VMPORT_CHANNEL_RECV;
+	if (flags & KVM_VMPORT_CHANNEL_RECV) {
 		recv = vmport_channel_recv_size(channel);
 		packed.recv_size = cpu_to_le32(recv);
 		packed.recv_done = cpu_to_le32(channel->recv_done);
 	}
-	if (channel->running)
-		flags |= KVM_VMPORT_CHANNEL_RUN;
 	if (channel->request)
 		packed.request = cpu_to_le64(channel->request->id);
-	if (channel->asking) {
-		flags |= KVM_VMPORT_CHANNEL_ASK;
+	if (flags & KVM_VMPORT_CHANNEL_ASK) {
 		send = channel->send_size;
 		packed.send_size = cpu_to_le32(send);
 		packed.send_done = cpu_to_le32(send);
@@ -114,39 +138,39 @@ static void pack_channel(struct packer *p, const struct vmport_channel *channel,
 	pack_bytes(p, &packed, sizeof(packed));
 	pack_bytes(p, channel->send, send);
 	pack_bytes(p, vmport_channel_recv_data(channel), recv);
-	end_section(p, &section, KVM_VMPORT_SECTION_CHANNEL);
+	end_section(p, &place, section);
 }
 
-/* When which channel was used. */
-struct use {
-	u64 used;
-	u8 id;
-	u8 messages;
-};
+/* Channel @id, owned by the caller from now on, when it is open; else NULL. */
+static struct vmport_channel *own_open(struct vmport_state *state, u16 id)
+{
+	struct vmport_channel *channel = vmport_channel_at(state, id);
 
-/* Returns how many there are; what is needed for their order is in @uses. */
-static u32 pack_channels(struct packer *p, struct vmport_state *state, struct use *uses)
+	if (!channel)
+		return NULL;
+
+	vmport_channel_own(channel);
+	if (channel->activity != VMPORT_CLOSED)
+		return channel;
+	vmport_channel_disown(channel);
+	return NULL;
+}
+
+int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *section,
+			 struct vmport_state *state)
 {
 	struct vmport_channel *channel;
-	u32 count = 0;
 	u16 id;
 
 	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		channel = vmport_channel_at(state, id);
+		channel = own_open(state, id);
 		if (!channel)
 			continue;
-		vmport_channel_own(channel);
-		if (channel->open) {
-			pack_channel(p, channel, id);
-			uses[count++] = (struct use) {
-				.used = channel->used,
-				.id = id,
-				.messages = channel->messages,
-			};
-		}
+		pack_channel(p, section, channel, id);
+		p->uses[p->channels++] = (struct use) { .used = channel->used, .id = id };
 		vmport_channel_disown(channel);
 	}
-	return count;
+	return 0;
 }
 
 static int compare_uses(const void *a, const void *b)
@@ -158,38 +182,107 @@ static int compare_uses(const void *a, const void *b)
 	return (int)x->id - (int)y->id;
 }
 
-/* Would a section of the order say what is not clear without it? */
-static bool order_matters(const struct use *uses, u32 count)
+/* Only where it is not that of the ids. */
+int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *section,
+		      struct vmport_state *state)
 {
+	struct kvm_vmport_blob_order packed = { };
+	struct place place;
+	bool ascends = true;
 	u32 i;
 
-	for (i = 0; i < count; i++) {
-		if (uses[i].messages || (i && uses[i].id < uses[i - 1].id))
-			return true;
-	}
-	return false;
-}
+	sort(p->uses, p->channels, sizeof(*p->uses), compare_uses, NULL);
+	for (i = 1; i < p->channels; i++)
+		ascends &= p->uses[i - 1].id < p->uses[i].id;
+	if (ascends)
+		return 0;
 
-static void pack_order(struct packer *p, struct use *uses, u32 count)
-{
-	struct kvm_vmport_blob_order packed;
-	struct section section;
-	u32 i;
-
-	sort(uses, count, sizeof(*uses), compare_uses, NULL);
-	if (!order_matters(uses, count))
-		return;
-
-	section = begin_section(p);
-	for (i = 0; i < count; i++) {
-		packed.id = uses[i].id;
-		packed.messages = uses[i].messages;
+	place = begin_section(p);
+	for (i = 0; i < p->channels; i++) {
+		packed.id = p->uses[i].id;
 		pack_bytes(p, &packed, sizeof(packed));
 	}
-	end_section(p, &section, KVM_VMPORT_SECTION_ORDER);
+	end_section(p, &place, section);
+	return 0;
 }
 
-static void pack_request(struct packer *p, const struct vmport_request *request, u16 kind)
+int vmport_pack_transfers(struct vmport_packer *p, const struct vmport_section *section,
+			  struct vmport_state *state)
+{
+	struct kvm_vmport_blob_transfer packed = { };
+	struct vmport_channel *channel;
+	struct place place = { };
+	bool any = false;
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = own_open(state, id);
+		if (!channel)
+			continue;
+		if (vmport_channel_has_block(channel)) {
+			if (!any)
+				place = begin_section(p);
+			any = true;
+			packed.id = cpu_to_le16(id);
+			packed.recv_end = cpu_to_le32(channel->recv_end);
+			pack_bytes(p, &packed, sizeof(packed));
+		}
+		vmport_channel_disown(channel);
+	}
+	if (any)
+		end_section(p, &place, section);
+	return 0;
+}
+
+/* A section of names begins with the first. */
+static void pack_name(struct vmport_packer *p, struct place *place, bool *any, u64 id, u16 kind,
+		      const struct vmport_name *name)
+{
+	struct kvm_vmport_blob_name packed = {
+		.id = cpu_to_le64(id),
+		.kind = cpu_to_le16(kind),
+		.size = cpu_to_le16(name->size),
+	};
+
+	if (!*any)
+		*place = begin_section(p);
+	*any = true;
+	pack_bytes(p, &packed, sizeof(packed));
+	pack_bytes(p, name->text, name->size);
+	pack_padding(p);
+}
+
+int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *section,
+		      struct vmport_state *state)
+{
+	struct vmport_tclo *tclo = &state->tclo;
+	struct vmport_channel *channel;
+	struct place place = { };
+	bool any = false;
+	u16 id;
+	u32 i;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = own_open(state, id);
+		if (!channel)
+			continue;
+		if (!vmport_name_is(&channel->name, vmport_channel_default_name(channel)))
+			pack_name(p, &place, &any, id, KVM_VMPORT_NAME_CHANNEL, &channel->name);
+		vmport_channel_disown(channel);
+	}
+	mutex_lock(&tclo->lock);
+	for (i = 0; i < tclo->queued; i++) {
+		if (!vmport_name_is(&tclo->queue[i]->name, &vmport_toolbox))
+			pack_name(p, &place, &any, tclo->queue[i]->id, KVM_VMPORT_NAME_REQUEST,
+				  &tclo->queue[i]->name);
+	}
+	mutex_unlock(&tclo->lock);
+	if (any)
+		end_section(p, &place, section);
+	return 0;
+}
+
+static void pack_request(struct vmport_packer *p, const struct vmport_request *request, u16 kind)
 {
 	struct kvm_vmport_blob_request packed = {
 		.id = cpu_to_le64(request->id),
@@ -202,18 +295,20 @@ static void pack_request(struct packer *p, const struct vmport_request *request,
 	pack_padding(p);
 }
 
-static void pack_tclo(struct packer *p, struct vmport_tclo *tclo)
+int vmport_pack_tclo(struct vmport_packer *p, const struct vmport_section *section,
+		     struct vmport_state *state)
 {
+	struct vmport_tclo *tclo = &state->tclo;
 	struct kvm_vmport_blob_tclo packed = { };
+	struct place place;
 	unsigned int i;
-	struct section section;
 
 	mutex_lock(&tclo->lock);
 	/* A VM whose VMM has never queued a request has nothing to tell. */
 	if (tclo->next_id == 1)
 		goto out;
 
-	section = begin_section(p);
+	place = begin_section(p);
 	packed.next_id = cpu_to_le64(tclo->next_id);
 	packed.count = cpu_to_le32(tclo->unread + tclo->queued);
 	pack_bytes(p, &packed, sizeof(packed));
@@ -223,9 +318,10 @@ static void pack_tclo(struct packer *p, struct vmport_tclo *tclo)
 			     KVM_VMPORT_REQUEST_LOST : KVM_VMPORT_REQUEST_ANSWERED);
 	for (i = 0; i < tclo->queued; i++)
 		pack_request(p, tclo->queue[i], KVM_VMPORT_REQUEST_QUEUED);
-	end_section(p, &section, KVM_VMPORT_SECTION_TCLO);
+	end_section(p, &place, section);
 out:
 	mutex_unlock(&tclo->lock);
+	return 0;
 }
 
 /* Values are most of a blob.  Large ones stay where they are. */
@@ -234,7 +330,7 @@ static bool is_referenced(const struct vmport_entry *entry)
 	return entry->value_size >= MIN_REFERENCED;
 }
 
-static void refer(struct packer *p, struct vmport_entry *entry)
+static void refer(struct vmport_packer *p, struct vmport_entry *entry)
 {
 	struct vmport_packed *packed = p->packed;
 
@@ -249,7 +345,7 @@ static void refer(struct packer *p, struct vmport_entry *entry)
 	};
 }
 
-static void pack_entry(struct packer *p, struct vmport_entry *entry)
+static void pack_entry(struct vmport_packer *p, struct vmport_entry *entry)
 {
 	struct kvm_vmport_blob_guestinfo packed = {
 		.value_size = cpu_to_le32(entry->value_size),
@@ -279,10 +375,12 @@ static int alloc_pieces(struct vmport_packed *packed, struct vmport_entry **entr
 	return packed->pieces ? 0 : -ENOMEM;
 }
 
-static int pack_guestinfo(struct packer *p, struct vmport_guestinfo *gi)
+int vmport_pack_guestinfo(struct vmport_packer *p, const struct vmport_section *section,
+			  struct vmport_state *state)
 {
+	struct vmport_guestinfo *gi = &state->guestinfo;
 	struct vmport_entry **sorted;
-	struct section section;
+	struct place place;
 	unsigned int i;
 	int r;
 
@@ -296,10 +394,10 @@ static int pack_guestinfo(struct packer *p, struct vmport_guestinfo *gi)
 	if (r)
 		goto free;
 
-	section = begin_section(p);
+	place = begin_section(p);
 	for (i = 0; i < gi->count; i++)
 		pack_entry(p, sorted[i]);
-	end_section(p, &section, KVM_VMPORT_SECTION_GUESTINFO);
+	end_section(p, &place, section);
 free:
 	kvfree(sorted);
 out:
@@ -308,23 +406,14 @@ out:
 }
 
 /* All but the header, whose place is left; into the buffer as far as that goes. */
-static int pack(struct packer *p, struct vmport_state *state)
+static int pack_sections(struct vmport_packer *p, struct vmport_state *state)
 {
-	struct use *uses;
-	u32 count;
-	int r;
-
-	uses = kvmalloc_array(KVM_VMPORT_MAX_CHANNELS, sizeof(*uses), VMPORT_GFP);
-	if (!uses)
-		return -ENOMEM;
+	unsigned int i;
+	int r = 0;
 
 	p->copied = sizeof(struct kvm_vmport_blob_header);
-	count = pack_channels(p, state, uses);
-	pack_tclo(p, &state->tclo);
-	r = pack_guestinfo(p, &state->guestinfo);
-	if (!r)
-		pack_order(p, uses, count);
-	kvfree(uses);
+	for (i = 0; i < VMPORT_SECTIONS && !r; i++)
+		r = vmport_sections[i].pack(p, &vmport_sections[i], state);
 	return r;
 }
 
@@ -415,7 +504,7 @@ static int make_room(struct vmport_packed *packed)
  */
 int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed *packed)
 {
-	struct packer p;
+	struct vmport_packer *p;
 	int r;
 
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_header) != 32);
@@ -425,16 +514,22 @@ int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed 
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_request) != 16);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_guestinfo) != 8);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_order) != 2);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_transfer) != 8);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_name) != 16);
 
 	*packed = (struct vmport_packed) { };
+	p = kvmalloc(sizeof(*p), VMPORT_GFP);
+	if (!p)
+		return -ENOMEM;
+
 	for (;;) {
-		p = (struct packer) { .packed = packed };
-		r = pack(&p, state);
+		*p = (struct vmport_packer) { .packed = packed };
+		r = pack_sections(p, state);
 		if (r)
 			break;
 
-		packed->copied = p.copied;
-		packed->size = p.copied + p.referenced;
+		packed->copied = p->copied;
+		packed->size = p->copied + p->referenced;
 		r = packed->size > max ? -E2BIG : 0;
 		if (r || packed->copied <= packed->room)
 			break;
@@ -443,6 +538,7 @@ int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed 
 			break;
 	}
 
+	kvfree(p);
 	if (r)
 		vmport_packed_free(packed);
 	else

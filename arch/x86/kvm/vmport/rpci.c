@@ -21,6 +21,7 @@ struct rpci_text {
 
 struct rpci_request {
 	const char *name;	/* a '*' at its end matches any ending */
+	bool is_binary;		/* else a NUL ends it */
 	void (*handler)(const struct vmport_call *call, const struct rpci_text *arg,
 			struct vmport_reply *reply);
 };
@@ -213,16 +214,16 @@ static void rpci_accept(const struct vmport_call *call, const struct rpci_text *
 }
 
 static const struct rpci_request rpci_requests[] = {
-	{ "info-get",			rpci_info_get },
-	{ "info-set",			rpci_info_set },
-	{ "machine.id.get",		rpci_machine_id },
-	{ "SetGuestInfo",		rpci_accept },
-	{ "log",			rpci_accept },
-	{ "tools.capability.*",		rpci_accept },
-	{ "tools.os.statechange.status", rpci_accept },
-	{ "tools.set.version",		rpci_accept },
-	{ "tools.set.versiontype",	rpci_accept },
-	{ "update.tools.health",	rpci_accept },
+	{ "info-get",			false,	rpci_info_get },
+	{ "info-set",			false,	rpci_info_set },
+	{ "machine.id.get",		false,	rpci_machine_id },
+	{ "SetGuestInfo",		true,	rpci_accept },
+	{ "log",			false,	rpci_accept },
+	{ "tools.capability.*",		false,	rpci_accept },
+	{ "tools.os.statechange.status", false,	rpci_accept },
+	{ "tools.set.version",		false,	rpci_accept },
+	{ "tools.set.versiontype",	false,	rpci_accept },
+	{ "update.tools.health",	false,	rpci_accept },
 };
 
 static bool request_is(const struct rpci_text *name, const char *pattern)
@@ -259,17 +260,20 @@ void vmport_rpci_unknown(struct vmport_reply *reply)
 bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 		 struct vmport_reply *reply)
 {
-	struct rpci_text text = { .data = request, .size = size }, name, arg;
+	struct rpci_text whole = { .data = request, .size = size }, text = whole, name, arg;
+	const u8 *end = size ? memchr(request, '\0', size) : NULL;
 	unsigned int i;
 
-	/* Old clients count the NUL of their C string. */
-	if (text.size && !text.data[text.size - 1])
-		text.size--;
+	/* Some clients count the NUL of their C string, or send a whole zeroed buffer. */
+	if (end)
+		text.size = end - request;
 
 	split(&text, &name, &arg);
 
 	for (i = 0; i < ARRAY_SIZE(rpci_requests); i++) {
 		if (request_is(&name, rpci_requests[i].name)) {
+			if (rpci_requests[i].is_binary)
+				split(&whole, &name, &arg);
 			rpci_requests[i].handler(call, &arg, reply);
 			return true;
 		}

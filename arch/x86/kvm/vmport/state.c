@@ -7,6 +7,39 @@
 
 #include "state.h"
 
+const struct vmport_section vmport_sections[VMPORT_SECTIONS] = {
+	{
+		.type = KVM_VMPORT_SECTION_CHANNEL,
+		.is_critical = true,
+		.is_many = true,
+		.pack = vmport_pack_channels,
+		.unpack = vmport_unpack_channel,
+	}, {
+		.type = KVM_VMPORT_SECTION_TCLO,
+		.is_critical = true,
+		.pack = vmport_pack_tclo,
+		.unpack = vmport_unpack_tclo,
+	}, {
+		.type = KVM_VMPORT_SECTION_GUESTINFO,
+		.is_critical = true,
+		.pack = vmport_pack_guestinfo,
+		.unpack = vmport_unpack_guestinfo,
+	}, {
+		.type = KVM_VMPORT_SECTION_ORDER,
+		.pack = vmport_pack_order,
+		.unpack = vmport_unpack_order,
+	}, {
+		.type = KVM_VMPORT_SECTION_TRANSFERS,
+		.is_critical = true,
+		.pack = vmport_pack_transfers,
+		.unpack = vmport_unpack_transfers,
+	}, {
+		.type = KVM_VMPORT_SECTION_NAMES,
+		.pack = vmport_pack_names,
+		.unpack = vmport_unpack_names,
+	},
+};
+
 /**
  * vmport_state_alloc() - the state of a VM that has just started
  * @events: of the VM; stays for longer than the state

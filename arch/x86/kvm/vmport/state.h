@@ -44,11 +44,32 @@ static inline struct vmport_channel *vmport_channel_at(struct vmport_state *stat
 /* Records of a blob stand at multiples of this. */
 #define VMPORT_BLOB_ALIGN	8
 
-/* What a section of a type that is known here has in its flags. */
-static inline u32 vmport_section_flags(u32 type)
-{
-	return type == KVM_VMPORT_SECTION_ORDER ? 0 : KVM_VMPORT_SECTION_CRITICAL;
-}
+struct vmport_packer;
+struct vmport_unpacker;
+
+/**
+ * struct vmport_section - a type of section of the blob
+ * @type: KVM_VMPORT_SECTION_*, in ascending order
+ * @is_critical: whoever does not know it cannot load the blob.  What is wrong in one
+ *	that is not critical is left out
+ * @is_many: there may be more than one
+ * @pack: write the sections of this type, none where there is nothing to say; 0 or
+ *	-ENOMEM
+ * @unpack: read one, of that many bytes; 0 or an error
+ */
+struct vmport_section {
+	u32 type;
+	bool is_critical;
+	bool is_many;
+	int (*pack)(struct vmport_packer *p, const struct vmport_section *section,
+		    struct vmport_state *state);
+	int (*unpack)(struct vmport_unpacker *u, u64 size);
+};
+
+#define VMPORT_SECTIONS	6
+
+/* All that are known, in the order in which they stand. */
+extern const struct vmport_section vmport_sections[VMPORT_SECTIONS];
 
 /* Takes the next bytes of a blob; 0 or a negative errno. */
 struct vmport_sink {
@@ -89,6 +110,25 @@ struct vmport_blob_error {
 	enum kvm_vmport_error error;
 	u64 offset;		/* bytes from the blob's start */
 };
+
+int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *section,
+			 struct vmport_state *state);
+int vmport_pack_tclo(struct vmport_packer *p, const struct vmport_section *section,
+		     struct vmport_state *state);
+int vmport_pack_guestinfo(struct vmport_packer *p, const struct vmport_section *section,
+			  struct vmport_state *state);
+int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *section,
+		      struct vmport_state *state);
+int vmport_pack_transfers(struct vmport_packer *p, const struct vmport_section *section,
+			  struct vmport_state *state);
+int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *section,
+		      struct vmport_state *state);
+int vmport_unpack_channel(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_guestinfo(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_order(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_transfers(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_names(struct vmport_unpacker *u, u64 size);
 
 struct vmport_state *vmport_state_alloc(struct vmport_events *events);
 void vmport_state_free(struct vmport_state *state);

@@ -14,6 +14,26 @@
 #include "call.h"
 #include "tclo.h"
 
+const struct vmport_name vmport_toolbox = { .size = 7, .text = "toolbox" };
+
+/**
+ * vmport_name_ok() - can a TCLO channel call itself that?
+ * @text: the name, no NUL needed
+ * @size: bytes
+ */
+bool vmport_name_ok(const u8 *text, size_t size)
+{
+	return size && size <= KVM_VMPORT_MAX_NAME && !memchr(text, ' ', size) &&
+	       !memchr(text, '\0', size);
+}
+
+/* @text is a name, or @size 0 for none. */
+void vmport_name_set(struct vmport_name *name, const u8 *text, size_t size)
+{
+	name->size = size;
+	memcpy(name->text, text, size);
+}
+
 void vmport_tclo_init(struct vmport_tclo *tclo, struct vmport_events *events)
 {
 	mutex_init(&tclo->lock);
@@ -39,8 +59,8 @@ void vmport_tclo_destroy(struct vmport_tclo *tclo)
  * @size: bytes
  *
  * Context: may sleep.
- * Return: the request, its data still to be filled in; NULL when there is no
- * memory.
+ * Return: the request, for "toolbox", its data still to be filled in; NULL when there
+ * is no memory.
  */
 struct vmport_request *vmport_request_alloc(u64 id, u32 size)
 {
@@ -50,6 +70,7 @@ struct vmport_request *vmport_request_alloc(u64 id, u32 size)
 	if (!request)
 		return NULL;
 
+	request->name = vmport_toolbox;
 	request->id = id;
 	request->size = size;
 	request->status = KVM_VMPORT_TCLO_ANSWERED;
@@ -62,14 +83,14 @@ void vmport_request_free(struct vmport_request *request)
 }
 
 /**
- * vmport_tclo_queue() - give a request to the guest's next poll
+ * vmport_tclo_queue() - give a request to the next poll of a channel with its name
  * @tclo: the queue
  * @request: to be queued
  * @id: out: its number
  *
  * Context: may sleep.
- * Return: 0, or -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are
- * there; the caller keeps the request then.
+ * Return: 0; -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are there, or
+ * -EOVERFLOW when there are no more numbers; the caller keeps the request then.
  */
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id)
 {
@@ -78,6 +99,9 @@ int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, 
 	mutex_lock(&tclo->lock);
 	if (tclo->queued + tclo->unread + tclo->taken >= KVM_VMPORT_MAX_TCLO) {
 		r = -EBUSY;
+	} else if (tclo->next_id == S64_MAX) {
+		/* Only a blob can have brought it there. */
+		r = -EOVERFLOW;
 	} else {
 		/* A guest may take it, answer and have it freed as soon as it is in. */
 		*id = request->id = tclo->next_id++;
@@ -88,30 +112,35 @@ int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, 
 	return r;
 }
 
-static struct vmport_request *pop(struct vmport_request **array, u32 *count)
+static struct vmport_request *take_out(struct vmport_request **array, u32 *count, u32 n)
 {
-	struct vmport_request *first = array[0];
+	struct vmport_request *request = array[n];
 
 	WRITE_ONCE(*count, *count - 1);
-	memmove(array, array + 1, *count * sizeof(*array));
-	return first;
+	memmove(array + n, array + n + 1, (*count - n) * sizeof(*array));
+	return request;
 }
 
 /**
  * vmport_tclo_take() - take the oldest request for a channel
  * @tclo: the queue
+ * @name: of the channel
  *
  * Context: may sleep.
  * Return: the request, for vmport_tclo_finish() in the end, or NULL.
  */
-struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo)
+struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
+					const struct vmport_name *name)
 {
 	struct vmport_request *request = NULL;
+	u32 i;
 
 	mutex_lock(&tclo->lock);
-	if (tclo->queued) {
-		request = pop(tclo->queue, &tclo->queued);
-		tclo->taken++;
+	for (i = 0; i < tclo->queued && !request; i++) {
+		if (vmport_name_is(&tclo->queue[i]->name, name)) {
+			request = take_out(tclo->queue, &tclo->queued, i);
+			tclo->taken++;
+		}
 	}
 	mutex_unlock(&tclo->lock);
 	return request;
@@ -162,7 +191,7 @@ void vmport_tclo_drop_result(struct vmport_tclo *tclo)
 	struct vmport_request *result;
 
 	mutex_lock(&tclo->lock);
-	result = pop(tclo->results, &tclo->unread);
+	result = take_out(tclo->results, &tclo->unread, 0);
 	mutex_unlock(&tclo->lock);
 	vmport_request_free(result);
 }

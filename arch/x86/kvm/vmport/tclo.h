@@ -4,14 +4,30 @@
 
 #include <linux/compiler.h>
 #include <linux/mutex.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #include <uapi/linux/kvm_vmport.h>
 
 #include "events.h"
 
+/* What a TCLO channel calls itself, or whom a request is for. */
+struct vmport_name {
+	u8 size;		/* bytes; 0: none */
+	u8 text[KVM_VMPORT_MAX_NAME];
+};
+
+/* VMware's system daemon, for which a request is unless the VMM says another. */
+extern const struct vmport_name vmport_toolbox;
+
+static inline bool vmport_name_is(const struct vmport_name *a, const struct vmport_name *b)
+{
+	return a->size == b->size && !memcmp(a->text, b->text, a->size);
+}
+
 /* A request of the VMM to the guest's tools, later its result. */
 struct vmport_request {
+	struct vmport_name name;	/* of the channel that is to get it */
 	u64 id;			/* never 0 */
 	u32 size;		/* bytes */
 	u32 status;		/* result: KVM_VMPORT_TCLO_* */
@@ -45,12 +61,16 @@ static inline bool vmport_tclo_pending(const struct vmport_tclo *tclo)
 	return READ_ONCE(tclo->queued);
 }
 
+bool vmport_name_ok(const u8 *text, size_t size);
+void vmport_name_set(struct vmport_name *name, const u8 *text, size_t size);
+
 void vmport_tclo_init(struct vmport_tclo *tclo, struct vmport_events *events);
 void vmport_tclo_destroy(struct vmport_tclo *tclo);
 struct vmport_request *vmport_request_alloc(u64 id, u32 size);
 void vmport_request_free(struct vmport_request *request);
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id);
-struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo);
+struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
+					const struct vmport_name *name);
 void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result);
 struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo);
 void vmport_tclo_drop_result(struct vmport_tclo *tclo);

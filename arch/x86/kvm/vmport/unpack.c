@@ -16,37 +16,38 @@
 #include "state.h"
 
 /* @pos never passes @end, nor @end the blob's size. */
-struct unpacker {
+struct vmport_unpacker {
 	const struct vmport_config *config;
 	struct vmport_state *state;
 	struct vmport_source *source;
 	size_t pos;
 	size_t end;
 	u32 crc;			/* of what was read */
-	u32 channels;			/* so far */
+	u64 now;			/* as of struct vmport_channel.used */
 	u64 last_taken;			/* largest request id in a channel */
 	size_t last_taken_pos;
+	u32 next_transfer;		/* lowest id of a channel that may come */
 	struct vmport_blob_error *why;
 };
 
-static int refuse_at(struct unpacker *u, size_t offset, int r, enum kvm_vmport_error error)
+static int refuse_at(struct vmport_unpacker *u, size_t offset, int r, enum kvm_vmport_error error)
 {
 	u->why->error = error;
 	u->why->offset = offset;
 	return r;
 }
 
-static int malformed(struct unpacker *u, size_t offset, enum kvm_vmport_error error)
+static int malformed(struct vmport_unpacker *u, size_t offset, enum kvm_vmport_error error)
 {
 	return refuse_at(u, offset, -EINVAL, error);
 }
 
-static int too_big(struct unpacker *u, size_t offset, enum kvm_vmport_error error)
+static int too_big(struct vmport_unpacker *u, size_t offset, enum kvm_vmport_error error)
 {
 	return refuse_at(u, offset, -E2BIG, error);
 }
 
-static int read_bytes(struct unpacker *u, void *to, size_t size)
+static int read_bytes(struct vmport_unpacker *u, void *to, size_t size)
 {
 	int r = u->source->read(u->source, to, size);
 
@@ -59,7 +60,7 @@ static int read_bytes(struct unpacker *u, void *to, size_t size)
 }
 
 /* The next @size bytes, of what stands at @pos. */
-static int unpack_bytes(struct unpacker *u, size_t pos, void *to, u64 size)
+static int unpack_bytes(struct vmport_unpacker *u, size_t pos, void *to, u64 size)
 {
 	if (size > u->end - u->pos)
 		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
@@ -67,13 +68,13 @@ static int unpack_bytes(struct unpacker *u, size_t pos, void *to, u64 size)
 }
 
 /* A record that begins here. */
-static int unpack_record(struct unpacker *u, void *record, size_t size)
+static int unpack_record(struct vmport_unpacker *u, void *record, size_t size)
 {
 	return unpack_bytes(u, u->pos, record, size);
 }
 
 /* What nobody wants to know, but for the checksum. */
-static int skip_bytes(struct unpacker *u, size_t size)
+static int skip_bytes(struct vmport_unpacker *u, size_t size)
 {
 	u8 bytes[256];
 	int r = 0;
@@ -83,7 +84,7 @@ static int skip_bytes(struct unpacker *u, size_t size)
 	return r;
 }
 
-static int unpack_padding(struct unpacker *u)
+static int unpack_padding(struct vmport_unpacker *u)
 {
 	size_t pos = u->pos, size = ALIGN(pos, VMPORT_BLOB_ALIGN) - pos;
 	u8 padding[VMPORT_BLOB_ALIGN];
@@ -100,7 +101,7 @@ static bool ask_id_in_use(const struct vmport_state *state, u64 id)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
-		if (state->channels[i] && state->channels[i]->asking &&
+		if (state->channels[i] && state->channels[i]->activity == VMPORT_ASKING &&
 		    state->channels[i]->ask_id == id)
 			return true;
 	}
@@ -128,14 +129,10 @@ static bool id_in_use(const struct vmport_state *state, u64 id)
 	return false;
 }
 
-#define CHANNEL_FLAGS	(KVM_VMPORT_CHANNEL_COOKIE | KVM_VMPORT_CHANNEL_SEND |	\
-			 KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN |	\
-			 KVM_VMPORT_CHANNEL_ASK)
-
 #define FIELD_POS(_pos, _record, _field)	((_pos) + offsetof(typeof(*(_record)), _field))
 
 /* The message from the guest: none, a part, or with ASK the whole. */
-static int check_send(struct unpacker *u, size_t pos,
+static int check_send(struct vmport_unpacker *u, size_t pos,
 		      const struct kvm_vmport_blob_channel *packed)
 {
 	u32 size = le32_to_cpu(packed->send_size), sent = le32_to_cpu(packed->send_done);
@@ -163,7 +160,7 @@ static int check_send(struct unpacker *u, size_t pos,
 }
 
 /* The message to the guest. */
-static int check_recv(struct unpacker *u, size_t pos,
+static int check_recv(struct vmport_unpacker *u, size_t pos,
 		      const struct kvm_vmport_blob_channel *packed)
 {
 	u32 size = le32_to_cpu(packed->recv_size), received = le32_to_cpu(packed->recv_done);
@@ -185,7 +182,7 @@ static int check_recv(struct unpacker *u, size_t pos,
 }
 
 /* A request of the VMM, given to the guest or run by it, or a message that asks. */
-static int check_id(struct unpacker *u, size_t pos, const struct kvm_vmport_blob_channel *packed)
+static int check_id(struct vmport_unpacker *u, size_t pos, const struct kvm_vmport_blob_channel *packed)
 {
 	u32 recv_size = le32_to_cpu(packed->recv_size);
 	u16 flags = le16_to_cpu(packed->flags);
@@ -195,7 +192,6 @@ static int check_id(struct unpacker *u, size_t pos, const struct kvm_vmport_blob
 		if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_EXIT_RPC))
 			return refuse_at(u, FIELD_POS(pos, packed, flags), -EPERM,
 					 KVM_VMPORT_ERR_FEATURE);
-		/* No VM gets so far by counting. */
 		if (!id || id > S64_MAX)
 			return malformed(u, FIELD_POS(pos, packed, request),
 					 KVM_VMPORT_ERR_REQUEST);
@@ -217,22 +213,31 @@ static int check_id(struct unpacker *u, size_t pos, const struct kvm_vmport_blob
 	return 0;
 }
 
-/* Is it one of the states that a channel can be in? */
-static bool channel_flags_ok(u16 flags, bool tclo)
+/* What goes on in a channel with these flags; VMPORT_CLOSED when there is no such thing. */
+static enum vmport_activity flags_activity(u16 flags, bool tclo)
 {
-	if (flags & ~CHANNEL_FLAGS)
-		return false;
-	/* Nothing else goes on in a channel that waits for the VMM. */
-	if (flags & KVM_VMPORT_CHANNEL_ASK)
-		return !tclo && !(flags & ~(KVM_VMPORT_CHANNEL_ASK | KVM_VMPORT_CHANNEL_COOKIE));
-	/* A request is given first and run then, and on TCLO only. */
-	if (flags & KVM_VMPORT_CHANNEL_RUN)
-		return tclo && !(flags & KVM_VMPORT_CHANNEL_RECV);
-	return true;
+	switch (flags & ~KVM_VMPORT_CHANNEL_COOKIE) {
+	case 0:
+		return VMPORT_IDLE;
+	case KVM_VMPORT_CHANNEL_SEND:
+		return VMPORT_SENDING;
+	case KVM_VMPORT_CHANNEL_RECV:
+		return VMPORT_WAITING;
+	case KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND:
+		return tclo ? VMPORT_WAITING_SENDING : VMPORT_CLOSED;
+	case KVM_VMPORT_CHANNEL_RUN:
+		return tclo ? VMPORT_RUNNING : VMPORT_CLOSED;
+	case KVM_VMPORT_CHANNEL_RUN | KVM_VMPORT_CHANNEL_SEND:
+		return tclo ? VMPORT_RUNNING_SENDING : VMPORT_CLOSED;
+	case KVM_VMPORT_CHANNEL_ASK:
+		return tclo ? VMPORT_CLOSED : VMPORT_ASKING;
+	default:
+		return VMPORT_CLOSED;
+	}
 }
 
 /* Does the record contradict itself?  @pos is where it stands. */
-static int check_channel(struct unpacker *u, size_t pos,
+static int check_channel(struct vmport_unpacker *u, size_t pos,
 			 const struct kvm_vmport_blob_channel *packed)
 {
 	u32 protocol = le32_to_cpu(packed->protocol);
@@ -244,7 +249,7 @@ static int check_channel(struct unpacker *u, size_t pos,
 		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_CHANNEL_ID);
 	if (protocol != VMPORT_PROTOCOL_RPCI && !tclo)
 		return malformed(u, FIELD_POS(pos, packed, protocol), KVM_VMPORT_ERR_PROTOCOL);
-	if (!channel_flags_ok(flags, tclo))
+	if (flags_activity(flags, tclo) == VMPORT_CLOSED)
 		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
 	if (!(flags & KVM_VMPORT_CHANNEL_COOKIE)) {
 		if (packed->cookie_high)
@@ -264,14 +269,14 @@ static int check_channel(struct unpacker *u, size_t pos,
 }
 
 /* What waits for the guest: a request of the VMM, or a reply. */
-static int fill_recv(struct unpacker *u, size_t pos, struct vmport_channel *channel,
+static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channel *channel,
 		     const struct kvm_vmport_blob_channel *packed)
 {
 	u32 size = le32_to_cpu(packed->recv_size);
 	u64 id = le64_to_cpu(packed->request);
 	u8 *reply;
 
-	if (channel->asking) {
+	if (channel->activity == VMPORT_ASKING) {
 		channel->ask_id = id;
 		u->state->last_ask = max(u->state->last_ask, id);
 		vmport_rpci_unknown(&channel->reply);
@@ -302,26 +307,23 @@ static int fill_recv(struct unpacker *u, size_t pos, struct vmport_channel *chan
 	return unpack_bytes(u, pos, channel->request->data, size);
 }
 
-static int fill_channel(struct unpacker *u, size_t pos, struct vmport_channel *channel,
+static int fill_channel(struct vmport_unpacker *u, size_t pos, struct vmport_channel *channel,
 			const struct kvm_vmport_blob_channel *packed)
 {
 	u16 flags = le16_to_cpu(packed->flags);
 	int r;
 
-	channel->open = true;
 	channel->has_cookie = flags & KVM_VMPORT_CHANNEL_COOKIE;
-	channel->sending = flags & KVM_VMPORT_CHANNEL_SEND;
-	channel->receiving = flags & KVM_VMPORT_CHANNEL_RECV;
-	channel->running = flags & KVM_VMPORT_CHANNEL_RUN;
-	channel->asking = flags & KVM_VMPORT_CHANNEL_ASK;
 	channel->protocol = le32_to_cpu(packed->protocol);
+	channel->activity = flags_activity(flags, channel->protocol == VMPORT_PROTOCOL_TCLO);
+	channel->used = u->now;
 	channel->cookie_high = le32_to_cpu(packed->cookie_high);
 	channel->cookie_low = le32_to_cpu(packed->cookie_low);
 	channel->send_size = le32_to_cpu(packed->send_size);
 	channel->send_done = le32_to_cpu(packed->send_done);
 	channel->recv_done = le32_to_cpu(packed->recv_done);
 
-	if (channel->sending || channel->asking) {
+	if (vmport_channel_is_sending(channel) || channel->activity == VMPORT_ASKING) {
 		/* Never no buffer at all: an empty message has an address too. */
 		if (vmport_channel_make_room(channel, channel->send_size ?: 1))
 			return -ENOMEM;
@@ -329,10 +331,13 @@ static int fill_channel(struct unpacker *u, size_t pos, struct vmport_channel *c
 		if (r)
 			return r;
 	}
-	return fill_recv(u, pos, channel, packed);
+	r = fill_recv(u, pos, channel, packed);
+	if (!r)
+		channel->name = *vmport_channel_default_name(channel);
+	return r;
 }
 
-static int unpack_channel(struct unpacker *u, u64 size)
+int vmport_unpack_channel(struct vmport_unpacker *u, u64 size)
 {
 	struct kvm_vmport_blob_channel packed;
 	struct vmport_channel *channel;
@@ -354,9 +359,6 @@ static int unpack_channel(struct unpacker *u, u64 size)
 		if (u->state->channels[i])
 			return malformed(u, FIELD_POS(pos, &packed, id), KVM_VMPORT_ERR_ORDER);
 	}
-	if (++u->channels > u->config->limits.channels)
-		return too_big(u, pos, KVM_VMPORT_ERR_CHANNELS);
-
 	channel = vmport_channel_alloc();
 	if (!channel)
 		return -ENOMEM;
@@ -364,7 +366,7 @@ static int unpack_channel(struct unpacker *u, u64 size)
 	return fill_channel(u, pos, channel, &packed);
 }
 
-static int check_request(struct unpacker *u, size_t pos,
+static int check_request(struct vmport_unpacker *u, size_t pos,
 			 const struct kvm_vmport_blob_request *packed)
 {
 	const struct vmport_tclo *tclo = &u->state->tclo;
@@ -410,7 +412,7 @@ static int check_request(struct unpacker *u, size_t pos,
 	return 0;
 }
 
-static int unpack_request(struct unpacker *u)
+static int unpack_request(struct vmport_unpacker *u)
 {
 	struct vmport_tclo *tclo = &u->state->tclo;
 	struct kvm_vmport_blob_request packed;
@@ -443,7 +445,7 @@ static int unpack_request(struct unpacker *u)
 	return unpack_padding(u);
 }
 
-static int unpack_tclo(struct unpacker *u)
+int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size)
 {
 	struct kvm_vmport_blob_tclo packed;
 	size_t pos = u->pos;
@@ -458,7 +460,7 @@ static int unpack_tclo(struct unpacker *u)
 
 	/* Without a request ever queued the section would not be there. */
 	u->state->tclo.next_id = le64_to_cpu(packed.next_id);
-	/* No VM gets so far by counting, and none may come round to 0. */
+	/* From there on the VM gives out no more. */
 	if (u->state->tclo.next_id <= 1 || u->state->tclo.next_id > S64_MAX)
 		return malformed(u, FIELD_POS(pos, &packed, next_id), KVM_VMPORT_ERR_REQUEST);
 
@@ -467,8 +469,6 @@ static int unpack_tclo(struct unpacker *u)
 		if (r)
 			return r;
 	}
-	if (u->pos != u->end)
-		return malformed(u, u->pos, KVM_VMPORT_ERR_SECTION);
 	return 0;
 }
 
@@ -479,8 +479,16 @@ static bool is_after(const struct vmport_entry *entry, const struct vmport_entry
 	return r < 0 || (!r && last->key_size < entry->key_size);
 }
 
+/* Limits of a VM stop what is new. */
+static const struct kvm_vmport_limits vmport_format_limits = {
+	.channels = KVM_VMPORT_MAX_CHANNELS,
+	.keys = KVM_VMPORT_MAX_KEYS,
+	.value_bytes = KVM_VMPORT_MAX_VALUE,
+	.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
+};
+
 /* What has to be so before there is memory for it; the store checks the rest. */
-static int check_entry(struct unpacker *u, size_t pos,
+static int check_entry(struct vmport_unpacker *u, size_t pos,
 		       const struct kvm_vmport_blob_guestinfo *packed)
 {
 	u32 key_size = le16_to_cpu(packed->key_size);
@@ -492,13 +500,13 @@ static int check_entry(struct unpacker *u, size_t pos,
 		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);
 	if (key_size > KVM_VMPORT_MAX_KEY)
 		return too_big(u, pos, KVM_VMPORT_ERR_KEY_SIZE);
-	if (value_size > u->config->limits.value_bytes)
+	if (value_size > KVM_VMPORT_MAX_VALUE)
 		return too_big(u, pos, KVM_VMPORT_ERR_VALUE_SIZE);
 	return 0;
 }
 
 /* One entry, whose key is after that of @last; which one it was is in @last then. */
-static int unpack_entry(struct unpacker *u, const struct vmport_entry **last)
+static int unpack_entry(struct vmport_unpacker *u, const struct vmport_entry **last)
 {
 	struct kvm_vmport_blob_guestinfo packed;
 	struct vmport_guestinfo_change change = { };
@@ -530,13 +538,13 @@ static int unpack_entry(struct unpacker *u, const struct vmport_entry **last)
 	change.value_size = entry->value_size;
 	change.flags = le16_to_cpu(packed.flags);
 	*last = entry;
-	r = vmport_guestinfo_set(&u->state->guestinfo, &u->config->limits, &change);
+	r = vmport_guestinfo_set(&u->state->guestinfo, &vmport_format_limits, &change);
 	if (r && r != -ENOMEM)
 		return refuse_at(u, pos, r, change.error);
 	return r ?: unpack_padding(u);
 }
 
-static int unpack_guestinfo(struct unpacker *u)
+int vmport_unpack_guestinfo(struct vmport_unpacker *u, u64 size)
 {
 	const struct vmport_entry *last = NULL;
 	int r;
@@ -548,75 +556,162 @@ static int unpack_guestinfo(struct unpacker *u)
 	return r;
 }
 
-static int unpack_order(struct unpacker *u, size_t section)
+/* Channels that it does not name were used before all others. */
+int vmport_unpack_order(struct vmport_unpacker *u, u64 size)
 {
 	struct kvm_vmport_blob_order packed;
-	bool matters = false;
-	u8 id, last = 0;
-	size_t pos;
+	struct vmport_channel *channel;
+	u8 id;
 	u32 i;
 	int r;
 
-	for (i = 0; i < u->channels; i++) {
-		pos = u->pos;
+	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS && u->pos < u->end; i++) {
 		r = unpack_record(u, &packed, sizeof(packed));
 		if (r)
 			return r;
 
-		id = packed.id;
-		if (id < KVM_VMPORT_MAX_CHANNELS)
-			id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
-		if (id >= KVM_VMPORT_MAX_CHANNELS || !u->state->channels[id])
-			return malformed(u, FIELD_POS(pos, &packed, id),
-					 KVM_VMPORT_ERR_CHANNEL_ID);
-		if (u->state->channels[id]->used)
-			return malformed(u, FIELD_POS(pos, &packed, id), KVM_VMPORT_ERR_ORDER);
-		if (packed.messages > 2)
-			return malformed(u, FIELD_POS(pos, &packed, messages),
-					 KVM_VMPORT_ERR_FLAGS);
-
-		u->state->channels[id]->used = i + 1;
-		u->state->channels[id]->messages = packed.messages;
-		matters |= packed.messages || id < last;
-		last = id;
+		if (packed.id >= KVM_VMPORT_MAX_CHANNELS)
+			continue;
+		id = array_index_nospec(packed.id, KVM_VMPORT_MAX_CHANNELS);
+		channel = u->state->channels[id];
+		if (channel)
+			channel->used = u->now + i;
 	}
-	if (u->pos != u->end)
-		return malformed(u, u->pos, KVM_VMPORT_ERR_SECTION);
-	/* Then it would not be there. */
-	if (!matters)
-		return malformed(u, section, KVM_VMPORT_ERR_ORDER);
 	return 0;
 }
 
-/* One section whose header stands at @pos; its payload is next. */
-static int unpack_payload(struct unpacker *u, size_t pos, u32 type, u32 flags, u64 size)
+/* Blocks that are on their way to the guest. */
+int vmport_unpack_transfers(struct vmport_unpacker *u, u64 size)
 {
-	if (type < KVM_VMPORT_SECTION_CHANNEL || type > KVM_VMPORT_SECTION_ORDER) {
-		if (flags & KVM_VMPORT_SECTION_CRITICAL)
-			return refuse_at(u, pos, -EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
-		return skip_bytes(u, size);
-	}
+	struct kvm_vmport_blob_transfer packed;
+	struct vmport_channel *channel;
+	size_t pos;
+	u16 id;
+	int r;
 
-	if (flags != vmport_section_flags(type))
+	do {
+		pos = u->pos;
+		r = unpack_record(u, &packed, sizeof(packed));
+		if (r)
+			return r;
+		if (packed.reserved16)
+			return malformed(u, FIELD_POS(pos, &packed, reserved16),
+					 KVM_VMPORT_ERR_RESERVED);
+
+		id = le16_to_cpu(packed.id);
+		if (id >= KVM_VMPORT_MAX_CHANNELS)
+			return malformed(u, pos, KVM_VMPORT_ERR_CHANNEL_ID);
+		id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
+		channel = u->state->channels[id];
+		if (!channel || !vmport_channel_is_waiting(channel))
+			return malformed(u, pos, KVM_VMPORT_ERR_CHANNEL_ID);
+		if (id < u->next_transfer)
+			return malformed(u, pos, KVM_VMPORT_ERR_ORDER);
+		u->next_transfer = id + 1;
+
+		channel->recv_end = le32_to_cpu(packed.recv_end);
+		if (channel->recv_end <= channel->recv_done ||
+		    channel->recv_end > vmport_channel_recv_size(channel))
+			return malformed(u, FIELD_POS(pos, &packed, recv_end),
+					 KVM_VMPORT_ERR_POSITION);
+	} while (u->pos < u->end);
+	return 0;
+}
+
+/* Where a name belongs; NULL: nowhere. */
+static struct vmport_name *find_name(struct vmport_unpacker *u, u16 kind, u64 id)
+{
+	struct vmport_tclo *tclo = &u->state->tclo;
+	struct vmport_channel *channel;
+	u32 i;
+
+	if (kind == KVM_VMPORT_NAME_CHANNEL && id < KVM_VMPORT_MAX_CHANNELS) {
+		channel = u->state->channels[array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS)];
+		return channel && channel->protocol == VMPORT_PROTOCOL_TCLO ? &channel->name :
+									      NULL;
+	}
+	for (i = 0; kind == KVM_VMPORT_NAME_REQUEST && i < tclo->queued; i++) {
+		if (tclo->queue[i]->id == id)
+			return &tclo->queue[i]->name;
+	}
+	return NULL;
+}
+
+int vmport_unpack_names(struct vmport_unpacker *u, u64 size)
+{
+	struct kvm_vmport_blob_name packed;
+	u8 text[KVM_VMPORT_MAX_NAME];
+	struct vmport_name *name;
+	u16 kind, length;
+	size_t pos;
+	int r;
+
+	while (u->pos < u->end) {
+		pos = u->pos;
+		r = unpack_record(u, &packed, sizeof(packed));
+		if (r)
+			return r;
+		kind = le16_to_cpu(packed.kind);
+		length = le16_to_cpu(packed.size);
+		if (length > sizeof(text))
+			return malformed(u, FIELD_POS(pos, &packed, size), KVM_VMPORT_ERR_NAME);
+		r = unpack_bytes(u, pos, text, length);
+		if (!r)
+			r = unpack_padding(u);
+		if (r)
+			return r;
+
+		/* Only a channel can have none. */
+		if (!vmport_name_ok(text, length) && (length || kind != KVM_VMPORT_NAME_CHANNEL))
+			continue;
+		name = find_name(u, kind, le64_to_cpu(packed.id));
+		if (name)
+			vmport_name_set(name, text, length);
+	}
+	return 0;
+}
+
+static const struct vmport_section *find_section(u32 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < VMPORT_SECTIONS; i++) {
+		if (vmport_sections[i].type == type)
+			return &vmport_sections[i];
+	}
+	return NULL;
+}
+
+/*
+ * One section of a known type whose header stands at @pos; its payload is next.  What
+ * is wrong in a section that nobody has to know does not make the blob unloadable: the
+ * rest of it is left out.
+ */
+static int unpack_payload(struct vmport_unpacker *u, size_t pos,
+			  const struct vmport_section *section, u32 flags, u64 size)
+{
+	u32 critical = section->is_critical ? KVM_VMPORT_SECTION_CRITICAL : 0;
+	int r;
+
+	if (flags != critical)
 		return malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
 	if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_RPC))
 		return refuse_at(u, pos, -EPERM, KVM_VMPORT_ERR_FEATURE);
 
-	switch (type) {
-	case KVM_VMPORT_SECTION_CHANNEL:
-		return unpack_channel(u, size);
-	case KVM_VMPORT_SECTION_TCLO:
-		return unpack_tclo(u);
-	case KVM_VMPORT_SECTION_GUESTINFO:
-		return unpack_guestinfo(u);
-	default:
-		return unpack_order(u, pos);
+	r = section->unpack(u, size);
+	if (!critical && (!r || u->why->error)) {
+		*u->why = (struct vmport_blob_error){ };
+		return skip_bytes(u, u->end - u->pos);
 	}
+	if (!r && u->pos != u->end)
+		r = malformed(u, u->pos, KVM_VMPORT_ERR_SECTION);
+	return r;
 }
 
-static int unpack_section(struct unpacker *u, u32 *last_type)
+static int unpack_section(struct vmport_unpacker *u, u32 *last_type)
 {
 	struct kvm_vmport_blob_section section;
+	const struct vmport_section *known;
 	size_t end = u->end, pos = u->pos;
 	u32 type, flags;
 	u64 size;
@@ -633,14 +728,18 @@ static int unpack_section(struct unpacker *u, u32 *last_type)
 		return malformed(u, FIELD_POS(pos, &section, flags), KVM_VMPORT_ERR_FLAGS);
 	if (size > end - u->pos)
 		return malformed(u, FIELD_POS(pos, &section, size), KVM_VMPORT_ERR_SECTION);
-	if (type < *last_type ||
-	    (type == *last_type && type > KVM_VMPORT_SECTION_CHANNEL &&
-	     type <= KVM_VMPORT_SECTION_ORDER))
+	known = find_section(type);
+	if (type < *last_type || (type == *last_type && known && !known->is_many))
 		return malformed(u, pos, KVM_VMPORT_ERR_ORDER);
 	*last_type = type;
 
 	u->end = u->pos + size;
-	r = unpack_payload(u, pos, type, flags, size);
+	if (known)
+		r = unpack_payload(u, pos, known, flags, size);
+	else if (flags & KVM_VMPORT_SECTION_CRITICAL)
+		r = refuse_at(u, pos, -EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
+	else
+		r = skip_bytes(u, size);
 	if (r)
 		return r;
 	u->end = end;
@@ -648,7 +747,7 @@ static int unpack_section(struct unpacker *u, u32 *last_type)
 }
 
 /* What has to be so for the checksum to be where it is looked for, and that. */
-static int unpack_header(struct unpacker *u, struct kvm_vmport_blob_header *header)
+static int unpack_header(struct vmport_unpacker *u, struct kvm_vmport_blob_header *header)
 {
 	const struct kvm_vmport_blob_header without = { };
 	size_t size = u->end;
@@ -680,7 +779,7 @@ static int unpack_header(struct unpacker *u, struct kvm_vmport_blob_header *head
 	return 0;
 }
 
-static int unpack_sections(struct unpacker *u, const struct kvm_vmport_blob_header *header)
+static int unpack_sections(struct vmport_unpacker *u, const struct kvm_vmport_blob_header *header)
 {
 	u32 last_type = 0;
 	int r = 0;
@@ -701,7 +800,7 @@ static int unpack_sections(struct unpacker *u, const struct kvm_vmport_blob_head
 	return 0;
 }
 
-static int unpack_blob(struct unpacker *u)
+static int unpack_blob(struct vmport_unpacker *u)
 {
 	struct kvm_vmport_blob_header header;
 	size_t size = u->end;
@@ -728,7 +827,7 @@ static int unpack_blob(struct unpacker *u)
 
 /**
  * vmport_state_unpack() - make a state from a blob
- * @config: features and limits that the blob must keep to
+ * @config: features that the blob must keep to; its limits are for what is new
  * @events: of the VM
  * @source: of the blob
  * @size: bytes of the blob
@@ -738,7 +837,7 @@ static int unpack_blob(struct unpacker *u)
  *
  * Context: as @source's, may sleep; no lock of a state that is in use.
  * Return: a state that nobody else knows yet, or ERR_PTR(): -EINVAL malformed,
- * -EOPNOTSUPP newer format or unknown critical section, -E2BIG past a limit,
+ * -EOPNOTSUPP newer format or unknown critical section, -E2BIG past a limit of all VMs,
  * -EPERM needs a feature that is not enabled, -ENOMEM, @source's error.
  */
 struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
@@ -746,10 +845,11 @@ struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 					 struct vmport_source *source, size_t size,
 					 struct vmport_blob_error *why)
 {
-	struct unpacker u = {
+	struct vmport_unpacker u = {
 		.config = config,
 		.source = source,
 		.end = size,
+		.now = get_jiffies_64() << VMPORT_USED_BITS,
 		.why = why,
 	};
 	int r;

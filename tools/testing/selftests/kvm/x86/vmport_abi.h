@@ -66,7 +66,10 @@ CHECK_FIELD(kvm_vmport_tclo, id, 0);
 CHECK_FIELD(kvm_vmport_tclo, data, 8);
 CHECK_FIELD(kvm_vmport_tclo, size, 16);
 CHECK_FIELD(kvm_vmport_tclo, status, 20);
-CHECK_FIELD(kvm_vmport_tclo, reserved, 24);
+CHECK_FIELD(kvm_vmport_tclo, name, 24);
+CHECK_FIELD(kvm_vmport_tclo, name_size, 32);
+CHECK_FIELD(kvm_vmport_tclo, reserved32, 36);
+CHECK_FIELD(kvm_vmport_tclo, reserved, 40);
 
 CHECK_SIZE(kvm_vmport_guestinfo_many, 48);
 CHECK_FIELD(kvm_vmport_guestinfo_many, items, 0);
