@@ -180,7 +180,11 @@ static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *
 
 static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic)
 {
-	struct vmport_call call = { .atomic = atomic };
+	struct vmport_call call = {
+		.atomic = atomic,
+		/* Port 0x5659 of L2 is L1's. */
+		.no_hb = is_guest_mode(vcpu),
+	};
 
 	read_regs(vcpu, &call.regs);
 	if (!run_call(vcpu, &call))
