@@ -825,6 +825,32 @@ TEST("error KEY: a NUL in a guestinfo key")
 	vm_free(vm);
 }
 
+TEST("error VALUE_SIZE: a value of more than 64 KiB")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	static char value[KVM_VMPORT_MAX_VALUE + 2];
+	struct blob blob;
+
+	memset(value, 'v', KVM_VMPORT_MAX_VALUE + 1);
+	blob_init(&blob);
+	blob_begin(&blob, 3, 1);
+	blob_entry(&blob, "a", value, 0);
+	blob_end(&blob);
+	blob_seal(&blob);
+	check_refused(vm, blob.data, blob.size, -E2BIG, KVM_VMPORT_ERR_VALUE_SIZE, PAYLOAD);
+	blob_free(&blob);
+
+	value[KVM_VMPORT_MAX_VALUE] = '\0';
+	blob_init(&blob);
+	blob_begin(&blob, 3, 1);
+	blob_entry(&blob, "a", value, 0);
+	blob_end(&blob);
+	blob_seal(&blob);
+	check_accepted(vm, blob.data, blob.size);
+	blob_free(&blob);
+	vm_free(vm);
+}
+
 TEST("error SECTION: an empty guestinfo section, or one that ends inside a record")
 {
 	struct vm *vm = vm_new(SLEEPING);

@@ -161,10 +161,9 @@ static const char *set_error(int r, enum kvm_vmport_error error)
 		return "0 Value too long";
 	case KVM_VMPORT_ERR_KEY_COUNT:
 		return "0 Too many keys";
-	case KVM_VMPORT_ERR_GUESTINFO_SIZE:
-		return "0 No space left";
 	default:
-		return "0 Invalid key";
+		/* KVM_VMPORT_ERR_GUESTINFO_SIZE; a malformed key does not come so far. */
+		return "0 No space left";
 	}
 }
 
