@@ -189,8 +189,8 @@ static void close_channel(struct vmport_state *state, struct vmport_channel *cha
 	}
 }
 
-/* Channels that were used more recently than that, in jiffies, are in use. */
-#define IDLE_AFTER	((u64)HZ << VMPORT_USED_BITS)
+/* A second: channels that were used more recently than that are in use. */
+#define IDLE_AFTER	((u64)HZ * VMPORT_STEPS)
 
 /*
  * The channel that was abandoned, most likely: the one used least recently.  NULL when
@@ -198,7 +198,7 @@ static void close_channel(struct vmport_state *state, struct vmport_channel *cha
  */
 static struct vmport_channel *find_abandoned(struct vmport_state *state, u16 *id)
 {
-	u64 now = get_jiffies_64() << VMPORT_USED_BITS, oldest = 0, used;
+	u64 now = vmport_now(), oldest = 0, used;
 	struct vmport_channel *channel, *found = NULL;
 	u16 i;
 

@@ -59,7 +59,7 @@ enum vmport_activity {
  * @recv_done: bytes that the guest has read
  * @recv_end: where the block ends that the guest is reading; not above @recv_done when
  *	it reads none, see hb.c
- * @used: when the guest last used it, see vmport_channel_touch()
+ * @used: when the guest last used it, in steps of a tick
  * @ask_id: number of the message while asking
  * @asker: vCPU that has sent it, until the VMM was told; only compared
  * @send: message from the guest; may be NULL while none of it came, see hb.c
@@ -149,13 +149,19 @@ vmport_channel_default_name(const struct vmport_channel *channel)
 	return &vmport_toolbox;
 }
 
-/* Low bits of @used, for the order of channels that were loaded at the same time. */
-#define VMPORT_USED_BITS	7
+/* A tick has as many steps, so that channels that were loaded together keep their order. */
+#define VMPORT_STEPS		KVM_VMPORT_MAX_CHANNELS
+
+/* As of struct vmport_channel.used. */
+static inline u64 vmport_now(void)
+{
+	return get_jiffies_64() * VMPORT_STEPS;
+}
 
 /* The guest uses it.  The caller owns it; any context, no shared cache line. */
 static inline void vmport_channel_touch(struct vmport_channel *channel)
 {
-	WRITE_ONCE(channel->used, get_jiffies_64() << VMPORT_USED_BITS);
+	WRITE_ONCE(channel->used, vmport_now());
 }
 
 /* A message waits for the guest, from its first byte on.  The caller owns the channel. */

@@ -182,7 +182,8 @@ static int check_recv(struct vmport_unpacker *u, size_t pos,
 }
 
 /* A request of the VMM, given to the guest or run by it, or a message that asks. */
-static int check_id(struct vmport_unpacker *u, size_t pos, const struct kvm_vmport_blob_channel *packed)
+static int check_id(struct vmport_unpacker *u, size_t pos,
+		    const struct kvm_vmport_blob_channel *packed)
 {
 	u32 recv_size = le32_to_cpu(packed->recv_size);
 	u16 flags = le16_to_cpu(packed->flags);
@@ -849,7 +850,7 @@ struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 		.config = config,
 		.source = source,
 		.end = size,
-		.now = get_jiffies_64() << VMPORT_USED_BITS,
+		.now = vmport_now(),
 		.why = why,
 	};
 	int r;
