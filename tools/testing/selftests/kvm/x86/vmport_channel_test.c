@@ -44,41 +44,41 @@ TEST_F(channel, request_and_reply_register_by_register)
 	u32 word, i;
 
 	out = vmport_msg(&self->rpci, VMPORT_MSG_SENDSIZE, 20);
-	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
 	EXPECT_EQ(out.bx, 20);
 	EXPECT_EQ(out.dx, (u32)self->rpci.id << 16 | VMPORT_PORT);
 
 	for (i = 0; i < 20; i += 4) {
 		memcpy(&word, request + i, 4);
 		out = vmport_msg(&self->rpci, VMPORT_MSG_SENDPAYLOAD, word);
-		EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+		EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
 		EXPECT_EQ(out.bx, word);
 		EXPECT_EQ(out.dx, (u32)self->rpci.id << 16 | VMPORT_PORT);
 	}
 
 	out = vmport_msg(&self->rpci, VMPORT_MSG_RECVSIZE, 0xdeadbeef);
-	EXPECT_EQ(out.cx, (VMPORT_SUCCESS | VMPORT_DORECV) << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(out.cx, (VMPORT_SUCCESS | VMPORT_DORECV) << 16);
 	EXPECT_EQ(out.bx, 7);
-	EXPECT_EQ(out.dx, VMPORT_MSG_SENDSIZE << 16 | VMPORT_PORT);
+	EXPECT_EQ(out.dx, VMPORT_MSG_SENDSIZE << 16);
 
 	out = vmport_msg(&self->rpci, VMPORT_MSG_RECVPAYLOAD, VMPORT_SUCCESS);
-	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
 	EXPECT_EQ(out.bx, 0x61762031);		/* "1 va" */
-	EXPECT_EQ(out.dx, VMPORT_MSG_SENDPAYLOAD << 16 | VMPORT_PORT);
+	EXPECT_EQ(out.dx, VMPORT_MSG_SENDPAYLOAD << 16);
 	out = vmport_msg(&self->rpci, VMPORT_MSG_RECVPAYLOAD, VMPORT_SUCCESS);
 	EXPECT_EQ(out.bx, 0x0065756c);		/* "lue" */
 
 	out = vmport_msg(&self->rpci, VMPORT_MSG_RECVSTATUS, VMPORT_SUCCESS);
-	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
 	EXPECT_EQ(out.bx, VMPORT_SUCCESS);
 	EXPECT_EQ(out.dx, (u32)self->rpci.id << 16 | VMPORT_PORT);
 
 	out = vmport_msg(&self->rpci, VMPORT_MSG_RECVSIZE, 0xdeadbeef);
-	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
 	EXPECT_EQ(out.bx, 0xdeadbeef);
 
 	out = vmport_msg(&self->rpci, VMPORT_MSG_CLOSE, 0x1234);
-	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
 	EXPECT_EQ(out.bx, 0x1234);
 	EXPECT_EQ(out.dx, (u32)self->rpci.id << 16 | VMPORT_PORT);
 }
@@ -93,13 +93,12 @@ TEST_F(channel, out_form)
 	vmport_run_done(self->vcpu, vmport_out, &regs);
 	vmport_assert_high(&regs);
 	EXPECT_EQ(regs.rax, VMPORT_HIGH_AX | VMPORT_MAGIC);
-	EXPECT_EQ((u32)regs.rcx, VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ((u32)regs.rcx, VMPORT_SUCCESS << 16);
 
 	in = vmport_msg_regs(&self->rpci, VMPORT_MSG_RECVSIZE, 0);
 	vmport_set_regs(self->vcpu, &regs, &in);
 	vmport_run_done(self->vcpu, vmport_out, &regs);
-	EXPECT_EQ((u32)regs.rcx,
-		  (VMPORT_SUCCESS | VMPORT_DORECV) << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ((u32)regs.rcx, (VMPORT_SUCCESS | VMPORT_DORECV) << 16);
 	EXPECT_EQ((u32)regs.rbx, strlen("0 Unknown command"));
 }
 
@@ -283,12 +282,18 @@ TEST_F(channel, old_cookie_is_wrong_after_reopen)
 	EXPECT_WORKS(&new);
 }
 
-TEST_F(channel, without_cookie_flag_zeroes_come_and_nothing_is_checked)
+TEST_F(channel, without_cookie_flag_none_comes_and_nothing_is_checked)
 {
-	struct vmport_channel plain = vmport_open(self->vcpu, VMPORT_RPCI);
+	struct vmport_channel plain = { .vcpu = self->vcpu, .cookie_high = 1, .cookie_low = 2 };
+	struct vmport_regs out = vmport_msg(&plain, VMPORT_MSG_OPEN, VMPORT_RPCI);
 
-	EXPECT_EQ(plain.cookie_high, 0);
-	EXPECT_EQ(plain.cookie_low, 0);
+	/* Clients keep values of their own there. */
+	EXPECT_EQ(out.si, 1);
+	EXPECT_EQ(out.di, 2);
+	EXPECT_EQ(out.cx, VMPORT_SUCCESS << 16);
+	EXPECT_EQ(out.dx, 1 << 16);
+
+	plain = vmport_open(self->vcpu, VMPORT_RPCI);
 	EXPECT_WORKS(&plain);
 	plain.cookie_high = 0x12345678;
 	plain.cookie_low = 0xffffffff;
@@ -363,7 +368,7 @@ TEST_F(channel, message_of_64_kib)
 
 	memcpy(message, "info-set guestinfo.big ", head);
 	for (i = head; i < message_size; i++)
-		message[i] = i * 7 + i / 256 + 1;
+		message[i] = 1 + (i * 7 + i / 256) % 255;
 	message[message_size - 1] = 'E';
 
 	EXPECT_EQ(vmport_rpc(&self->rpci, message, message_size, reply, KVM_VMPORT_MAX_REPLY), 2);
@@ -559,7 +564,7 @@ TEST_F(channel, recvpayload_without_recvsize)
 
 TEST_F(channel, giving_up_keeps_the_reply_and_starts_over)
 {
-	static const u32 values[] = { 0, 2, 0xffffffff, 0x10001 };
+	static const u32 values[] = { 0, 2, 0xfffffffe, 0x10000 };
 	struct vmport_regs out;
 	char reply[16];
 	int i;
@@ -576,6 +581,41 @@ TEST_F(channel, giving_up_keeps_the_reply_and_starts_over)
 		vmport_recv_payload(&self->rpci, reply, 7);
 		EXPECT_EQ(memcmp(reply, "1 value", 7), 0);
 	}
+}
+
+/* Of the status that the guest hands in, only SUCCESS counts. */
+TEST_F(channel, other_bits_of_the_status_are_ignored)
+{
+	static const u32 values[] = { 1, 3, 0x81, 0x10001, 0xffffffff };
+	struct vmport_regs out;
+	int i;
+
+	vmport_send(&self->rpci, "info-get guestinfo.k", 20);
+	for (i = 0; i < ARRAY_SIZE(values); i++) {
+		EXPECT_EQ(vmport_poll(&self->rpci), 7);
+		out = vmport_msg(&self->rpci, VMPORT_MSG_RECVPAYLOAD, values[i]);
+		EXPECT_EQ(out.bx, 0x61762031);		/* "1 va" */
+		out = vmport_msg(&self->rpci, VMPORT_MSG_RECVPAYLOAD, values[i]);
+		EXPECT_EQ(out.bx, 0x0065756c);		/* "lue" */
+	}
+}
+
+/* A client may send the whole buffer in which its request is. */
+TEST_F(channel, a_text_request_ends_at_its_first_nul)
+{
+	static char request[4096];
+	char reply[64];
+
+	strcpy(request, "info-set guestinfo.nul v");
+	strcpy(request + 30, " x");
+	EXPECT_EQ(vmport_rpc(&self->rpci, request, sizeof(request), reply, sizeof(reply)), 2);
+	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.nul"), "v");
+	memset(request, 0, sizeof(request));
+	strcpy(request, "info-get guestinfo.k");
+	EXPECT_EQ(vmport_rpc(&self->rpci, request, sizeof(request), reply, sizeof(reply)), 7);
+	EXPECT_EQ(memcmp(reply, "1 value", 7), 0);
+	/* Nor does a NUL in front of it help. */
+	EXPECT_EQ(vmport_rpc(&self->rpci, "\0log", 4, reply, sizeof(reply)), 17);
 }
 
 TEST_F(channel, recvstatus_consumes_whatever_it_says)

@@ -306,7 +306,7 @@ FIXTURE_SETUP(message)
 
 	memcpy(self->s.text, "info-set guestinfo.k ", 21);
 	for (i = 21; i < MESSAGE_SIZE; i++)
-		self->s.text[i] = i * 11 + i / 256;
+		self->s.text[i] = 1 + (i * 11 + i / 256) % 255;
 
 	self->s.before = vmport_save(self->s.vm);
 	sender = vmport_open(self->s.vcpus[0], VMPORT_RPCI | VMPORT_COOKIE);

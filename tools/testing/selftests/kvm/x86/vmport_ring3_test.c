@@ -191,7 +191,7 @@ TEST_F(ring3, feature_on_rpc)
 	in = vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI | VMPORT_COOKIE);
 	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
-	EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | VMPORT_SUCCESS << 16 | VMPORT_CMD_MESSAGE);
+	EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | VMPORT_SUCCESS << 16);
 	channel.id = (u32)outcome.frame.rdx >> 16;
 	channel.cookie_high = outcome.frame.rsi;
 	channel.cookie_low = outcome.frame.rdi;

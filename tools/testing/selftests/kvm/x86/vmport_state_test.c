@@ -50,8 +50,11 @@ static const struct step steps[] = {
 	CALL(0, RECVPAYLOAD, 1),
 	CALL(2, OPEN, VMPORT_RPCI),
 	CALL(0, RECVSTATUS, 1),
-	CALL(1, SENDSIZE, 2),
-	CALL(1, SENDPAYLOAD, TEXT('O', 'K', 0, 0)),		/* to the reset */
+	CALL(1, SENDSIZE, 14),
+	CALL(1, SENDPAYLOAD, TEXT('O', 'K', ' ', 'A')),		/* to the reset */
+	CALL(1, SENDPAYLOAD, TEXT('T', 'R', ' ', 't')),
+	CALL(1, SENDPAYLOAD, TEXT('o', 'o', 'l', 'b')),
+	CALL(1, SENDPAYLOAD, TEXT('o', 'x', 0, 0)),
 	{ STEP_TCLO_RESULT },
 	CALL(1, RECVSIZE, 0),
 	CALL(2, SENDSIZE, 20),
@@ -91,7 +94,20 @@ static const struct step steps[] = {
 	CALL(2, OPEN, VMPORT_TCLO),
 	CALL(2, RECVSIZE, 0),
 	CALL(2, RECVSTATUS, 1),
-	CALL(2, SENDSIZE, 0),
+	CALL(2, SENDSIZE, 11),
+	CALL(2, SENDPAYLOAD, TEXT('O', 'K', ' ', 'A')),
+	CALL(2, SENDPAYLOAD, TEXT('T', 'R', ' ', 'o')),
+	CALL(2, SENDPAYLOAD, TEXT('t', 'h', 'r', 0)),		/* another daemon */
+	CALL(2, RECVSIZE, 0),					/* and not its request */
+	CALL(2, CLOSE, 0),
+	CALL(2, OPEN, VMPORT_TCLO),
+	CALL(2, RECVSIZE, 0),
+	CALL(2, RECVSTATUS, 1),
+	CALL(2, SENDSIZE, 14),
+	CALL(2, SENDPAYLOAD, TEXT('O', 'K', ' ', 'A')),
+	CALL(2, SENDPAYLOAD, TEXT('T', 'R', ' ', 't')),
+	CALL(2, SENDPAYLOAD, TEXT('o', 'o', 'l', 'b')),
+	CALL(2, SENDPAYLOAD, TEXT('o', 'x', 0, 0)),
 	CALL(2, RECVSIZE, 0),					/* the third request */
 	CALL(0, CLOSE, 0),
 };
@@ -713,6 +729,7 @@ static void expect_field(struct __test_metadata *_metadata, struct _test_data_st
 }
 
 #define SECTION		sizeof(struct kvm_vmport_blob_section)
+#define UNKNOWN_SECTION	0x1000
 
 TEST_F(state, header_errors)
 {
@@ -782,7 +799,7 @@ TEST_F(state, section_errors)
 	EXPECT_SECTION(guestinfo, size, 8, ~0ull, EINVAL, KVM_VMPORT_ERR_SECTION);
 	EXPECT_SECTION(guestinfo, size, 8, 1ull << 32, EINVAL, KVM_VMPORT_ERR_SECTION);
 	EXPECT_SECTION(guestinfo, type, 4, 4, EINVAL, KVM_VMPORT_ERR_FLAGS);
-	EXPECT_SECTION(guestinfo, type, 4, 5, EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
+	EXPECT_SECTION(guestinfo, type, 4, UNKNOWN_SECTION, EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
 	EXPECT_SECTION(guestinfo, type, 4, 0x80000001, EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
 	EXPECT_SECTION(guestinfo, type, 4, KVM_VMPORT_SECTION_TCLO, EINVAL, KVM_VMPORT_ERR_ORDER);
 	EXPECT_SECTION(guestinfo, type, 4, KVM_VMPORT_SECTION_CHANNEL, EINVAL,
@@ -819,6 +836,9 @@ TEST_F(state, channel_errors)
 	/* A message without its flag. */
 	EXPECT_CHANNEL(o.rpci, flags, 2, KVM_VMPORT_CHANNEL_COOKIE, EINVAL, KVM_VMPORT_ERR_FLAGS);
 	EXPECT_CHANNEL(o.rpci2, flags, 2, 0, EINVAL, KVM_VMPORT_ERR_FLAGS);
+	/* Only TCLO does two things at once. */
+	EXPECT_CHANNEL(o.rpci2, flags, 2, KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND, EINVAL,
+		       KVM_VMPORT_ERR_FLAGS);
 	/* Only TCLO runs anything, and not while it is being given. */
 	EXPECT_CHANNEL(o.rpci2, flags, 2, KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN, EINVAL,
 		       KVM_VMPORT_ERR_FLAGS);
@@ -989,7 +1009,7 @@ TEST_F(state, unknown_optional_section_is_skipped)
 	struct vmport_blob blob = build_blob(NULL), more = vmport_blob_copy(&blob);
 	size_t pos;
 
-	pos = vmport_blob_begin_section(&more, 5, 0);
+	pos = vmport_blob_begin_section(&more, UNKNOWN_SECTION, 0);
 	vmport_blob_add(&more, "whatever it is", 13);
 	vmport_blob_end_section(&more, pos);
 	pos = vmport_blob_begin_section(&more, 0xffffffff, 0);
@@ -1006,7 +1026,8 @@ TEST_F(state, unknown_optional_section_is_skipped)
 TEST_F(state, unknown_critical_section_is_refused)
 {
 	struct vmport_blob blob = build_blob(NULL);
-	size_t pos = vmport_blob_begin_section(&blob, 5, KVM_VMPORT_SECTION_CRITICAL);
+	size_t pos = vmport_blob_begin_section(&blob, UNKNOWN_SECTION,
+					       KVM_VMPORT_SECTION_CRITICAL);
 
 	vmport_blob_end_section(&blob, pos);
 	vmport_blob_end(&blob);
@@ -1191,7 +1212,7 @@ TEST_F(state, the_largest_state)
 		vmport_blob_add_channel(&blob, &(struct kvm_vmport_blob_channel) {
 			.id = i,
 			.flags = KVM_VMPORT_CHANNEL_SEND | KVM_VMPORT_CHANNEL_RECV,
-			.protocol = VMPORT_RPCI,
+			.protocol = VMPORT_TCLO,
 			.send_size = KVM_VMPORT_MAX_MESSAGE,
 			.send_done = KVM_VMPORT_MAX_MESSAGE - 1,
 			.recv_size = KVM_VMPORT_MAX_REPLY,

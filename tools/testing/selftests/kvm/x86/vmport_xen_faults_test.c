@@ -98,6 +98,7 @@ TEST_F(xen, fault01_send_len_past_buffer)
 
 	/* Two lengths whose sum is the right one modulo 2^32. */
 	send.flags = KVM_VMPORT_CHANNEL_SEND | KVM_VMPORT_CHANNEL_RECV;
+	send.protocol = VMPORT_TCLO;
 	send.send_size = 65536;
 	send.send_done = 128;
 	send.recv_size = 64u - 128u;
