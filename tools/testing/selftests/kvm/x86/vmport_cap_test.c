@@ -434,7 +434,8 @@ TEST_F(attr, reserved_fields_einval)
 		{ &entry, ATTR_OFFSET(guestinfo.reserved), 32, .set = true, .get = true },
 		{ &list, ATTR_OFFSET(list.reserved32), 4, .get = true },
 		{ &list, ATTR_OFFSET(list.reserved), 32, .get = true },
-		{ &tclo, ATTR_OFFSET(tclo.reserved), 32, .set = true, .get = true },
+		{ &tclo, ATTR_OFFSET(tclo.name), 12, .get = true },
+		{ &tclo, ATTR_OFFSET(tclo.reserved32), 20, .set = true, .get = true },
 	};
 	int i;
 
@@ -548,6 +549,7 @@ TEST_F(attr, bad_address_inside_efault)
 		size = 4096;
 		EXPECT_EQ(vmport_list(self->vm, "", bad, &size, &count), EFAULT);
 		EXPECT_EQ(vmport_tclo_send(self->vm, bad, 4, &id), EFAULT);
+		EXPECT_EQ(vmport_tclo_send_to(self->vm, bad, 7, "ping", 4, &id), EFAULT);
 		state_size = 4096;
 		EXPECT_EQ(vmport_get_state(self->vm, bad, &state_size), EFAULT);
 		EXPECT_EQ(vmport_set_state(self->vm, bad, 4096), EFAULT);
@@ -821,7 +823,8 @@ TEST(limit_channels_counts_open_ones)
 	ASSERT_EQ(vmport_set_limits(vm, &limits), 0);
 	for (i = 0; i < 3; i++)
 		channels[i] = vmport_open(vcpu, VMPORT_RPCI);
-	/* One more takes the place of one. */
+	/* One more takes the place of one that nobody has used for a while. */
+	vmport_abandon_all();
 	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE, &extra), VMPORT_SUCCESS);
 	EXPECT_EQ(extra.id, channels[0].id);
 
@@ -833,6 +836,7 @@ TEST(limit_channels_counts_open_ones)
 	EXPECT_STREQ(vmport_rpc_text(&channels[2], "log still here"), "1 ");
 	vmport_close(&extra);
 	vmport_close(&channels[1]);
+	vmport_abandon_all();
 	EXPECT_EQ(vmport_try_open(vcpu, VMPORT_RPCI, &extra), VMPORT_SUCCESS);
 	EXPECT_EQ(extra.id, channels[2].id);
 	vmport_close(&extra);

@@ -130,7 +130,7 @@ TEST_F(fastpath, a_waiting_tclo_request_is_taken_by_the_ordinary_handler)
 	u64 id;
 
 	ASSERT_EQ(vmport_recv(&channel, reply, sizeof(reply)), 5);
-	vmport_send(&channel, "OK ", 3);
+	vmport_send(&channel, "OK ATR toolbox", 14);
 
 	EXPECT_REQUEST(&channel, VMPORT_MSG_RECVSIZE, 0, VMPORT_SUCCESS, 1);
 	ASSERT_EQ(vmport_tclo_send(self->vm, "ping", 4, &id), 0);
