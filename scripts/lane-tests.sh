@@ -70,4 +70,15 @@ for parameter in $parameters; do
 	run_all "parameter=$parameter" ours
 	unload_kvm || echo "@@FAIL our modules unload after enable_vmware_backdoor=$parameter"
 done
+
+# Without nested paging KVM walks the guest's page tables for all that the guest does.
+if [ "${LANE_ONLY:-}" != stock ]; then
+	KVM_AMD=npt=0 KVM_INTEL="${KVM_INTEL:-} ept=0"
+	if load_kvm vmport; then
+		run shadow-paging vmport_hostile_test </dev/null
+		unload_kvm || echo "@@FAIL our modules unload after shadow paging"
+	else
+		echo "@@FAIL our modules load with shadow paging"
+	fi
+fi
 echo "@@DONE"

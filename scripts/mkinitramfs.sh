@@ -126,7 +126,7 @@ load_kvm() {
 	done </modules/order
 	insmod "/modules/$which/kvm.ko" "$@" || return
 	if grep -qw svm /proc/cpuinfo; then
-		insmod "/modules/$which/kvm-amd.ko"
+		insmod "/modules/$which/kvm-amd.ko" ${KVM_AMD:-}
 	else
 		insmod "/modules/$which/kvm-intel.ko" ${KVM_INTEL:-}
 	fi

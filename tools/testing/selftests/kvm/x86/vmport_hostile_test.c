@@ -571,6 +571,11 @@ TEST_F(hostile, pages_of_code)
 	for (i = 0; i < ARRAY_SIZE(ptes); i++) {
 		if (ptes[i] & PAGE_NX && !(mode->cr4 & CR4_PAE))
 			continue;
+		/* No guest has written that, so no shadow of the tables may be left. */
+		machine_destroy(&self->plain);
+		machine_destroy(&self->ours);
+		ASSERT_EQ(machine_create(&self->plain, 0), 0);
+		ASSERT_EQ(machine_create(&self->ours, FEATURES), 0);
 		pte = PAGE_ADDR(PAGE_CODE2) | ptes[i];
 		machine_set_pte(&self->plain, mode, PAGE_ADDR(PAGE_CODE2), pte);
 		machine_set_pte(&self->ours, mode, PAGE_ADDR(PAGE_CODE2), pte);
@@ -819,6 +824,24 @@ static void *create_vcpu(void *data)
 }
 
 /*
+ * Switch something else of the kernel's on and off by a static key, so that others wait
+ * for that in the middle of what they do.
+ */
+static void *switch_keys(void *data)
+{
+	int fd = open("/proc/sys/kernel/sched_schedstats", O_RDWR | O_CLOEXEC);
+	struct rewriter *r = data;
+	u32 i;
+
+	for (i = 0; fd >= 0 && !__atomic_load_n(&r->stop, __ATOMIC_RELAXED); i++) {
+		if (pwrite(fd, i & 1 ? "0" : "1", 1, 0) != 1)
+			break;
+	}
+	close(fd);
+	return NULL;
+}
+
+/*
  * A vCPU is created while the interface is enabled, as exactly as can be: each that is
  * there afterwards has it.  No other VM may have it meanwhile, as what is switched on is
  * the host's.
@@ -826,13 +849,18 @@ static void *create_vcpu(void *data)
 TEST(vcpu_created_meanwhile)
 {
 	u32 i, refused = 0, without = 0, spin = 0;
+	pthread_t thread, switching;
 	struct creation creation;
+	struct rewriter keys = { };
+	struct machine plain;
 	struct test_case c;
-	pthread_t thread;
 	struct seen seen;
 	int r;
 
-	for (i = 0; i < 200; i++) {
+	/* What a first vCPU without a local APIC switches on is on already then. */
+	ASSERT_EQ(machine_create(&plain, 0), 0);
+	ASSERT_EQ(pthread_create(&switching, NULL, switch_keys, &keys), 0);
+	for (i = 0; i < 60; i++) {
 		ASSERT_EQ(machine_create_vm(&creation.m), 0);
 		ASSERT_EQ(pthread_barrier_init(&creation.begin, NULL, 2), 0);
 		creation.spin = spin;
@@ -854,6 +882,9 @@ TEST(vcpu_created_meanwhile)
 		machine_destroy(&creation.m);
 		pthread_barrier_destroy(&creation.begin);
 	}
+	__atomic_store_n(&keys.stop, true, __ATOMIC_RELAXED);
+	pthread_join(switching, NULL);
+	machine_destroy(&plain);
 	EXPECT_EQ(without, 0);
 	TH_LOG("%u vCPUs of %u came before it, %u of the others lack it", refused, i, without);
 }
