@@ -220,6 +220,14 @@ static void expect_answered(RUN_ARGS)
 	EXPECT_EQ((u32)seen.regs.rbx, VMPORT_MAGIC);
 }
 
+static bool is_vmms(struct _test_data_hostile *self, struct test_case *c)
+{
+	struct seen seen;
+
+	run(&self->ours, c, &seen);
+	return seen.nr_ports;
+}
+
 static bool is_64_bit(int mode)
 {
 	return modes[mode].bits == 64;
@@ -548,9 +556,14 @@ TEST_F(hostile, end_of_the_address_space)
 			c = prefixed_case(&self->ours, variant->mode, variant->ring, ends[i] - 1,
 					  (u8 []){ 0x2e }, mode->bits != 16, IN);
 			c.state.regs.rflags |= tf;
-			/* Software emulation does not wrap RIP, which a 64-bit frame shows. */
+			/*
+			 * Software emulation does not wrap RIP, which a 64-bit frame shows.
+			 * Where SVM gives no next RIP as that is 0, the VMM has the call.
+			 */
 			if (variant->mode == MODE_COMPAT32 && variant->ring)
 				expect_answered(_metadata, self, &c);
+			else if (ends[i] == 0xffffffffffffffff && is_vmms(self, &c))
+				EXPECT_AS_WITHOUT(&c);
 			else
 				EXPECT_AS_VMM(&c);
 		}
@@ -872,12 +885,12 @@ TEST(vcpu_created_meanwhile)
 		if (r) {
 			ASSERT_EQ(r, -EINVAL);
 			refused++;
-			spin += 50 + 37 * i % 100;
+			spin += spin / 2 + 100;
 		} else {
 			c = in_case(&creation.m, MODE_LONG, 3, CODE + 0x100);
 			run(&creation.m, &c, &seen);
 			without += (u32)seen.regs.rax != 6;
-			spin -= spin / 16;
+			spin -= spin / 4;
 		}
 		machine_destroy(&creation.m);
 		pthread_barrier_destroy(&creation.begin);
