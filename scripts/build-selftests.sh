@@ -62,6 +62,9 @@ list=TEST_GEN_PROGS_$(sed -n 's/^TEST_GEN_PROGS_\(x86[_64]*\) += .*/\1/p' "$make
 
 ours='' bench=$arch_dir/vmport_bench
 rsync -rc --exclude='*.o' "$top/tools/testing/selftests/kvm/x86/" "$tests/$arch_dir/"
+# The table of clients is the unit tests' too.
+mkdir -p "$tree/tools/testing/vmport"
+rsync -c "$top"/tools/testing/vmport/clients.[ch] "$tree/tools/testing/vmport/"
 rsync -c "$top/include/uapi/linux/kvm_vmport.h" "$tree/usr/include/linux/"
 for source in "$top"/tools/testing/selftests/kvm/x86/vmport_*.c; do
 	name=$arch_dir/$(basename "$source" .c)

@@ -204,6 +204,7 @@ END
 		*) add "$tests/$(basename "$file")" ;;
 		esac
 	done
+	add tools/testing/vmport/clients.c tools/testing/vmport/clients.h
 	for file in "$top/$tests"/vmport_*_test.c; do
 		echo "TEST_GEN_PROGS_x86 += x86/$(basename "$file" .c)"
 	done >"$repository/.git/programs"
@@ -240,6 +241,7 @@ F:	Documentation/virt/kvm/x86/vmport*
 F:	arch/x86/kvm/vmport/
 F:	include/uapi/linux/kvm_vmport.h
 F:	tools/testing/selftests/kvm/x86/vmport*
+F:	tools/testing/vmport/
 
 """
 text = open(path, encoding='utf-8').read()
