@@ -68,6 +68,10 @@ for program in rpc-half vmmouse; do
 	${CC:-gcc} -O2 -Wall -static -o "$root/bin/$program" \
 		"$top/tools/testing/vmport/guest/$program.c"
 done
+# Without a library: the release may have none for 32 bits.
+${CC:-gcc} -m32 -O2 -Wall -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie \
+	-no-pie -fno-tree-loop-distribute-patterns -o "$root/bin/rpc-32" \
+	"$top/tools/testing/vmport/guest/rpc-32.c"
 install "$(command -v busybox)" "$root/bin/busybox"
 for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
 	ln -sf busybox "$root/bin/$applet"

@@ -7,9 +7,10 @@
 # What make guests does inside the booted host: sourced by the init of
 # mkinitramfs.sh.  The QEMUs of host-lib.sh are here:
 #
-#   tools   open-vm-tools' daemon, from the first step to the last
-#   cloud   cloud-init
-#   linux   Linux that has VMware for its hypervisor, and a mouse
+#   tools     open-vm-tools' daemon, from the first step to the last
+#   cloud     cloud-init
+#   linux     Linux that has VMware for its hypervisor, and a mouse
+#   firmware  no system at all
 
 . /host-lib.sh
 
@@ -277,6 +278,11 @@ same "buttons 0x20 x 16384 y 32768 z 0" "$(guest linux 'vmmouse read')"
 begin "KVM answers its own commands beside them"
 same "VMware software version 6 (good)" "$(guest linux vmware-checkvm)"
 
+begin "a 32-bit process reads guestinfo, by words and by blocks"
+value=$(seq -s " " 700)
+guest linux 'vmware-rpctool "info-set guestinfo.long $(seq -s " " 700)"' >/dev/null
+same "$(printf 'words: 1 %s\nblock: 1 %s' "$value" "$value")" "$(guest linux 'rpc-32 guestinfo.long')"
+
 begin "a program takes a request of the host's and does not answer"
 id=$(field "$(qmp linux vmware-tclo-request '{ "request": "ping" }')" id)
 seen=$(guest linux 'rpc-half take >/tmp/taken 2>&1 & until [ -s /tmp/taken ]; do sleep 0.1; done; cat /tmp/taken; vmware-rpctool "info-set guestinfo.kept over a reset"')
@@ -293,6 +299,17 @@ same "over a reset" "$seen"
 
 begin "the guest's QEMU ends cleanly"
 quit linux
+
+# ---------------------------------------------------------------------------
+# What a boot loader sees before there is a system.
+
+begin "firmware reads guestinfo as iPXE does"
+start_qemu firmware $qemu_options -bios /demo/client-firmware.bin \
+	-object vmware-guestinfo,id=hostname,key=guestinfo.ipxe.hostname,value=netboot
+same "$(printf '16-bit code: 1 netboot\n32-bit code: 1 netboot')" "$(guest_read firmware 60)"
+
+begin "the firmware's QEMU ends cleanly"
+quit firmware
 
 # ---------------------------------------------------------------------------
 # The daemon's end.

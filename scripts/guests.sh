@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Real guests in the booted host: open-vm-tools' daemon, cloud-init, Linux as it
-# takes VMware for its hypervisor, and QEMU's vmmouse.  Runs guests-host.sh; ends
-# like demo.sh, with "guests: PASS" or "guests: FAIL: STEP".
+# takes VMware for its hypervisor, QEMU's vmmouse, a 32-bit process, and firmware.
+# Runs guests-host.sh; ends like demo.sh, with "guests: PASS" or "guests: FAIL: STEP".
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 title=guests
@@ -31,13 +31,21 @@ END
 	mv "$1.tmp" "$1"
 }
 
+# The processor begins in its last 16 bytes.
+make_client_firmware() {
+	gcc -m32 -c -o "$1.o" "$top/tools/testing/vmport/guest/firmware.S"
+	ld -m elf_i386 -Ttext 0xf0000 --oformat binary -e 0xf0000 -o "$1" "$1.o"
+}
+
 begun=$(date +%s)
 "$top/scripts/fetch-kernel.sh"
 . "$kernel_env"
 "$top/scripts/guest-image.sh"
-ensure_packages busybox-static cpio gzip xz-utils zstd
+ensure_packages busybox-static cpio gzip xz-utils zstd gcc binutils
 step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
+step "making the firmware that is a client" make_client_firmware "$build/client-firmware.bin"
 make_host "$top/scripts/guests-host.sh" -m virtio_blk \
-	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz"
+	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz" \
+	-f "$build/client-firmware.bin:demo/client-firmware.bin"
 note "set-up: $(($(date +%s) - begun)) s"
 run_host 900 -drive "file=$cache/guest/current/root.ext4,format=raw,if=virtio,readonly=on"
