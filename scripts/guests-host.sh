@@ -80,6 +80,18 @@ refusal=$(timeout 60 qemu-system-x86_64 -L /demo/firmware -nodefaults -display n
 holds "... vmware-hb needs another part ..." "$refusal" \
 	"vmware-hb needs another part of the VMware guest interface that is off"
 
+begin "vmware-nested is off unless asked for: such a destination refuses a guest that has it"
+start_qemu asked $qemu_options,vmware-nested=on -S
+start_qemu unasked $qemu_options -incoming "unix:$d/unasked.socket"
+qmp unasked query-status >/dev/null
+ended=$(outcome "$(migrate asked $d/unasked.socket)")
+ends unasked 10
+holds "migration failed: ... features 0x80, vmware-nested" \
+	"migration $ended: $(head -n 1 $d/unasked.log)" "features 0x80, vmware-nested"
+
+begin "its QEMU ends cleanly"
+quit asked
+
 # ---------------------------------------------------------------------------
 # open-vm-tools.  Without the high-bandwidth port the trace shows what it says.
 
