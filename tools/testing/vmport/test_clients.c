@@ -137,7 +137,14 @@ static bool machine_has(struct client_machine *machine, const char *key, const v
 static u64 machine_request(struct client_machine *machine, const char *name, const void *data,
 			   u32 size)
 {
-	return host_request_bytes(vm_of(machine), data, size);
+	struct vmport_request *request = vmport_request_alloc(0, size);
+	u64 id = 0;
+
+	CHECK(request);
+	vmport_name_set(&request->name, (const u8 *)name, strlen(name));
+	memcpy(request->data, data, size);
+	CHECK_EQ(vmport_tclo_queue(&vm_of(machine)->state->tclo, request, &id), 0);
+	return id;
 }
 
 static bool machine_result(struct client_machine *machine, u64 id, const void *data, u32 size)

@@ -131,7 +131,8 @@ static u64 machine_request(struct client_machine *machine, const char *name, con
 {
 	u64 id;
 
-	return vmport_tclo_send(test_of(machine)->user.vm, data, size, &id) ? 0 : id;
+	return vmport_tclo_send_to(test_of(machine)->user.vm, name, strlen(name), data, size,
+				   &id) ? 0 : id;
 }
 
 static bool machine_result(struct client_machine *machine, u64 id, const void *data, u32 size)
