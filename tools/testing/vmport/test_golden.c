@@ -13,6 +13,7 @@
 
 #include "ask.h"
 #include "blob.h"
+#include "hb.h"
 
 #define WRITE_GOLDEN	"VMPORT_WRITE_GOLDEN"
 
@@ -263,5 +264,88 @@ TEST("golden blobs: v1-ask loads, and the message in it can be answered")
 	CHECK_EQ(vmport_ask_answer(vm->state, 2, (const u8 *)"1 that", 6), 0);
 	CHECK_EQ(receive(&chan, text, sizeof(text)), 6);
 	CHECK(!memcmp(text, "1 that", 6));
+	vm_free(vm);
+}
+
+TEST("golden blobs: v1-transfer loads, and the block that was stopped goes on")
+{
+	struct vm *vm = seeded_vm();
+	struct vmport_hb_source source;
+	struct vmport_call call;
+	struct chan chan;
+
+	vm->config.features |= KVM_VMPORT_FEATURE_HB;
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		writer->config.features |= KVM_VMPORT_FEATURE_HB;
+		chan = open_chan(writer, RPCI);
+		host_set_text(writer, "guestinfo.a", "0123456789");
+		send_message(&chan, "info-get guestinfo.a", 20);
+		call = (struct vmport_call){ .config = &writer->config, .state = writer->state };
+		/* The first 8 of 12 bytes, of which 3 were written. */
+		CHECK(vmport_hb_receive_begin(&call, 8, &source));
+		vmport_hb_receive_end(&call, 8, 3, &source);
+		write_golden(writer, "v1-transfer");
+		vm_free(writer);
+	}
+
+	load_golden(vm, "v1-transfer");
+	call = (struct vmport_call){ .config = &vm->config, .state = vm->state };
+	CHECK(vmport_hb_receive_begin(&call, 5, &source));
+	CHECK(!memcmp(source.data, "12345", 5));
+	vmport_hb_receive_end(&call, 5, 5, &source);
+	CHECK(vmport_hb_receive_begin(&call, 2, &source));
+	CHECK(!memcmp(source.data, "67", 2));
+	vmport_hb_receive_end(&call, 2, 2, &source);
+	vm_free(vm);
+}
+
+TEST("golden blobs: v1-names loads: who is who, and whom a request is for")
+{
+	static const char name[] = "toolbox-dnd";
+	struct chan tools, session, nobody;
+	struct vm *vm = seeded_vm();
+	char text[16];
+
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+		struct vmport_request *request;
+		u64 id;
+
+		open_tools(writer);
+		open_daemon(writer, name);
+		open_daemon(writer, "");
+		host_request(writer, "ping");
+		request = vmport_request_alloc(0, 4);
+		CHECK(request);
+		memcpy(request->data, "Copy", 4);
+		vmport_name_set(&request->name, (const u8 *)name, strlen(name));
+		CHECK_EQ(vmport_tclo_queue(&writer->state->tclo, request, &id), 0);
+		write_golden(writer, "v1-names");
+		vm_free(writer);
+	}
+
+	load_golden(vm, "v1-names");
+	tools = (struct chan) {
+		.vm = vm, .id = 0,
+		.cookie_high = vm->state->channels[0]->cookie_high,
+		.cookie_low = vm->state->channels[0]->cookie_low,
+	};
+	session = (struct chan) {
+		.vm = vm, .id = 1,
+		.cookie_high = vm->state->channels[1]->cookie_high,
+		.cookie_low = vm->state->channels[1]->cookie_low,
+	};
+	nobody = (struct chan) {
+		.vm = vm, .id = 2,
+		.cookie_high = vm->state->channels[2]->cookie_high,
+		.cookie_low = vm->state->channels[2]->cookie_low,
+	};
+	CHECK_EQ(receive(&nobody, text, sizeof(text)), -1);
+	CHECK_EQ(receive(&session, text, sizeof(text)), 4);
+	CHECK(!memcmp(text, "Copy", 4));
+	CHECK_EQ(receive(&tools, text, sizeof(text)), 4);
+	CHECK(!memcmp(text, "ping", 4));
 	vm_free(vm);
 }

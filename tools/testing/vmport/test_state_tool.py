@@ -183,9 +183,66 @@ def _():
 @test("a message that waits for the VMM, and the order of the channels")
 def _():
     out = decode(blob_of(channel(3, tool.ASK, send=(4, 4), request=9, data=b"what"),
-                         channel(5, 0), (4, 0, bytes((5, 2, 3, 0)))), values=True)
+                         channel(5, 0), (4, 0, bytes((5, 0, 3, 0)))), values=True)
     check('  asks the VMM, request 9: 4 bytes: "what"\n' in out, out)
     check("last used: channels 5, 3\n" in out, out)
+
+
+def name(number, kind, text):
+    record = tool.NAME.pack(number, kind, len(text), 0) + text
+    return record + bytes(-len(record) % 8)
+
+
+def waiting(number, done, protocol=tool.RPCI):
+    return channel(number, tool.RECV, protocol, recv=(8, done), data=b"1 234567")
+
+
+def transfer(*blocks):
+    return (5, 1, b"".join(tool.TRANSFER.pack(number, 0, end) for number, end in blocks))
+
+
+@test("blocks that the guest is receiving")
+def _():
+    equal(run(path("v1-transfer"))[0], 0)
+    out = decode(blob_of(waiting(0, 0), waiting(3, 2), channel(4, 0), transfer((0, 1), (3, 8))))
+    check("  channel 0: up to byte 1\n  channel 3: up to byte 8\n" in out, out)
+
+
+@test("the names of daemons, and of those that requests are for")
+def _():
+    equal(run(path("v1-names"))[0], 0)
+    queued = tool.TCLO.pack(3, 1, 0) + tool.REQUEST.pack(2, 4, 2, 0) + b"ping" + bytes(4)
+    out = decode(blob_of(channel(0, 0, tool.TCLO_PROTOCOL), channel(1, 0, tool.TCLO_PROTOCOL),
+                         (2, 1, queued), (6, 0, name(0, 0, b"toolbox-dnd") + name(1, 0, b"") +
+                                          name(2, 1, b"vm\x1b"))))
+    check('  channel 0 is "toolbox-dnd"\n  channel 1 is nobody\n'
+          '  request 2 is for "vm\\x1b"\n' in out, out)
+
+
+@test("what is wrong in the order and the names is left out, as the kernel does")
+def _():
+    out = decode(blob_of(channel(0, 0), channel(3, 0),
+                         (4, 0, bytes((3, 2, 0, 0, 200, 9, 7, 0, 3, 1, 0)))))
+    check("last used: channels 0, 3\n  left out from byte 170: " in out, out)
+    out = decode(blob_of(channel(0, 0), channel(1, 0, tool.TCLO_PROTOCOL), (4, 0, b""),
+                         (6, 0, name(0, 0, b"rpci") + name(9, 0, b"none") + name(1, 2, b"kind") +
+                          name(5, 1, b"queued") + name(1, 0, b"a b") + name(1, 0, b"good") +
+                          name(1, 0, bytes(32)))))
+    equal(out.count(": left out\n"), 5)
+    check('  channel 1 is "good"\n  left out from byte ' in out, out)
+    check("a name of 32 bytes" in out, out)
+
+
+@test("errors: blocks that the guest is receiving")
+def _():
+    at = 32 + 64 + PAYLOAD
+    refused(blob_of(waiting(0, 2), transfer()), at, "a block of 8 bytes")
+    refused(blob_of(waiting(0, 2), transfer((0, 2))), at + 4, "from byte 2 to byte 2 of 8")
+    refused(blob_of(waiting(0, 2), transfer((0, 9))), at + 4, "from byte 2 to byte 9 of 8")
+    refused(blob_of(waiting(0, 2), transfer((1, 8))), at, "channel 1, which has none")
+    refused(blob_of(waiting(0, 2), transfer((0, 8), (0, 8))), at + 8, "behind channel 0")
+    refused(blob_of(channel(0, 0), transfer((0, 8))), at - 8, "channel 0, which has none")
+    refused(blob_of(waiting(0, 2), (5, 1, tool.TRANSFER.pack(0, 1, 8))), at + 2, "reserved")
 
 
 @test("an unknown section: skipped, or refused when it is critical")
@@ -232,7 +289,8 @@ def _():
     refused(patched(CHANNEL_0 + 4, "I", 0), CHANNEL_0 + 4, "must be critical")
     refused(patched(CHANNEL_0 + 4, "I", 3), CHANNEL_0 + 4, "unknown flags")
     refused(patched(CHANNEL_1, "I", 0), CHANNEL_1, "section 0 behind section 1")
-    refused(blob_of((5, 0, b""), (4, 0, b"")), 48, "section 4 behind section 5")
+    refused(blob_of((77, 0, b""), (4, 0, b"")), 48, "section 4 behind section 77")
+    refused(blob_of((4, 1, b"")), 36, "must not be critical")
     refused(blob_of((77, 0, b""), (77, 0, b"")), 48, "section 77 behind section 77")
     refused(patched(CHANNEL_0 + PAYLOAD + 60, "B", 7), CHANNEL_0 + PAYLOAD + 60, "padding")
 
@@ -254,9 +312,7 @@ def _():
     refused(blob_of(channel(0, 16, send=(4, 3), request=1, data=b"abc")), 48 + 20, "asked")
     refused(blob_of(channel(0, 4, tool.TCLO_PROTOCOL, recv=(1, 0), request=1, data=b"a")), 80,
             "the next is 1")
-    refused(blob_of(channel(0, 0), (4, 0, bytes((1, 0)))), 104, "not open")
-    refused(blob_of(channel(0, 0), (4, 0, bytes((0, 3)))), 105, "3 messages")
-    refused(blob_of(channel(0, 0), (4, 0, b"")), 104, "0 places for 1 channel")
+    refused(blob_of(channel(0, 6, send=(1, 0), recv=(1, 0), data=b"a")), 48 + 2, "contradict")
 
 
 @test("errors: the host's requests")
@@ -288,16 +344,17 @@ def _():
 
 @test("no byte of a blob makes it fail in any other way")
 def _():
-    good = golden("v1-rich")
-    for i in range(32, len(good)):
-        for value in (0, 0xFF, good[i] ^ 1, good[i] ^ 0x80):
-            blob = bytearray(good)
-            blob[i] = value
-            try:
-                decode(seal(blob), True, True)
-            except tool.Malformed as error:
-                offset = int(re.match(r"byte (\d+): ", str(error)).group(1))
-                check(32 <= offset <= len(good), str(error))
+    for blob_name in ("v1-transfer", "v1-names", "v1-order", "v1-rich"):
+        good = golden(blob_name)
+        for i in range(32, len(good)):
+            for value in (0, 0xFF, good[i] ^ 1, good[i] ^ 0x80):
+                blob = bytearray(good)
+                blob[i] = value
+                try:
+                    decode(seal(blob), True, True)
+                except tool.Malformed as error:
+                    offset = int(re.match(r"byte (\d+): ", str(error)).group(1))
+                    check(32 <= offset <= len(good), str(error))
     for size in range(32, len(good)):
         try:
             decode(seal(good[:size]))
