@@ -175,6 +175,58 @@ CONVERSATION("abandoned: the request that a taken TCLO channel runs is LOST")
 	CHECK_EQ(request(&b, RECVSIZE, 0), SUCCESS);
 }
 
+static struct vmport_call meanwhile;
+
+/* Once, before the channel is owned that was found. */
+static void call_meanwhile(struct mutex *lock)
+{
+	if (lock != &meanwhile.state->channels[meanwhile.regs.dx >> 16]->owner_lock)
+		return;
+	shim_mutex_hook = NULL;
+	CHECK_EQ(vmport_command(&meanwhile), VMPORT_DONE);
+	CHECK(meanwhile.regs.cx);
+}
+
+/* Another vCPU makes this request on the one channel while a second is opened. */
+static u16 open_while(struct vm *vm, u16 nr)
+{
+	struct chan chan = open_chan(vm, RPCI), other;
+	u16 status;
+
+	meanwhile = (struct vmport_call) {
+		.config = &vm->config,
+		.state = vm->state,
+		.vcpu = vm_vcpu(1),
+		.regs = {
+			.ax = VMPORT_MAGIC,
+			.cx = (u32)nr << 16 | VMPORT_CMD_MESSAGE,
+			.dx = (u32)chan.id << 16 | VMPORT_PORT,
+		},
+	};
+	shim_add_jiffies(2 * HZ);
+	shim_hold_jiffies(true);
+	shim_mutex_hook = call_meanwhile;
+	status = try_open(&other, vm, RPCI);
+	CHECK(!shim_mutex_hook);
+	shim_hold_jiffies(false);
+	if (status)
+		CHECK_EQ(other.id, chan.id);
+	else
+		CHECK(!strcmp(ask(&chan, "log x"), "1 "));
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	return status;
+}
+
+TEST("abandoned: used or closed while OPEN takes it")
+{
+	struct vm *vm = vm_new(SLEEPING);
+
+	vm->config.limits.channels = 1;
+	CHECK_EQ(open_while(vm, RECVSIZE), FAILED);
+	CHECK_EQ(open_while(vm, CLOSE), SUCCESS);
+	vm_free(vm);
+}
+
 TEST("abandoned: taking needs no memory")
 {
 	struct vm *vm = vm_new(SLEEPING);

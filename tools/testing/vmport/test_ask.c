@@ -231,6 +231,57 @@ TEST("EXIT_RPC: the call says so, once, to the vCPU that made it")
 	vm_free(vm);
 }
 
+static struct chan leaving;
+static unsigned int looks;
+
+/* The guest closes the channel when it is looked at for the second time. */
+static void leave(struct mutex *lock)
+{
+	if (lock != &leaving.vm->state->channels[leaving.id]->owner_lock || ++looks < 2)
+		return;
+	shim_mutex_hook = NULL;
+	CHECK_EQ(request(&leaving, CLOSE, 0), SUCCESS);
+}
+
+TEST("EXIT_RPC: when the oldest goes away while it is looked for, it is the next one's turn")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_asked asked;
+	struct chan chans[4];
+	bool more;
+	int i;
+
+	feature_on(vm);
+	for (i = 0; i < 4; i++) {
+		chans[i] = open_chan(vm, RPCI | COOKIE);
+		send_message(&chans[i], "what", 4);
+	}
+	leaving = chans[0];
+	looks = 0;
+	shim_mutex_hook = leave;
+	CHECK(vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
+	CHECK(!shim_mutex_hook);
+	CHECK_EQ(asked.id, 2);
+	CHECK(more);
+	CHECK(vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
+	CHECK_EQ(asked.id, 3);
+
+	leaving = chans[1];
+	looks = 0;
+	shim_mutex_hook = leave;
+	CHECK_EQ(read_asked(vm, 0, "what"), 3);
+	CHECK(!shim_mutex_hook);
+
+	/* None is left. */
+	CHECK_EQ(request(&chans[2], CLOSE, 0), SUCCESS);
+	leaving = chans[3];
+	looks = 0;
+	shim_mutex_hook = leave;
+	CHECK(!vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
+	CHECK(!shim_mutex_hook);
+	vm_free(vm);
+}
+
 TEST("EXIT_RPC: messages and replies of 64 KiB; too little room; no memory")
 {
 	static char text[KVM_VMPORT_MAX_REPLY + 1];

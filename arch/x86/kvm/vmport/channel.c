@@ -189,42 +189,35 @@ static void close_channel(struct vmport_state *state, struct vmport_channel *cha
 	}
 }
 
-/* A second: channels that were used more recently than that are in use. */
-#define IDLE_AFTER	((u64)HZ * VMPORT_STEPS)
-
-/*
- * The channel that was abandoned, most likely: the one used least recently.  NULL when
- * all are in use.  Owns none of them, so it may be closed by the time it is owned.
- */
-static struct vmport_channel *find_abandoned(struct vmport_state *state, u16 *id)
+/* Who uses a channel does so at least once a second. */
+static bool is_in_use(const struct vmport_channel *channel)
 {
-	u64 now = vmport_now(), oldest = 0, used;
-	struct vmport_channel *channel, *found = NULL;
-	u16 i;
+	u64 now = vmport_now();
 
-	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
-		channel = state->channels[i];
-		if (!channel || !vmport_channel_is_open(channel))
-			continue;
-		used = READ_ONCE(channel->used);
-		if (!found || used < oldest) {
-			found = channel;
-			oldest = used;
-			*id = i;
-		}
-	}
-	return found && oldest + IDLE_AFTER <= now ? found : NULL;
+	return channel->used + (u64)HZ * VMPORT_STEPS > now;
+}
+
+static struct vmport_channel *make_channel(struct vmport_state *state, u16 id)
+{
+	struct vmport_channel *channel = vmport_channel_alloc();
+
+	/* Pairs with the load in vmport_channel_at(). */
+	smp_store_release(&state->channels[id], channel);
+	return channel;
 }
 
 /*
- * A channel to open: a closed one, or the abandoned one when as many are open as
- * there may be.  NULL when there is none or there is no memory.
+ * A channel to open, owned by the caller from now on: a closed one, or when as many are
+ * open as there may be the one used least recently.  NULL when there may be none, that
+ * one is in use, or there is no memory.
  */
-static struct vmport_channel *find_channel_to_open(struct vmport_call *call, u16 *id)
+static struct vmport_channel *own_channel_to_open(struct vmport_call *call, u16 *id)
 {
 	u32 limit = min_t(u32, call->config->limits.channels, KVM_VMPORT_MAX_CHANNELS);
+	struct vmport_channel *channel, *closed = NULL, *oldest = NULL;
 	struct vmport_state *state = call->state;
-	struct vmport_channel *channel, *closed = NULL;
+	u16 closed_id = 0, oldest_id = 0;
+	u64 used, least = 0;
 	u32 open = 0;
 	int i;
 
@@ -232,24 +225,35 @@ static struct vmport_channel *find_channel_to_open(struct vmport_call *call, u16
 
 	for (i = KVM_VMPORT_MAX_CHANNELS - 1; i >= 0; i--) {
 		channel = state->channels[i];
-		if (channel && vmport_channel_is_open(channel)) {
-			open++;
-		} else {
+		if (!channel || !vmport_channel_is_open(channel)) {
 			closed = channel;
-			*id = i;
+			closed_id = i;
+			continue;
+		}
+		open++;
+		used = READ_ONCE(channel->used);
+		if (!oldest || used <= least) {
+			oldest = channel;
+			oldest_id = i;
+			least = used;
 		}
 	}
-	if (!limit)
-		return NULL;
-	if (open >= limit)
-		return find_abandoned(state, id);
-
-	if (!closed) {
-		closed = vmport_channel_alloc();
-		/* Pairs with the load in vmport_channel_at(). */
-		smp_store_release(&state->channels[*id], closed);
+	if (open < limit) {
+		*id = closed_id;
+		channel = closed ?: make_channel(state, closed_id);
+	} else {
+		*id = oldest_id;
+		channel = limit ? oldest : NULL;
 	}
-	return closed;
+	if (!channel)
+		return NULL;
+
+	vmport_channel_own(channel);
+	/* Another vCPU may have closed it meanwhile, or used it. */
+	if (channel->activity == VMPORT_CLOSED || !is_in_use(channel))
+		return channel;
+	vmport_channel_disown(channel);
+	return NULL;
 }
 
 static enum vmport_result message_open(struct vmport_call *call)
@@ -271,13 +275,12 @@ static enum vmport_result message_open(struct vmport_call *call)
 		get_random_bytes(cookie, sizeof(cookie));
 
 	mutex_lock(&state->open_lock);
-	channel = find_channel_to_open(call, &id);
+	channel = own_channel_to_open(call, &id);
 	if (!channel) {
 		mutex_unlock(&state->open_lock);
 		return done(call, VMPORT_STATUS_FAIL);
 	}
 
-	vmport_channel_own(channel);
 	if (channel->activity != VMPORT_CLOSED)
 		close_channel(state, channel);
 	channel->has_cookie = has_cookie;

@@ -37,7 +37,7 @@ struct vmport_state {
 /* The channel with this id, NULL when it has never been open. */
 static inline struct vmport_channel *vmport_channel_at(struct vmport_state *state, u16 id)
 {
-	/* Pairs with the store in find_channel_to_open(). */
+	/* Pairs with the store in make_channel(). */
 	return smp_load_acquire(&state->channels[id]);
 }
 

@@ -234,11 +234,15 @@ void mutex_destroy(struct mutex *lock)
 	lock->name = NULL;
 }
 
+void (*shim_mutex_hook)(struct mutex *lock);
+
 void mutex_lock(struct mutex *lock)
 {
 	unsigned int class, i;
 
 	might_sleep(__func__);
+	if (shim_mutex_hook)
+		shim_mutex_hook(lock);
 	if (!lock->name)
 		shim_bug("mutex_lock() before mutex_init() or after mutex_destroy()");
 	if (lock->held)

@@ -13,6 +13,9 @@ struct mutex {
 
 #define mutex_init(_lock)	shim_mutex_init(_lock, #_lock)
 
+/* Called before each is taken, when set: what another CPU does meanwhile. */
+extern void (*shim_mutex_hook)(struct mutex *lock);
+
 void shim_mutex_init(struct mutex *lock, const char *name);
 void mutex_destroy(struct mutex *lock);
 void mutex_lock(struct mutex *lock);
