@@ -178,12 +178,12 @@ static void expect_as_vmm(RUN_ARGS, struct seen *ours)
 {
 	struct seen plain;
 
-	c->state.answers = true;
+	c->state.answers = FEATURES;
 	machine_allow_ports(&self->plain, VMPORT_PORT, VMPORT_PORT + 3, true);
 	run(&self->plain, c, &plain);
 	machine_allow_ports(&self->plain, VMPORT_PORT, VMPORT_PORT + 3, false);
 
-	c->state.answers = false;
+	c->state.answers = 0;
 	run(&self->ours, c, ours);
 	EXPECT_EQ(plain.error, 0);
 	EXPECT_EQ((u32)plain.regs.rbx, VMPORT_MAGIC);

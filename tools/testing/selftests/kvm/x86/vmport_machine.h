@@ -147,6 +147,7 @@ struct machine {
 	struct kvm_run *run;
 	u8 *mem;		/* NR_PAGES, then the top page */
 	struct kvm_sregs reset;
+	bool debugged;
 };
 
 /* What a machine is put into.  Memory is as it is in the machine. */
@@ -159,8 +160,9 @@ struct machine_state {
 	struct kvm_guest_debug debug;
 	bool shadow;		/* behind STI or MOV SS */
 	bool window;		/* stop where an interrupt could come */
-	bool answers;		/* the VMM answers GETVERSION on the port */
-	u32 nr_events;		/* events of the VMM's own that it goes on after, at most */
+	u64 answers;		/* the VMM answers what is the kernel's with these features */
+	bool has_exception;	/* being delivered: */
+	u8 exception;
 };
 
 #define MAX_PORTS	4
@@ -208,13 +210,15 @@ static inline bool machine_is_amd(void)
 	return is_amd;
 }
 
-/* Short pieces: a long REP MOVSB takes an emulated processor very long. */
+/* The selftests' own memcpy() goes by bytes, which takes an emulated processor long. */
 static inline void machine_copy(void *to, const void *from, size_t size)
 {
+	typedef u64 words __attribute__((vector_size(32), aligned(8)));
+	const words *w = from;
 	size_t i;
 
-	for (i = 0; i < size; i += 512)
-		memcpy(to + i, from + i, 512);
+	for (i = 0; i < size / sizeof(*w); i++)
+		((words *)to)[i] = w[i];
 }
 
 static inline void set_u64(u8 *mem, u64 addr, u64 value)
@@ -263,6 +267,9 @@ static inline void machine_fill(u8 *mem)
 	u64 i;
 
 	memset(mem, 0, PAGE_ADDR(NR_PAGES + 1));
+	/* What has lost its way is to come to an end. */
+	memset(mem + PAGE_ADDR(PAGE_CODE), HLT, 4 * 4096);
+	memset(mem + PAGE_ADDR(PAGE_CODE_END), HLT, 3 * 4096);
 	memcpy(mem + PAGE_ADDR(PAGE_GDT), gdt, sizeof(gdt));
 	for (i = 0; i < NR_VECTORS; i++) {
 		set_u32(mem, PAGE_ADDR(PAGE_IVT) + 4 * i, HANDLER(i));
@@ -513,7 +520,16 @@ static inline void state_init(struct machine_state *s, struct machine *m, int mo
 	};
 	s->debugregs.dr6 = 0xffff0ff0;
 	s->debugregs.dr7 = 0x400;
-	s->nr_events = 8;
+}
+
+static inline bool has_error_code(u8 vector)
+{
+	return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
+
+static inline bool sregs_is_long(const struct machine_state *s)
+{
+	return s->mode->efer & EFER_LMA;
 }
 
 static inline int machine_set_state(struct machine *m, struct machine_state *s)
@@ -521,9 +537,17 @@ static inline int machine_set_state(struct machine *m, struct machine_state *s)
 	struct kvm_vcpu_events events = {
 		.flags = KVM_VCPUEVENT_VALID_SHADOW,
 		.interrupt.shadow = s->shadow ? KVM_X86_SHADOW_INT_STI : 0,
+		.exception.injected = s->has_exception,
+		.exception.nr = s->exception,
+		.exception.has_error_code = s->has_exception && has_error_code(s->exception),
 	};
 
-	/* Of a mode that the segments do not fit, nothing may be left meanwhile. */
+	struct kvm_guest_debug none = { };
+
+	/* Single steps of the VMM's take TF from what comes later. */
+	if (m->debugged && ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &none))
+		return -errno;
+	m->debugged = s->debug.control;
 	if (ioctl(m->vcpu, KVM_SET_SREGS, &s->sregs) ||
 	    ioctl(m->vcpu, KVM_SET_REGS, &s->regs) ||
 	    ioctl(m->vcpu, KVM_SET_VCPU_EVENTS, &events) ||
@@ -535,19 +559,16 @@ static inline int machine_set_state(struct machine *m, struct machine_state *s)
 }
 
 /* RF in the frame of a fault: set by KVM and by hardware, not by software emulation. */
-static inline void seen_clear_rf(struct seen *seen, const struct mode *mode)
+static inline void machine_clear_rf(struct machine *m, const struct seen *seen,
+				    const struct mode *mode)
 {
-	u8 *frame, *stack = (u8 *)seen->stack;
-	u64 at = seen->regs.rsp & 0xffffffff, bottom = KERNEL_STACK - sizeof(seen->stack);
+	u64 at = seen->regs.rsp + (mode->efer & EFER_LMA ? 0 : seen->sregs.ss.base);
 	u32 vector = (seen->regs.rip - HANDLER(0)) / 8;
-	u32 width = mode->efer & EFER_LONG ? 8 : 4;
-	bool has_code = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+	u32 width = mode->efer & EFER_LMA ? 8 : 4;
 
-	if (!(mode->cr0 & CR0_PE) || at < bottom || vector >= NR_VECTORS)
+	if (!(mode->cr0 & CR0_PE) || at >= PAGE_ADDR(NR_PAGES) || vector >= NR_VECTORS)
 		return;
-	frame = stack + (at - bottom) + width * (2 + has_code) + 2;
-	if (frame < stack + sizeof(seen->stack))
-		*frame &= ~1;
+	*machine_at(m, at + width * (2 + has_error_code(vector)) + 2) &= ~1;
 }
 
 static inline u64 machine_sum(const void *data, size_t size)
@@ -587,17 +608,35 @@ static inline void machine_look(struct machine *m, struct machine_state *s, stru
 	seen->shadow = events.interrupt.shadow;
 	if (events.exception.injected || events.exception.pending)
 		seen->exception = 0x80 | events.exception.nr;
+	machine_clear_rf(m, seen, s->mode);
 	memcpy(seen->stack, machine_at(m, KERNEL_STACK - sizeof(seen->stack)), sizeof(seen->stack));
-	seen_clear_rf(seen, s->mode);
 	seen->data_sum = machine_sum(machine_at(m, DATA), 2 * 4096) ^
 			 machine_sum(machine_at(m, PAGE_ADDR(PAGE_USER_STACK)), 4096);
 }
 
-/* As a VMM does that has GETVERSION itself.  Returns whether it is that. */
-static inline bool machine_answer(struct machine *m, const struct kvm_regs *regs, u32 *data)
+/* Those of the kernel's.  Of the memory's size and the UUID it knows nothing yet. */
+static inline bool is_kernels(u16 command, u64 features)
+{
+	static const u16 commands[] = {
+		VMPORT_CMD_GETMHZ, VMPORT_CMD_GETVERSION, VMPORT_CMD_GETHWVERSION,
+		VMPORT_CMD_GETTIME, VMPORT_CMD_GETHZ, VMPORT_CMD_GETTIMEFULL,
+		VMPORT_CMD_GETTIMEFULL_WITH_LAG, VMPORT_CMD_GET_VCPU_INFO,
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (commands[i] == command)
+			return true;
+	}
+	return command == VMPORT_CMD_MESSAGE && (features & KVM_VMPORT_FEATURE_RPC);
+}
+
+/* As a VMM does that answers them all as GETVERSION.  Returns whether it is one. */
+static inline bool machine_answer(struct machine *m, const struct kvm_regs *regs, u64 features,
+				  u32 *data)
 {
 	if (m->run->io.port != VMPORT_PORT || m->run->io.size != 4 || m->run->io.count != 1 ||
-	    (u32)regs->rax != VMPORT_MAGIC || (u16)regs->rcx != VMPORT_CMD_GETVERSION)
+	    (u32)regs->rax != VMPORT_MAGIC || !is_kernels(regs->rcx, features))
 		return false;
 	*data = 6;
 	return true;
@@ -630,7 +669,7 @@ static inline bool machine_port(struct machine *m, struct machine_state *s, stru
 
 	ioctl(m->vcpu, KVM_GET_REGS, &regs);
 	if (s->answers)
-		answered = machine_answer(m, &regs, &value);
+		answered = machine_answer(m, &regs, s->answers, &value);
 	if (!answered && seen->nr_ports == MAX_PORTS)
 		return false;
 	if (!answered) {
@@ -653,6 +692,37 @@ static inline bool machine_port(struct machine *m, struct machine_state *s, stru
 	return true;
 }
 
+/* What waits for the VMM's answer would be carried on in the next state. */
+static inline void machine_drop_pending(struct machine *m)
+{
+	struct kvm_regs regs;
+	u32 i;
+
+	m->run->immediate_exit = 1;
+	for (i = 0; i < 2000 && (!ioctl(m->vcpu, KVM_RUN, 0) || errno != EINTR); i++) {
+		/* Of a string too. */
+		ioctl(m->vcpu, KVM_GET_REGS, &regs);
+		regs.rcx = 1;
+		ioctl(m->vcpu, KVM_SET_REGS, &regs);
+	}
+	m->run->immediate_exit = 0;
+}
+
+/* Counts up now and then if a test has a timer: what never ends is to be stopped. */
+static volatile u32 machine_ticks;
+static u32 machine_max_ticks = 4;
+
+static inline int machine_enter(struct machine *m)
+{
+	u32 until = machine_ticks + machine_max_ticks;
+	int r;
+
+	do {
+		r = ioctl(m->vcpu, KVM_RUN, 0);
+	} while (r && errno == EINTR && (int)(machine_ticks - until) < 0);
+	return r ? -errno : 0;
+}
+
 /* Run to the first HLT, or to whatever else ends it. */
 static inline void machine_run(struct machine *m, struct machine_state *s, struct seen *seen)
 {
@@ -664,8 +734,8 @@ static inline void machine_run(struct machine *m, struct machine_state *s, struc
 		return;
 
 	for (i = 0; i < 64; i++) {
-		if (ioctl(m->vcpu, KVM_RUN, 0)) {
-			seen->error = -errno;
+		seen->error = machine_enter(m);
+		if (seen->error) {
 			m->run->exit_reason = KVM_EXIT_UNKNOWN;
 			break;
 		}
@@ -675,6 +745,8 @@ static inline void machine_run(struct machine *m, struct machine_state *s, struc
 			break;
 	}
 	machine_look(m, s, seen);
+	if (seen->exit_reason == KVM_EXIT_IO || seen->exit_reason == KVM_EXIT_MMIO)
+		machine_drop_pending(m);
 }
 
 #endif /* SELFTEST_KVM_VMPORT_MACHINE_H */
