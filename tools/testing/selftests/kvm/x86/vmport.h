@@ -631,6 +631,18 @@ static inline int vmport_get_identity(struct kvm_vm *vm, struct kvm_vmport_ident
 	return r;
 }
 
+/* The module parameter that opens the port to ring 3 in all VMs. */
+static inline bool backdoor_parameter(void)
+{
+	FILE *file = fopen("/sys/module/kvm/parameters/enable_vmware_backdoor", "r");
+	int value;
+
+	TEST_ASSERT(file, "No module parameter enable_vmware_backdoor");
+	value = fgetc(file);
+	fclose(file);
+	return value == 'Y';
+}
+
 static inline int vmport_set_identity(struct kvm_vm *vm,
 				      const struct kvm_vmport_identity *identity)
 {

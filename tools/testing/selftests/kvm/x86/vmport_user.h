@@ -244,18 +244,6 @@ static inline u64 user_rip(u32 offset)
 	return (unsigned long)user_code + offset;
 }
 
-/* The module parameter that opens the port to ring 3 in all VMs. */
-static inline bool backdoor_parameter(void)
-{
-	FILE *file = fopen("/sys/module/kvm/parameters/enable_vmware_backdoor", "r");
-	int value;
-
-	TEST_ASSERT(file, "No module parameter enable_vmware_backdoor");
-	value = fgetc(file);
-	fclose(file);
-	return value == 'Y';
-}
-
 /* The guest is in ring 0 and may use the port. */
 static inline struct kvm_vcpu *user_kernel(struct user *user)
 {
