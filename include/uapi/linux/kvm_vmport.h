@@ -76,6 +76,14 @@
 #define KVM_VMPORT_MAX_STATE		33554432 /* bytes of a state blob */
 
 /*
+ * What a guest can make the host hold at one instant, whatever it does, all of it charged
+ * to the VMM: so many bytes for the VM, and so many for each of its vCPUs.  While an ioctl
+ * of this interface lasts it may take KVM_VMPORT_MAX_MEMORY more; they run one at a time.
+ */
+#define KVM_VMPORT_MAX_MEMORY		22020096
+#define KVM_VMPORT_MAX_MEMORY_VCPU	163840
+
+/*
  * Why an ioctl failed, in the error field of struct kvm_vmport_state and
  * struct kvm_vmport_attr; KVM_VMPORT_ERR_NONE when it did not.  The errno says
  * the kind, this the item, so that a VMM can name it to its user.

@@ -52,7 +52,7 @@ struct vmport_unpacker;
  * @type: KVM_VMPORT_SECTION_*, in ascending order
  * @is_critical: whoever does not know it cannot load the blob.  What is wrong in one
  *	that is not critical is left out
- * @is_many: there may be more than one
+ * @is_many: there may be more than one; of one that is not critical always
  * @pack: write the sections of this type, none where there is nothing to say; 0 or
  *	-ENOMEM
  * @unpack: read one, of that many bytes; 0 or an error

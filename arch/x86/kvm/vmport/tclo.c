@@ -11,7 +11,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "call.h"
+#include "alloc.h"
 #include "tclo.h"
 
 const struct vmport_name vmport_toolbox = { .size = 7, .text = "toolbox" };
@@ -66,7 +66,7 @@ struct vmport_request *vmport_request_alloc(u64 id, u32 size)
 {
 	struct vmport_request *request;
 
-	request = kvmalloc(struct_size(request, data, size), VMPORT_GFP);
+	request = vmport_alloc_data(struct_size(request, data, size));
 	if (!request)
 		return NULL;
 

@@ -697,7 +697,8 @@ static int unpack_payload(struct vmport_unpacker *u, size_t pos,
 	if (flags != critical)
 		return malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
 	if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_RPC))
-		return refuse_at(u, pos, -EPERM, KVM_VMPORT_ERR_FEATURE);
+		return critical ? refuse_at(u, pos, -EPERM, KVM_VMPORT_ERR_FEATURE) :
+				  skip_bytes(u, size);
 
 	r = section->unpack(u, size);
 	if (!critical && (!r || u->why->error)) {
@@ -730,7 +731,8 @@ static int unpack_section(struct vmport_unpacker *u, u32 *last_type)
 	if (size > end - u->pos)
 		return malformed(u, FIELD_POS(pos, &section, size), KVM_VMPORT_ERR_SECTION);
 	known = find_section(type);
-	if (type < *last_type || (type == *last_type && known && !known->is_many))
+	if (type < *last_type ||
+	    (type == *last_type && known && known->is_critical && !known->is_many))
 		return malformed(u, pos, KVM_VMPORT_ERR_ORDER);
 	*last_type = type;
 
