@@ -463,7 +463,9 @@ u64 host_request_bytes(struct vm *vm, const void *data, u32 size)
 		memcpy(req->data, data, size);
 	r = vmport_tclo_queue(&vm->state->tclo, req, &id);
 	if (r) {
-		CHECK_EQ(r, -EBUSY);
+		CHECK_EQ(r, vm->state->tclo.next_id == S64_MAX &&
+			    vmport_tclo_unread(&vm->state->tclo) + vm->state->tclo.queued +
+			    vm->state->tclo.taken < KVM_VMPORT_MAX_TCLO ? -EOVERFLOW : -EBUSY);
 		CHECK_EQ(id, 0);
 		vmport_request_free(req);
 	} else {

@@ -677,6 +677,63 @@ TEST("the guest goes on with each state that is accepted: random calls on change
 	free(blob);
 }
 
+/* Each id that there is, as high as a blob may have it. */
+TEST("from ids at their ceiling only to states that load: random conversations")
+{
+	const struct kvm_vmport_blob_channel asking = {
+		.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_ASK),
+		.protocol = cpu_to_le32(RPCI),
+		.send_size = cpu_to_le32(4),
+		.send_done = cpu_to_le32(4),
+		.request = cpu_to_le64(S64_MAX),
+	}, running = {
+		.id = cpu_to_le16(1),
+		.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_RUN),
+		.protocol = cpu_to_le32(TCLO),
+		.request = cpu_to_le64(S64_MAX - 1),
+	};
+	static struct outcome outcome;
+	unsigned int refused = 0, seed;
+	struct generator *gen;
+	struct blob blob;
+	struct vm *vm;
+	u64 step;
+
+	blob_init(&blob);
+	blob_channel(&blob, &asking, "what");
+	blob_channel(&blob, &running, "");
+	blob_begin(&blob, KVM_VMPORT_SECTION_TCLO, KVM_VMPORT_SECTION_CRITICAL);
+	blob_tclo(&blob, S64_MAX, 1);
+	blob_request(&blob, S64_MAX - 2, KVM_VMPORT_REQUEST_QUEUED, "ping");
+	blob_end(&blob);
+	blob_seal(&blob);
+
+	for (seed = 0; seed < 8; seed++) {
+		tap_context("seed %u", seed);
+		vm = vm_new(MIGRATED);
+		vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+		check_accepted(vm, blob.data, blob.size);
+		gen = generator_new(seed);
+		gen->exit_rpc = true;
+		gen->sane = 80;
+		for (step = 0; step < 400; step++) {
+			const struct op *op = generator_next(gen);
+
+			vm_apply(vm, op, step, &outcome);
+			vm_migrate(vm);
+			generator_learn(gen, &outcome);
+			refused += op->kind == OP_REQUEST;
+			CHECK(op->kind != OP_REQUEST || !outcome.id);
+			CHECK_EQ(atomic64_read(&vm->events.asked), S64_MAX);
+		}
+		generator_free(gen);
+		vm_free(vm);
+	}
+	tap_note("%u requests refused", refused);
+	CHECK(refused > 20);
+	blob_free(&blob);
+}
+
 TEST("sets that fill all: 128 channels, 4096 keys, 16 requests go through a blob")
 {
 	struct vm *vm = vm_new(SLEEPING);
