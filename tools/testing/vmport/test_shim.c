@@ -11,6 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/vmalloc.h>
 
 #include "guest.h"
 
@@ -148,16 +149,24 @@ static void warns(void)
 	kvmalloc(1, VMPORT_GFP & ~__GFP_NOWARN);
 }
 
-TEST("shims: a wrong free, memory not charged or worth a warning abort")
+TEST("shims: a wrong free, and memory not charged or worth a warning, abort")
 {
 	CHECK(aborts(kfree_of_kvmalloc));
 	CHECK(aborts(not_charged));
 	CHECK(aborts(warns));
 }
 
-TEST("shims: the Nth allocation fails, once, and bytes are counted")
+TEST("shims: the Nth allocation fails, once, and bytes are counted as the kernel takes them")
 {
+	static const struct {
+		size_t size;
+		size_t taken;
+	} sizes[] = {
+		{ 0, 8 }, { 8, 8 }, { 9, 16 }, { 65, 96 }, { 96, 96 }, { 97, 128 },
+		{ 129, 192 }, { 193, 256 }, { 8193, 16384 }, { 65536, 65536 }, { 65537, 131072 },
+	};
 	void *p, *q;
+	unsigned int i;
 
 	shim_fail_alloc(2);
 	p = kvmalloc(10, VMPORT_GFP);
@@ -167,11 +176,20 @@ TEST("shims: the Nth allocation fails, once, and bytes are counted")
 	CHECK(shim_alloc_failed());
 	q = kzalloc(20, VMPORT_GFP);
 	CHECK(q);
-	CHECK_EQ(shim_live_bytes(), 30);
+	CHECK_EQ(shim_live_bytes(), 16 + 32);
 	kvfree(p);
 	kfree(q);
 	CHECK_EQ(shim_live_bytes(), 0);
-	CHECK_EQ(shim_peak_bytes(), 30);
+	CHECK_EQ(shim_peak_bytes(), 16 + 32);
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		p = kvmalloc(sizes[i].size, VMPORT_GFP);
+		CHECK_EQ(shim_live_bytes(), sizes[i].taken);
+		kvfree(p);
+	}
+	p = __vmalloc(65537, VMPORT_GFP);
+	CHECK_EQ(shim_live_bytes(), 17 * 4096);
+	kvfree(p);
 }
 
 TEST("shims: crc32c gives the published check value")

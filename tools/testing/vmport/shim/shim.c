@@ -7,6 +7,8 @@
 #include <linux/crc32c.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
@@ -72,7 +74,10 @@ void shim_check_idle(void)
 			 spinlocks, atomic_sections, mutexes);
 }
 
-/* Memory: in front of every allocation stands its size, out of the engine's reach. */
+/*
+ * Memory: in front of every allocation stands its size, out of the engine's reach.  It
+ * counts as what the kernel takes for it.
+ */
 
 enum alloc_kind {
 	ALLOC_K = 0x6b6d616c,
@@ -119,7 +124,20 @@ bool shim_alloc_failed(void)
 	return failed;
 }
 
-static void *alloc(size_t size, gfp_t flags, enum alloc_kind kind, const char *what)
+/* Of kmalloc()'s caches the smallest that fits, or a power of two of pages. */
+static size_t kmalloc_size(size_t size)
+{
+	if (size <= 8)
+		return 8;
+	if (size > 64 && size <= 96)
+		return 96;
+	if (size > 128 && size <= 192)
+		return 192;
+	return roundup_pow_of_two(size);
+}
+
+static void *alloc(size_t size, size_t taken, gfp_t flags, enum alloc_kind kind,
+		   const char *what)
 {
 	struct alloc_header *header;
 
@@ -134,9 +152,9 @@ static void *alloc(size_t size, gfp_t flags, enum alloc_kind kind, const char *w
 	header = malloc(sizeof(*header) + size);
 	if (!header)
 		shim_bug("no memory");
-	header->size = size;
+	header->size = taken;
 	header->kind = kind;
-	live_bytes += size;
+	live_bytes += taken;
 	peak_bytes = max(peak_bytes, live_bytes);
 	/* What the kernel leaves uninitialised is not zero. */
 	memset(header + 1, 0xa5, size);
@@ -163,7 +181,7 @@ static void release(const void *p, bool kv, const char *what)
 
 void *kzalloc(size_t size, gfp_t flags)
 {
-	void *p = alloc(size, flags, ALLOC_K, __func__);
+	void *p = alloc(size, kmalloc_size(size), flags, ALLOC_K, __func__);
 
 	return p ? memset(p, 0, size) : NULL;
 }
@@ -173,9 +191,10 @@ void kfree(const void *p)
 	release(p, false, __func__);
 }
 
+/* kmalloc() is tried first, and takes most. */
 void *kvmalloc(size_t size, gfp_t flags)
 {
-	return alloc(size, flags, ALLOC_KV, __func__);
+	return alloc(size, kmalloc_size(size), flags, ALLOC_KV, __func__);
 }
 
 void *kvmalloc_array(size_t n, size_t size, gfp_t flags)
@@ -192,7 +211,7 @@ void *kvcalloc(size_t n, size_t size, gfp_t flags)
 
 void *__vmalloc(size_t size, gfp_t flags)
 {
-	return alloc(size, flags, ALLOC_KV, __func__);
+	return alloc(size, PAGE_ALIGN(size), flags, ALLOC_KV, __func__);
 }
 
 void kvfree(const void *p)

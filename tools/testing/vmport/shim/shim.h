@@ -13,7 +13,7 @@
 /* Say what is wrong and abort. */
 void shim_bug(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* Memory. */
+/* Memory, as the kernel would count it. */
 size_t shim_live_bytes(void);		/* allocated and not freed */
 size_t shim_peak_bytes(void);		/* most of that since shim_reset_peak() */
 void shim_reset_peak(void);
