@@ -809,6 +809,48 @@ TEST("error KEY, KEY_SIZE, FLAGS of a guestinfo entry")
 	check_entries("a", "b", 1 << 15, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
 }
 
+TEST("error KEY_COUNT, GUESTINFO_SIZE: the largest store loads, more does not")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct blob blob;
+	char key[16];
+	int i;
+
+	/* Of 8 bytes each in the blob, and 8 of key. */
+	for (i = KVM_VMPORT_MAX_KEYS; i <= KVM_VMPORT_MAX_KEYS + 1; i++) {
+		int n;
+
+		blob_init(&blob);
+		blob_begin(&blob, 3, 1);
+		for (n = 0; n < i; n++) {
+			snprintf(key, sizeof(key), "%08d", n);
+			blob_entry(&blob, key, "", 0);
+		}
+		blob_end(&blob);
+		blob_seal(&blob);
+		if (i == KVM_VMPORT_MAX_KEYS)
+			check_accepted(vm, blob.data, blob.size);
+		else
+			check_refused(vm, blob.data, blob.size, -E2BIG,
+				      KVM_VMPORT_ERR_KEY_COUNT, PAYLOAD + 16 * (i - 1));
+		blob_free(&blob);
+	}
+
+	/* 16 values that leave room for no key. */
+	blob_init(&blob);
+	blob_begin(&blob, 3, 1);
+	for (i = 0; i < 16; i++) {
+		snprintf(key, sizeof(key), "%08d", i);
+		blob_entry(&blob, key, bytes_of(KVM_VMPORT_MAX_VALUE), 0);
+	}
+	blob_end(&blob);
+	blob_seal(&blob);
+	check_refused(vm, blob.data, blob.size, -E2BIG, KVM_VMPORT_ERR_GUESTINFO_SIZE,
+		      PAYLOAD + 15 * (16 + KVM_VMPORT_MAX_VALUE));
+	blob_free(&blob);
+	vm_free(vm);
+}
+
 TEST("error KEY: a NUL in a guestinfo key")
 {
 	struct vm *vm = vm_new(SLEEPING);
