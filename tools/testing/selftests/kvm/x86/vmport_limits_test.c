@@ -4,25 +4,15 @@
  * that nobody reads; many VMs; and none of it past what the documentation allows, out
  * of the VMM's own memory cgroup, with an error for the guest when that is full.
  */
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "vmport.h"
+#include "vmport_cgroup.h"
 
 #define SOAK_ROUNDS	120
 
 #define KIB		1024ul
 #define MIB		(1024 * KIB)
-
-/* Documentation/virt/kvm/x86/vmport.rst: what one VM can take at most. */
-#define VM_BOUND	(30 * MIB)
-
-#define CGROUPS		"/tmp/cgroup"
-#define CGROUP		CGROUPS "/vmport"
 
 static struct vmport_channel open_some(struct kvm_vcpu *vcpu)
 {
@@ -159,61 +149,6 @@ TEST(two_hundred_vms)
 	}
 }
 
-/* A cgroup of its own for what comes; false where that cannot be. */
-static bool enter_cgroup(void)
-{
-	char text[32];
-	int fd;
-
-	mkdir(CGROUPS, 0755);
-	if (access(CGROUPS "/cgroup.procs", F_OK) && mount("cgroup2", CGROUPS, "cgroup2", 0, NULL))
-		return false;
-	fd = open(CGROUPS "/cgroup.subtree_control", O_WRONLY);
-	if (fd < 0 || write(fd, "+memory", 7) != 7)
-		return false;
-	close(fd);
-	mkdir(CGROUP, 0755);
-	fd = open(CGROUP "/cgroup.procs", O_WRONLY);
-	snprintf(text, sizeof(text), "%d", getpid());
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return false;
-	close(fd);
-	return true;
-}
-
-static void leave_cgroup(void)
-{
-	int fd = open(CGROUPS "/cgroup.procs", O_WRONLY);
-	char text[32];
-
-	snprintf(text, sizeof(text), "%d", getpid());
-	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "Cannot leave the cgroup");
-	close(fd);
-	rmdir(CGROUP);
-}
-
-static u64 cgroup_number(const char *name)
-{
-	char path[128], text[32] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), CGROUP "/%s", name);
-	fd = open(path, O_RDONLY);
-	TEST_ASSERT(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "Cannot read %s", path);
-	close(fd);
-	return strtoull(text, NULL, 0);
-}
-
-static void cgroup_limit(u64 bytes)
-{
-	int fd = open(CGROUP "/memory.max", O_WRONLY);
-	char text[32];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
-	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "Cannot set memory.max");
-	close(fd);
-}
-
 TEST(memory_is_charged_to_the_vmm_and_bounded)
 {
 	struct vmport_channel channel;
@@ -221,22 +156,22 @@ TEST(memory_is_charged_to_the_vmm_and_bounded)
 	struct kvm_vm *vm;
 	u64 before, after;
 
-	if (!enter_cgroup())
+	if (!vmport_enter_cgroup())
 		SKIP(return, "no memory cgroup");
 	vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
 	/* The guest's memory that this touches is there by now. */
 	channel = open_some(vcpu);
 	vmport_close(&channel);
-	before = cgroup_number("memory.current");
+	before = vmport_cgroup_number("memory.current");
 	fill_channels(vm, vcpu);
-	after = cgroup_number("memory.current");
+	after = vmport_cgroup_number("memory.current");
 	TH_LOG("%llu KiB for 128 channels, half of them sending, half with replies",
 	       (unsigned long long)(after - before) / KIB);
 	/* 64 messages of 64 KiB at least; the replies are the value itself or copies. */
 	EXPECT_GT(after - before, 64 * 64 * KIB);
-	EXPECT_LT(after - before, VM_BOUND);
+	EXPECT_LT(after - before, KVM_VMPORT_MAX_MEMORY);
 	kvm_vm_free(vm);
-	leave_cgroup();
+	vmport_leave_cgroup();
 }
 
 /* An exit status: 0, or how many things were wrong. */
@@ -248,7 +183,7 @@ static int fill_cgroup(void)
 	struct kvm_vm *vm;
 	u16 status;
 
-	if (!enter_cgroup())
+	if (!vmport_enter_cgroup())
 		return KSFT_SKIP;
 	vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
 	for (i = 0; i < ARRAY_SIZE(channels); i++)
@@ -257,21 +192,21 @@ static int fill_cgroup(void)
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	for (i = 0; i < ARRAY_SIZE(channels); i++)
 		TEST_ASSERT(vmport_msg_status(&channels[i], VMPORT_MSG_SENDSIZE, 4), "SENDSIZE");
-	cgroup_limit(cgroup_number("memory.current") + 2 * MIB);
+	vmport_cgroup_limit(vmport_cgroup_number("memory.current") + 2 * MIB);
 	for (i = 0; i < ARRAY_SIZE(channels) && !refused; i++) {
 		status = vmport_msg_status(&channels[i], VMPORT_MSG_SENDSIZE,
 					   KVM_VMPORT_MAX_MESSAGE);
 		refused += !(status & VMPORT_SUCCESS);
 	}
 	/* At once: nobody else's page may be what does not fit. */
-	cgroup_limit(cgroup_number("memory.current") + 64 * MIB);
+	vmport_cgroup_limit(vmport_cgroup_number("memory.current") + 64 * MIB);
 	munlockall();
 	printf("# number %u of %zu refused\n", i, ARRAY_SIZE(channels));
 	/* Who was refused can still do what it wants. */
 	for (i = 0; i < ARRAY_SIZE(channels); i++)
 		replies += !strcmp(vmport_rpc_text(&channels[i], "log still here"), "1 ");
 	kvm_vm_free(vm);
-	leave_cgroup();
+	vmport_leave_cgroup();
 	return (refused != 1) + (replies != ARRAY_SIZE(channels));
 }
 
@@ -293,7 +228,7 @@ TEST(a_full_cgroup_is_an_error_for_the_guest)
 			_exit(status);
 		}
 		ASSERT_EQ(waitpid(pid, &status, 0), pid);
-		rmdir(CGROUP);
+		rmdir(VMPORT_CGROUP);
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 			break;
 		TH_LOG("killed for something else");
@@ -311,7 +246,7 @@ TEST(soak)
 	struct kvm_vcpu *vcpu[2];
 	u64 first = 0, last = 0;
 	struct kvm_vm *vm[2];
-	bool cgroup = enter_cgroup();
+	bool cgroup = vmport_enter_cgroup();
 	struct vmport_blob blob;
 	char text[64];
 	int i, j;
@@ -334,9 +269,9 @@ TEST(soak)
 		snprintf(text, sizeof(text), "1 %d", i);
 		ASSERT_STREQ(vmport_rpc_text(&channel, "info-get guestinfo.soak4"), text);
 		if (cgroup && i == 30)
-			first = cgroup_number("memory.current");
+			first = vmport_cgroup_number("memory.current");
 		if (cgroup)
-			last = cgroup_number("memory.current");
+			last = vmport_cgroup_number("memory.current");
 	}
 	TH_LOG("%lld bytes more after %u rounds", (long long)(last - first),
 	       SOAK_ROUNDS - 30);
@@ -345,7 +280,7 @@ TEST(soak)
 	for (i = 0; i < 2; i++)
 		kvm_vm_free(vm[i]);
 	if (cgroup)
-		leave_cgroup();
+		vmport_leave_cgroup();
 }
 
 int main(int argc, char *argv[])

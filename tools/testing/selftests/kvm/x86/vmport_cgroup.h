@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A memory cgroup for the tests of what a guest can make its host hold.
+ */
+#ifndef SELFTEST_KVM_VMPORT_CGROUP_H
+#define SELFTEST_KVM_VMPORT_CGROUP_H
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vmport.h"
+
+#define VMPORT_CGROUPS		"/tmp/cgroup"
+#define VMPORT_CGROUP		VMPORT_CGROUPS "/vmport"
+
+/* A cgroup of its own for what comes; false where that cannot be. */
+static inline bool vmport_enter_cgroup(void)
+{
+	char text[32];
+	int fd;
+
+	mkdir(VMPORT_CGROUPS, 0755);
+	if (access(VMPORT_CGROUPS "/cgroup.procs", F_OK) &&
+	    mount("cgroup2", VMPORT_CGROUPS, "cgroup2", 0, NULL))
+		return false;
+	fd = open(VMPORT_CGROUPS "/cgroup.subtree_control", O_WRONLY);
+	if (fd < 0 || write(fd, "+memory", 7) != 7)
+		return false;
+	close(fd);
+	mkdir(VMPORT_CGROUP, 0755);
+	fd = open(VMPORT_CGROUP "/cgroup.procs", O_WRONLY);
+	snprintf(text, sizeof(text), "%d", getpid());
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+static inline void vmport_leave_cgroup(void)
+{
+	int fd = open(VMPORT_CGROUPS "/cgroup.procs", O_WRONLY);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%d", getpid());
+	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "Cannot leave the cgroup");
+	close(fd);
+	rmdir(VMPORT_CGROUP);
+}
+
+static inline u64 vmport_cgroup_number(const char *name)
+{
+	char path[128], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), VMPORT_CGROUP "/%s", name);
+	fd = open(path, O_RDONLY);
+	TEST_ASSERT(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, "Cannot read %s", path);
+	close(fd);
+	return strtoull(text, NULL, 0);
+}
+
+static inline void vmport_cgroup_limit(u64 bytes)
+{
+	int fd = open(VMPORT_CGROUP "/memory.max", O_WRONLY);
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
+	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "Cannot set memory.max");
+	close(fd);
+}
+
+/* How often that has happened, of memory.events. */
+static inline u64 vmport_cgroup_event(const char *name)
+{
+	char text[512] = "\n", key[32];
+	const char *found;
+	int fd;
+
+	fd = open(VMPORT_CGROUP "/memory.events", O_RDONLY);
+	TEST_ASSERT(fd >= 0 && read(fd, text + 1, sizeof(text) - 2) > 0, "No memory.events");
+	close(fd);
+	snprintf(key, sizeof(key), "\n%s ", name);
+	found = strstr(text, key);
+	TEST_ASSERT(found, "memory.events has no '%s'", name);
+	return strtoull(found + strlen(key), NULL, 0);
+}
+
+#endif /* SELFTEST_KVM_VMPORT_CGROUP_H */
