@@ -197,16 +197,43 @@ static void host_many(struct vm *vm, struct input *in)
 	free(before);
 }
 
+/* Daemons of the guest. */
+static const char *const names[] = { "toolbox", "x" };
+
 static void host_tclo(struct vm *vm, struct input *in)
 {
 	u32 size;
 	const u8 *bytes = input_bytes(in, input_u8(in), &size);
+	struct vmport_request *request;
+	const char *name;
+	u64 id;
 
 	fuzz_calls++;
-	if (size)
-		host_request_bytes(vm, bytes, size);
-	else
+	if (!size) {
 		host_result(vm, NULL, NULL, NULL);
+		return;
+	}
+	name = names[bytes[0] & 1];
+	request = vmport_request_alloc(0, size);
+	CHECK(request);
+	memcpy(request->data, bytes, size);
+	vmport_name_set(&request->name, (const u8 *)name, strlen(name));
+	if (vmport_tclo_queue(&vm->state->tclo, request, &id))
+		vmport_request_free(request);
+}
+
+/* A daemon comes up and says who it is, and time may stand still. */
+static void fuzz_daemon(struct vm *vm, struct process *process, struct input *in)
+{
+	u8 how = input_u8(in);
+	char answer[16];
+
+	shim_hold_jiffies(how & 2);
+	fuzz_open(vm, process, TCLO | COOKIE);
+	call(vm, process, RECVSIZE, 0);
+	call(vm, process, RECVSTATUS, 1);
+	send(vm, process, (u8 *)answer,
+	     snprintf(answer, sizeof(answer), "OK ATR %s", names[how & 1]));
 }
 
 static void host_ask(struct vm *vm, struct input *in)
@@ -354,7 +381,7 @@ static void host_entry(struct vm *vm, struct input *in, bool remove)
 }
 
 /* What is not done as often. */
-static void do_other(struct vm *vm, const struct process *process, struct input *in)
+static void do_other(struct vm *vm, struct process *process, struct input *in)
 {
 	fuzz_calls++;
 	switch (input_u8(in) % 10) {
@@ -382,6 +409,9 @@ static void do_other(struct vm *vm, const struct process *process, struct input 
 		break;
 	case 7:
 		hb_send(vm, process, in, true);
+		break;
+	case 8:
+		fuzz_daemon(vm, process, in);
 		break;
 	default:
 		burst(vm, in);

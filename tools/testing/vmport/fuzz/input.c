@@ -254,6 +254,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	shim_random_seed(1);
 	shim_set_time(1, 0);
+	shim_hold_jiffies(false);
 	fuzz_vcpu = 0;
 	fuzz_thorough = false;
 	fuzz_lowered = false;
