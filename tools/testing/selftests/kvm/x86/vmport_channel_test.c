@@ -603,15 +603,13 @@ TEST_F(channel, other_bits_of_the_status_are_ignored)
 /* A client may send the whole buffer in which its request is. */
 TEST_F(channel, a_text_request_ends_at_its_first_nul)
 {
-	static char request[4096];
+	char request[4096] = "info-set guestinfo.nul v\0\0 x";
 	char reply[64];
 
-	strcpy(request, "info-set guestinfo.nul v");
-	strcpy(request + 30, " x");
 	EXPECT_EQ(vmport_rpc(&self->rpci, request, sizeof(request), reply, sizeof(reply)), 2);
 	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.nul"), "v");
 	memset(request, 0, sizeof(request));
-	strcpy(request, "info-get guestinfo.k");
+	memcpy(request, "info-get guestinfo.k", 20);
 	EXPECT_EQ(vmport_rpc(&self->rpci, request, sizeof(request), reply, sizeof(reply)), 7);
 	EXPECT_EQ(memcmp(reply, "1 value", 7), 0);
 	/* Nor does a NUL in front of it help. */

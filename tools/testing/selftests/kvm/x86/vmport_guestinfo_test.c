@@ -214,7 +214,8 @@ TEST_F(rpci, the_first_nul_ends_a_request)
 		EXPECT_RPC_BYTES("log\0\0x", 3 + nuls, "1 ");
 	}
 	/* Wherever it is. */
-	EXPECT_RPC_BYTES("info-set guestinfo.k\0 x", 23, "0 Two and exactly two arguments expected");
+	EXPECT_RPC_BYTES("info-set guestinfo.k\0 x", 23,
+			 "0 Two and exactly two arguments expected");
 	EXPECT_RPC_BYTES("info-set guestinfo.k \0x", 23, "1 ");
 	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.k"), "");
 	EXPECT_RPC_BYTES("info-get\0guestinfo.k", 20, "0 No value found");

@@ -363,16 +363,17 @@ TEST_F(hb, blocks_shorter_than_the_message)
 	static const u32 blocks[] = { 1, 4096, 31, 4096, 1776 };
 	struct user *user = &self->user;
 	struct vmport_channel channel = user_expect_reply(user, 10000, self->message);
-	u32 round, at, i;
+	u32 round, at, end, i;
 
 	/* RECVSIZE, and giving up, go back to the first byte. */
 	for (round = 0; round < 3; round++) {
 		memset(user_buffer(user), 0xcc, 12000);
-		for (at = 0, i = 0; i < ARRAY_SIZE(blocks); at += blocks[i++]) {
+		for (at = 0, i = 0; i < ARRAY_SIZE(blocks); at = end, i++) {
+			end = at + blocks[i];
 			EXPECT_END(transfer(user, &channel, true, user_buffer_addr(at), blocks[i]),
-				   &channel, VMPORT_SUCCESS, true, user_buffer_addr(at + blocks[i]));
-			EXPECT_EQ(memcmp(user_buffer(user), self->message, at + blocks[i]), 0);
-			EXPECT_TRUE(all(user_buffer(user) + at + blocks[i], 1000, 0xcc));
+				   &channel, VMPORT_SUCCESS, true, user_buffer_addr(end));
+			EXPECT_EQ(memcmp(user_buffer(user), self->message, end), 0);
+			EXPECT_TRUE(all(user_buffer(user) + end, 1000, 0xcc));
 		}
 		EXPECT_EQ(at, 10000);
 		EXPECT_FAILURE(channel, true, 1);
