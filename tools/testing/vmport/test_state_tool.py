@@ -249,6 +249,7 @@ def _():
 def _():
     check("section 77: not known, 5 bytes\n" in decode(blob_of((77, 0, b"12345"))))
     refused(blob_of((77, 1, b"12345")), 32, "critical section 77")
+    equal(decode(blob_of((77, 0, b"1"), (77, 0, b"2"))).count("section 77"), 2)
 
 
 @test("errors: one line that names the file and the byte, status 1")
@@ -291,7 +292,8 @@ def _():
     refused(patched(CHANNEL_1, "I", 0), CHANNEL_1, "section 0 behind section 1")
     refused(blob_of((77, 0, b""), (4, 0, b"")), 48, "section 4 behind section 77")
     refused(blob_of((4, 1, b"")), 36, "must not be critical")
-    refused(blob_of((77, 0, b""), (77, 0, b"")), 48, "section 77 behind section 77")
+    entry = tool.GUESTINFO.pack(0, 1, 0) + b"k" + bytes(7)
+    refused(blob_of((3, 1, entry), (3, 1, entry)), 64, "section 3 behind section 3")
     refused(patched(CHANNEL_0 + PAYLOAD + 60, "B", 7), CHANNEL_0 + PAYLOAD + 60, "padding")
 
 
