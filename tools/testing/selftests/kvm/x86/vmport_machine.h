@@ -41,14 +41,14 @@ enum {
 	PAGE_PAE_PDPT,
 	PAGE_CODE	= 0x10,		/* 16-bit segments begin here, up to the next of it */
 	PAGE_CODE2,
-	PAGE_DATA,
-	PAGE_DATA2,
 	PAGE_PD32,
 	PAGE_PT32,
 	PAGE_TOP_PDPT,
 	PAGE_TOP_PD,
 	PAGE_TOP_PT,
 	PAGE_TOP_PT32,
+	PAGE_DATA	= 0x1b,
+	PAGE_DATA2,
 	PAGE_CODE_END	= 0x1f,		/* where 16-bit code ends */
 	PAGE_CODE_NEXT	= 0x20,
 	NR_PAGES,
@@ -268,7 +268,8 @@ static inline void machine_fill(u8 *mem)
 
 	memset(mem, 0, PAGE_ADDR(NR_PAGES + 1));
 	/* What has lost its way is to come to an end. */
-	memset(mem + PAGE_ADDR(PAGE_CODE), HLT, 4 * 4096);
+	memset(mem + PAGE_ADDR(PAGE_CODE), HLT, 2 * 4096);
+	memset(mem + PAGE_ADDR(PAGE_DATA), HLT, 2 * 4096);
 	memset(mem + PAGE_ADDR(PAGE_CODE_END), HLT, 3 * 4096);
 	memcpy(mem + PAGE_ADDR(PAGE_GDT), gdt, sizeof(gdt));
 	for (i = 0; i < NR_VECTORS; i++) {
