@@ -134,9 +134,8 @@ enum kvm_vmport_error {
  *
  * @size: in, bytes at @data; out, bytes of the blob.
  *
- * The vCPUs may run: the call waits for no guest, every channel and every
- * entry is seen whole, though not all at one instant.  For a snapshot, stop
- * them first.
+ * The vCPUs may run: the call waits for no guest, the channels and requests are
+ * seen as of one instant, and every entry whole.  For a snapshot, stop them first.
  *
  *   -E2BIG   the blob is larger than @size, which now says the bytes needed;
  *            nothing was written to @data
@@ -503,8 +502,7 @@ struct kvm_vmport_blob_section {
 #define KVM_VMPORT_SECTION_TCLO		2	/* critical; at most one */
 #define KVM_VMPORT_SECTION_GUESTINFO	3	/* critical; at most one */
 #define KVM_VMPORT_SECTION_ORDER	4	/* not critical; at most one */
-#define KVM_VMPORT_SECTION_TRANSFERS	5	/* critical; at most one */
-#define KVM_VMPORT_SECTION_NAMES	6	/* not critical; at most one */
+#define KVM_VMPORT_SECTION_NAMES	5	/* not critical; at most one */
 
 /*
  * KVM_VMPORT_SECTION_CHANNEL: this, then @send_done bytes of the message that
@@ -581,16 +579,6 @@ struct kvm_vmport_blob_guestinfo {
 struct kvm_vmport_blob_order {
 	__u8 id;
 	__u8 unused;		/* 0; ignored */
-};
-
-/*
- * KVM_VMPORT_SECTION_TRANSFERS: one of this, in ascending order of id, for each channel
- * whose waiting message the guest is receiving as a block that has not ended.
- */
-struct kvm_vmport_blob_transfer {
-	__le16 id;
-	__le16 reserved16;
-	__le32 recv_end;	/* bytes of the message up to the block's end */
 };
 
 /*

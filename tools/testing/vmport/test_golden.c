@@ -267,40 +267,6 @@ TEST("golden blobs: v1-ask loads, and the message in it can be answered")
 	vm_free(vm);
 }
 
-TEST("golden blobs: v1-transfer loads, and the block that was stopped goes on")
-{
-	struct vm *vm = seeded_vm();
-	struct vmport_hb_source source;
-	struct vmport_call call;
-	struct chan chan;
-
-	vm->config.features |= KVM_VMPORT_FEATURE_HB;
-	if (getenv(WRITE_GOLDEN)) {
-		struct vm *writer = seeded_vm();
-
-		writer->config.features |= KVM_VMPORT_FEATURE_HB;
-		chan = open_chan(writer, RPCI);
-		host_set_text(writer, "guestinfo.a", "0123456789");
-		send_message(&chan, "info-get guestinfo.a", 20);
-		call = (struct vmport_call){ .config = &writer->config, .state = writer->state };
-		/* The first 8 of 12 bytes, of which 3 were written. */
-		CHECK(vmport_hb_receive_begin(&call, 8, &source));
-		vmport_hb_receive_end(&call, 8, 3, &source);
-		write_golden(writer, "v1-transfer");
-		vm_free(writer);
-	}
-
-	load_golden(vm, "v1-transfer");
-	call = (struct vmport_call){ .config = &vm->config, .state = vm->state };
-	CHECK(vmport_hb_receive_begin(&call, 5, &source));
-	CHECK(!memcmp(source.data, "12345", 5));
-	vmport_hb_receive_end(&call, 5, 5, &source);
-	CHECK(vmport_hb_receive_begin(&call, 2, &source));
-	CHECK(!memcmp(source.data, "67", 2));
-	vmport_hb_receive_end(&call, 2, 2, &source);
-	vm_free(vm);
-}
-
 TEST("golden blobs: v1-names loads: who is who, and whom a request is for")
 {
 	static const char name[] = "toolbox-dnd";

@@ -193,27 +193,12 @@ def name(number, kind, text):
     return record + bytes(-len(record) % 8)
 
 
-def waiting(number, done, protocol=tool.RPCI):
-    return channel(number, tool.RECV, protocol, recv=(8, done), data=b"1 234567")
-
-
-def transfer(*blocks):
-    return (5, 1, b"".join(tool.TRANSFER.pack(number, 0, end) for number, end in blocks))
-
-
-@test("blocks that the guest is receiving")
-def _():
-    equal(run(path("v1-transfer"))[0], 0)
-    out = decode(blob_of(waiting(0, 0), waiting(3, 2), channel(4, 0), transfer((0, 1), (3, 8))))
-    check("  channel 0: up to byte 1\n  channel 3: up to byte 8\n" in out, out)
-
-
 @test("the names of daemons, and of those that requests are for")
 def _():
     equal(run(path("v1-names"))[0], 0)
     queued = tool.TCLO.pack(3, 1, 0) + tool.REQUEST.pack(2, 4, 2, 0) + b"ping" + bytes(4)
     out = decode(blob_of(channel(0, 0, tool.TCLO_PROTOCOL), channel(1, 0, tool.TCLO_PROTOCOL),
-                         (2, 1, queued), (6, 0, name(0, 0, b"toolbox-dnd") + name(1, 0, b"") +
+                         (2, 1, queued), (5, 0, name(0, 0, b"toolbox-dnd") + name(1, 0, b"") +
                                           name(2, 1, b"vm\x1b"))))
     check('  channel 0 is "toolbox-dnd"\n  channel 1 is nobody\n'
           '  request 2 is for "vm\\x1b"\n' in out, out)
@@ -225,24 +210,12 @@ def _():
                          (4, 0, bytes((3, 2, 0, 0, 200, 9, 7, 0, 3, 1, 0)))))
     check("last used: channels 0, 3\n  left out from byte 170: " in out, out)
     out = decode(blob_of(channel(0, 0), channel(1, 0, tool.TCLO_PROTOCOL), (4, 0, b""),
-                         (6, 0, name(0, 0, b"rpci") + name(9, 0, b"none") + name(1, 2, b"kind") +
+                         (5, 0, name(0, 0, b"rpci") + name(9, 0, b"none") + name(1, 2, b"kind") +
                           name(5, 1, b"queued") + name(1, 0, b"a b") + name(1, 0, b"good") +
                           name(1, 0, bytes(32)))))
     equal(out.count(": left out\n"), 5)
     check('  channel 1 is "good"\n  left out from byte ' in out, out)
     check("a name of 32 bytes" in out, out)
-
-
-@test("errors: blocks that the guest is receiving")
-def _():
-    at = 32 + 64 + PAYLOAD
-    refused(blob_of(waiting(0, 2), transfer()), at, "a block of 8 bytes")
-    refused(blob_of(waiting(0, 2), transfer((0, 2))), at + 4, "from byte 2 to byte 2 of 8")
-    refused(blob_of(waiting(0, 2), transfer((0, 9))), at + 4, "from byte 2 to byte 9 of 8")
-    refused(blob_of(waiting(0, 2), transfer((1, 8))), at, "channel 1, which has none")
-    refused(blob_of(waiting(0, 2), transfer((0, 8), (0, 8))), at + 8, "behind channel 0")
-    refused(blob_of(channel(0, 0), transfer((0, 8))), at - 8, "channel 0, which has none")
-    refused(blob_of(waiting(0, 2), (5, 1, tool.TRANSFER.pack(0, 1, 8))), at + 2, "reserved")
 
 
 @test("an unknown section: skipped, or refused when it is critical")
@@ -346,7 +319,7 @@ def _():
 
 @test("no byte of a blob makes it fail in any other way")
 def _():
-    for blob_name in ("v1-transfer", "v1-names", "v1-order", "v1-rich"):
+    for blob_name in ("v1-names", "v1-order", "v1-rich"):
         good = golden(blob_name)
         for i in range(32, len(good)):
             for value in (0, 0xFF, good[i] ^ 1, good[i] ^ 0x80):

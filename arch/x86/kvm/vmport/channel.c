@@ -96,6 +96,13 @@ void vmport_channel_free(struct vmport_channel *channel)
 	kfree(channel);
 }
 
+static void become_owner(struct vmport_channel *channel)
+{
+	raw_spin_lock(&channel->lock);
+	channel->busy = true;
+	raw_spin_unlock(&channel->lock);
+}
+
 /**
  * vmport_channel_own() - become the owner of a channel, to use all its fields
  * @channel: the channel
@@ -108,9 +115,20 @@ void vmport_channel_free(struct vmport_channel *channel)
 void vmport_channel_own(struct vmport_channel *channel)
 {
 	mutex_lock(&channel->owner_lock);
-	raw_spin_lock(&channel->lock);
-	channel->busy = true;
-	raw_spin_unlock(&channel->lock);
+	become_owner(channel);
+}
+
+/**
+ * vmport_channel_own_nested() - the same for whoever owns several
+ * @channel: the channel
+ * @outer: held by the caller until the last is disowned; no two hold it
+ *
+ * Context: may sleep.
+ */
+void vmport_channel_own_nested(struct vmport_channel *channel, struct mutex *outer)
+{
+	mutex_lock_nest_lock(&channel->owner_lock, outer);
+	become_owner(channel);
 }
 
 void vmport_channel_disown(struct vmport_channel *channel)
@@ -462,7 +480,6 @@ static enum vmport_result message_recvsize(struct vmport_call *call,
 		return done(call, VMPORT_STATUS_SUCCESS);
 
 	channel->recv_done = 0;
-	channel->recv_end = 0;
 	call->regs.bx = vmport_channel_recv_size(channel);
 	set_dx(call, MESSAGE_SENDSIZE);
 	return done(call, VMPORT_STATUS_SUCCESS | VMPORT_STATUS_DORECV | hb_status(call));
@@ -483,7 +500,6 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	if (!vmport_channel_is_waiting(channel))
 		return done(call, VMPORT_STATUS_FAIL);
 
-	channel->recv_end = 0;
 	/* The guest gives up: it may begin again. */
 	if (!is_received(call)) {
 		channel->recv_done = 0;

@@ -57,8 +57,6 @@ enum vmport_activity {
  * @send_done: bytes of it that came
  * @send_room: bytes allocated at @send
  * @recv_done: bytes that the guest has read
- * @recv_end: where the block ends that the guest is reading; not above @recv_done when
- *	it reads none, see hb.c
  * @used: when the guest last used it, in steps of a tick
  * @ask_id: number of the message while asking
  * @asker: vCPU that has sent it, until the VMM was told; only compared
@@ -83,7 +81,6 @@ struct vmport_channel {
 	u32 send_done;
 	u32 send_room;
 	u32 recv_done;
-	u32 recv_end;
 	u64 used;
 	u64 ask_id;
 	const void *asker;
@@ -127,12 +124,6 @@ static inline u32 vmport_channel_recv_size(const struct vmport_channel *channel)
 	return channel->request ? channel->request->size : channel->reply.size;
 }
 
-/* A block is on its way to the guest, see hb.c. */
-static inline bool vmport_channel_has_block(const struct vmport_channel *channel)
-{
-	return vmport_channel_is_waiting(channel) && channel->recv_end > channel->recv_done;
-}
-
 /*
  * What a channel calls itself, if a blob says nothing: once it has answered "reset",
  * it is the one that there always was.
@@ -170,12 +161,12 @@ static inline void vmport_channel_wait(struct vmport_channel *channel)
 	channel->activity = vmport_channel_is_sending(channel) ? VMPORT_WAITING_SENDING :
 								 VMPORT_WAITING;
 	channel->recv_done = 0;
-	channel->recv_end = 0;
 }
 
 struct vmport_channel *vmport_channel_alloc(void);
 void vmport_channel_free(struct vmport_channel *channel);
 void vmport_channel_own(struct vmport_channel *channel);
+void vmport_channel_own_nested(struct vmport_channel *channel, struct mutex *outer);
 void vmport_channel_disown(struct vmport_channel *channel);
 int vmport_channel_make_room(struct vmport_channel *channel, u32 size);
 struct vmport_channel *vmport_channel_get(const struct vmport_call *call);

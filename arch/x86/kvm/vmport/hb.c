@@ -6,10 +6,11 @@
  * A page fault may stop such an instruction, and a migration come before it goes on:
  * then it is run again with the count of what is left.  From the guest a message comes
  * in one block, so a count of c means its last c bytes.  To the guest a block may be
- * shorter than the message: drivers read what fits into a buffer of their own.  So the
- * channel knows where the block under way ends: a count of c means the last c bytes
- * before that, if the block has not been received up to there.  Any other count begins
- * the next block, of c bytes from where the last one ended.
+ * shorter than the message, as drivers read what fits into a buffer of their own: a count
+ * of c means the next c bytes.  What the guest has received is counted by what is in its
+ * memory for sure, so that the rest of a block that was stopped is the next bytes too, and
+ * nothing tells the two apart that would have to travel.  A count above what is left, but
+ * not above the message, means the last c bytes again.
  *
  * The guest's memory is never touched with a channel owned: it may take the
  * VMM to bring it in.
@@ -35,16 +36,16 @@ static bool can_send(const struct vmport_channel *channel, u64 count)
 	       position_ok(count, channel->send_size, channel->send_done);
 }
 
-/* Where a block of @count bytes to the guest ends; 0 when there is none like that. */
-static u32 receive_end(const struct vmport_channel *channel, u64 count)
+/* Can the guest receive @count bytes now, and from where on? */
+static bool can_receive(const struct vmport_channel *channel, u64 count, u32 *position)
 {
-	u32 done = channel->recv_done;
+	u32 size = vmport_channel_recv_size(channel);
 
-	if (!count || !vmport_channel_is_waiting(channel))
-		return 0;
-	if (channel->recv_end > done && count <= channel->recv_end - done)
-		return channel->recv_end;
-	return count <= vmport_channel_recv_size(channel) - done ? done + count : 0;
+	if (!vmport_channel_is_waiting(channel) || !count || count > size)
+		return false;
+
+	*position = min_t(u32, channel->recv_done, size - count);
+	return true;
 }
 
 /*
@@ -86,8 +87,11 @@ bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
 		return false;
 
 	ok = can_send(channel, count);
-	if (ok)
+	if (ok) {
 		take_buffer(channel, size, buffer);
+		/* The guest's memory may take its time. */
+		vmport_channel_touch(channel);
+	}
 	vmport_channel_disown(channel);
 	if (!ok || buffer->data)
 		return ok;
@@ -183,18 +187,17 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 			     struct vmport_hb_source *source)
 {
 	struct vmport_channel *channel = vmport_channel_get(call);
-	bool ok = false;
-	u32 end;
+	u32 position;
+	bool ok;
 
 	*source = (struct vmport_hb_source) { };
 	if (!channel)
 		return false;
 
-	end = receive_end(channel, count);
-	if (end)
-		ok = hold_bytes(channel, end - count, count, source);
+	ok = can_receive(channel, count, &position) &&
+	     hold_bytes(channel, position, count, source);
 	if (ok)
-		channel->recv_end = end;
+		vmport_channel_touch(channel);
 	vmport_channel_disown(channel);
 	return ok;
 }
@@ -212,14 +215,12 @@ void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 			   struct vmport_hb_source *source)
 {
 	struct vmport_channel *channel = vmport_channel_get(call);
-	u32 end;
+	u32 position;
 
 	/* Another vCPU may have been at it meanwhile: then it is the guest's mistake. */
 	if (channel) {
-		end = receive_end(channel, count);
-		if (end) {
-			channel->recv_end = end;
-			channel->recv_done = end - count + moved;
+		if (can_receive(channel, count, &position)) {
+			channel->recv_done = position + moved;
 			vmport_channel_touch(channel);
 		}
 		vmport_channel_disown(channel);

@@ -141,19 +141,38 @@ static void pack_channel(struct vmport_packer *p, const struct vmport_section *s
 	end_section(p, &place, section);
 }
 
-/* Channel @id, owned by the caller from now on, when it is open; else NULL. */
-static struct vmport_channel *own_open(struct vmport_state *state, u16 id)
+/*
+ * All channels at once, as what stands in two sections must agree: the request that a
+ * channel runs is not in the queue, and its result is not there yet.
+ */
+static void own_channels(struct vmport_state *state)
 {
-	struct vmport_channel *channel = vmport_channel_at(state, id);
+	u16 id;
 
-	if (!channel)
-		return NULL;
+	mutex_lock(&state->open_lock);
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		if (state->channels[id])
+			vmport_channel_own_nested(state->channels[id], &state->open_lock);
+	}
+}
 
-	vmport_channel_own(channel);
-	if (channel->activity != VMPORT_CLOSED)
-		return channel;
-	vmport_channel_disown(channel);
-	return NULL;
+static void disown_channels(struct vmport_state *state)
+{
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		if (state->channels[id])
+			vmport_channel_disown(state->channels[id]);
+	}
+	mutex_unlock(&state->open_lock);
+}
+
+/* Channel @id when it is open; else NULL. */
+static struct vmport_channel *open_channel(const struct vmport_state *state, u16 id)
+{
+	struct vmport_channel *channel = state->channels[id];
+
+	return channel && channel->activity != VMPORT_CLOSED ? channel : NULL;
 }
 
 int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *section,
@@ -163,12 +182,11 @@ int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *s
 	u16 id;
 
 	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		channel = own_open(state, id);
+		channel = open_channel(state, id);
 		if (!channel)
 			continue;
 		pack_channel(p, section, channel, id);
 		p->uses[p->channels++] = (struct use) { .used = channel->used, .id = id };
-		vmport_channel_disown(channel);
 	}
 	return 0;
 }
@@ -206,34 +224,6 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 	return 0;
 }
 
-int vmport_pack_transfers(struct vmport_packer *p, const struct vmport_section *section,
-			  struct vmport_state *state)
-{
-	struct kvm_vmport_blob_transfer packed = { };
-	struct vmport_channel *channel;
-	struct place place = { };
-	bool any = false;
-	u16 id;
-
-	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		channel = own_open(state, id);
-		if (!channel)
-			continue;
-		if (vmport_channel_has_block(channel)) {
-			if (!any)
-				place = begin_section(p);
-			any = true;
-			packed.id = cpu_to_le16(id);
-			packed.recv_end = cpu_to_le32(channel->recv_end);
-			pack_bytes(p, &packed, sizeof(packed));
-		}
-		vmport_channel_disown(channel);
-	}
-	if (any)
-		end_section(p, &place, section);
-	return 0;
-}
-
 /* A section of names begins with the first. */
 static void pack_name(struct vmport_packer *p, struct place *place, bool *any, u64 id, u16 kind,
 		      const struct vmport_name *name)
@@ -263,12 +253,11 @@ int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *sect
 	u32 i;
 
 	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		channel = own_open(state, id);
+		channel = open_channel(state, id);
 		if (!channel)
 			continue;
 		if (!vmport_name_is(&channel->name, vmport_channel_default_name(channel)))
 			pack_name(p, &place, &any, id, KVM_VMPORT_NAME_CHANNEL, &channel->name);
-		vmport_channel_disown(channel);
 	}
 	mutex_lock(&tclo->lock);
 	for (i = 0; i < tclo->queued; i++) {
@@ -412,8 +401,10 @@ static int pack_sections(struct vmport_packer *p, struct vmport_state *state)
 	int r = 0;
 
 	p->copied = sizeof(struct kvm_vmport_blob_header);
+	own_channels(state);
 	for (i = 0; i < VMPORT_SECTIONS && !r; i++)
 		r = vmport_sections[i].pack(p, &vmport_sections[i], state);
+	disown_channels(state);
 	return r;
 }
 
@@ -496,8 +487,8 @@ static int make_room(struct vmport_packed *packed)
  * @packed: out: the blob in pieces, for vmport_packed_write() and then
  *	vmport_packed_free(); on -E2BIG only its size, with nothing to free
  *
- * Waits for no guest.  Every channel and every entry is packed whole, though
- * not all at one instant when vCPUs run.
+ * Waits for no guest.  When vCPUs run, the channels and the requests are those of one
+ * instant, and every entry is packed whole.
  *
  * Context: may sleep.
  * Return: 0, -E2BIG or -ENOMEM.
@@ -514,7 +505,6 @@ int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed 
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_request) != 16);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_guestinfo) != 8);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_order) != 2);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_transfer) != 8);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_name) != 16);
 
 	*packed = (struct vmport_packed) { };

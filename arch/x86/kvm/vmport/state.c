@@ -29,11 +29,6 @@ const struct vmport_section vmport_sections[VMPORT_SECTIONS] = {
 		.pack = vmport_pack_order,
 		.unpack = vmport_unpack_order,
 	}, {
-		.type = KVM_VMPORT_SECTION_TRANSFERS,
-		.is_critical = true,
-		.pack = vmport_pack_transfers,
-		.unpack = vmport_unpack_transfers,
-	}, {
 		.type = KVM_VMPORT_SECTION_NAMES,
 		.pack = vmport_pack_names,
 		.unpack = vmport_unpack_names,

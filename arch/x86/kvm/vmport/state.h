@@ -66,7 +66,7 @@ struct vmport_section {
 	int (*unpack)(struct vmport_unpacker *u, u64 size);
 };
 
-#define VMPORT_SECTIONS	6
+#define VMPORT_SECTIONS	5
 
 /* All that are known, in the order in which they stand. */
 extern const struct vmport_section vmport_sections[VMPORT_SECTIONS];
@@ -119,15 +119,12 @@ int vmport_pack_guestinfo(struct vmport_packer *p, const struct vmport_section *
 			  struct vmport_state *state);
 int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *section,
 		      struct vmport_state *state);
-int vmport_pack_transfers(struct vmport_packer *p, const struct vmport_section *section,
-			  struct vmport_state *state);
 int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *section,
 		      struct vmport_state *state);
 int vmport_unpack_channel(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_guestinfo(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_order(struct vmport_unpacker *u, u64 size);
-int vmport_unpack_transfers(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_names(struct vmport_unpacker *u, u64 size);
 
 struct vmport_state *vmport_state_alloc(struct vmport_events *events);

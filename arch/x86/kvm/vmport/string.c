@@ -2,9 +2,9 @@
 /*
  * REP OUTSB and REP INSB on the high-bandwidth port.  KVM's emulator runs them:
  * it has checked the permission and read the first byte of an OUTSB when it
- * comes here.  What is plain memory is moved here at once, and the emulator
- * left with registers as if it had come that far by itself.  All else, page
- * faults, segment limits, MMIO, DF, it does byte by byte as always.
+ * comes here.  Of an OUTSB what is plain memory is moved here at once, and the emulator
+ * left with registers as if it had come that far by itself; all else, page faults,
+ * segment limits, MMIO, it does byte by byte as always.  An INSB is done here.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -81,21 +81,21 @@ bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt)
 }
 
 /*
- * How many of @count bytes from @addr on are one piece of linear memory, which
- * the segment lets the instruction use.  0: let the emulator find out.
+ * How many of @count bytes from @addr on are one piece of linear memory.  0 when the
+ * segment does not let the instruction use the first: #GP.
  */
-static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_address *addr,
-		       bool write, u64 count, unsigned long *linear)
+static u64 linear_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_address *addr,
+			bool write, u64 count, unsigned long *linear)
 {
-	u64 size = min_t(u64, count, KVM_VMPORT_MAX_REPLY);
+	/* Backward each byte is a piece of its own. */
+	u64 size = is_backward(ctxt) ? 1 : min_t(u64, count, KVM_VMPORT_MAX_REPLY);
+	bool is_real = ctxt->mode == X86EMUL_MODE_REAL;
 	unsigned long ea = addr->ea & address_mask(ctxt);
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct kvm_segment segment;
+	u64 limit;
 
 	*linear = 0;
-	if (is_backward(ctxt))
-		return 0;
-
 	/* Up to where the address wraps. */
 	if (ctxt->ad_bytes != 8)
 		size = min_t(u64, size, (u64)address_mask(ctxt) + 1 - ea);
@@ -108,32 +108,26 @@ static u64 plain_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_add
 		return size;
 	}
 
-	if (segment.unusable || ea > segment.limit ||
-	    (segment.type & (SEGMENT_CODE | SEGMENT_EXPAND_DOWN)) == SEGMENT_EXPAND_DOWN)
+	if (segment.unusable)
 		return 0;
 	/* Code is never written, and not always read. */
 	if ((write || (segment.type & SEGMENT_CODE)) && !(segment.type & SEGMENT_WRITABLE))
 		return 0;
-	if (write && (segment.type & SEGMENT_CODE))
+	if (write && !is_real && (segment.type & SEGMENT_CODE))
+		return 0;
+
+	limit = segment.limit;
+	if ((segment.type & (SEGMENT_CODE | SEGMENT_EXPAND_DOWN)) == SEGMENT_EXPAND_DOWN) {
+		if (ea <= limit)
+			return 0;
+		limit = segment.db ? U32_MAX : U16_MAX;
+	}
+	if (ea > limit)
 		return 0;
 
 	*linear = (u32)(segment.base + ea);
-	size = min_t(u64, size, (u64)segment.limit - ea + 1);
+	size = min_t(u64, size, limit - ea + 1);
 	return min_t(u64, size, BIT_ULL(32) - *linear);
-}
-
-/*
- * Write plain memory of the guest, as far as that works without a fault: how many
- * of the @count bytes were.
- */
-static u32 write_plain(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data)
-{
-	struct x86_exception exception;
-	unsigned long linear;
-	u32 size;
-
-	size = plain_bytes(ctxt, &ctxt->dst.addr.mem, true, count, &linear);
-	return kvm_vmport_write_guest(ctxt->vcpu, linear, data, size, &exception);
 }
 
 /* A transfer of a message?  Then @call names the channel, but for the cookie. */
@@ -181,7 +175,7 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RBP);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
 
-	size = plain_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
+	size = linear_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
 	idx = kvm_vmport_begin_call(vcpu, &call);
 	ok = vmport_hb_send_begin(&call, count, size ?: 1, &buffer);
 	kvm_vmport_end_call(vcpu, &call, idx);
@@ -222,23 +216,48 @@ static void leave_in(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
 	kvm_rbx_write_raw(vcpu, result(kvm_rbx_read_raw(vcpu), ok));
 }
 
+/* Write to the guest's memory; what stopped that is in @exception, as there. */
+static u32 write_bytes(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data,
+		       struct x86_exception *exception)
+{
+	unsigned long linear;
+	u32 size;
+
+	size = linear_bytes(ctxt, &ctxt->dst.addr.mem, true, count, &linear);
+	if (size)
+		return kvm_vmport_write_guest(ctxt->vcpu, linear, data, size, exception);
+
+	exception->vector = GP_VECTOR;
+	return 0;
+}
+
+/* The emulator raises it, and leaves the registers alone. */
+static void raise_fault(struct x86_emulate_ctxt *ctxt, const struct x86_exception *exception)
+{
+	ctxt->exception = *exception;
+	if (exception->vector == GP_VECTOR) {
+		ctxt->exception.error_code_valid = true;
+		ctxt->exception.error_code = 0;
+	}
+	ctxt->have_exception = true;
+}
+
 /**
  * kvm_vmport_string_in() - the guest receives bytes of a message
  * @ctxt: the emulator, in a string instruction on the port
- * @val: out: @count bytes for the emulator to write
- * @count: how many it wants at once; out: 0 when it is to write none, but to
- *	enter the guest again
+ * @count: how many the emulator wants at once; out: 0, it is to write none, but to raise
+ *	the fault that it finds in @ctxt or to enter the guest again
  *
- * Plain memory is written here, and the registers say so at once.  What the emulator
- * is to write may meet a fault, and does not count as received before the guest comes
- * for the next byte.
+ * The emulator would write later, and may meet a fault then: bytes that it was given
+ * could not be told from those that the guest has.  So they are written here.
  *
  * Context: vCPU's thread, kvm->srcu held, may sleep.
  * Return: true when done; false when the port is the VMM's.
  */
-bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count)
+bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count)
 {
 	u64 left = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
+	struct x86_exception exception = { };
 	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct vmport_hb_source source;
 	struct vmport_call call = { };
@@ -255,21 +274,19 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *
 	ok = vmport_hb_receive_begin(&call, left, &source);
 	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
-		moved = write_plain(ctxt, left, source.data);
-		if (moved) {
-			leave_in(ctxt, moved, true);
-			*count = 0;
-		} else {
-			memcpy(val, source.data, *count);
-			set_result(ctxt, true);
-		}
+		moved = write_bytes(ctxt, left, source.data, &exception);
 		idx = kvm_vmport_begin_call(vcpu, &call);
 		vmport_hb_receive_end(&call, left, moved, &source);
 		kvm_vmport_end_call(vcpu, &call, idx);
-	} else {
-		leave_in(ctxt, left, false);
-		*count = 0;
+		/* What is no memory receives nothing. */
+		ok = moved || exception.vector != KVM_VMPORT_NO_VECTOR;
 	}
+
+	*count = 0;
+	if (moved || !ok)
+		leave_in(ctxt, ok ? moved : left, ok);
+	else
+		raise_fault(ctxt, &exception);
 	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, true, call.regs.dx, left, moved, ok);
 	return true;

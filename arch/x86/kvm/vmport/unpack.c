@@ -26,7 +26,6 @@ struct vmport_unpacker {
 	u64 now;			/* as of struct vmport_channel.used */
 	u64 last_taken;			/* largest request id in a channel */
 	size_t last_taken_pos;
-	u32 next_transfer;		/* lowest id of a channel that may come */
 	struct vmport_blob_error *why;
 };
 
@@ -578,44 +577,6 @@ int vmport_unpack_order(struct vmport_unpacker *u, u64 size)
 		if (channel)
 			channel->used = u->now + i;
 	}
-	return 0;
-}
-
-/* Blocks that are on their way to the guest. */
-int vmport_unpack_transfers(struct vmport_unpacker *u, u64 size)
-{
-	struct kvm_vmport_blob_transfer packed;
-	struct vmport_channel *channel;
-	size_t pos;
-	u16 id;
-	int r;
-
-	do {
-		pos = u->pos;
-		r = unpack_record(u, &packed, sizeof(packed));
-		if (r)
-			return r;
-		if (packed.reserved16)
-			return malformed(u, FIELD_POS(pos, &packed, reserved16),
-					 KVM_VMPORT_ERR_RESERVED);
-
-		id = le16_to_cpu(packed.id);
-		if (id >= KVM_VMPORT_MAX_CHANNELS)
-			return malformed(u, pos, KVM_VMPORT_ERR_CHANNEL_ID);
-		id = array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS);
-		channel = u->state->channels[id];
-		if (!channel || !vmport_channel_is_waiting(channel))
-			return malformed(u, pos, KVM_VMPORT_ERR_CHANNEL_ID);
-		if (id < u->next_transfer)
-			return malformed(u, pos, KVM_VMPORT_ERR_ORDER);
-		u->next_transfer = id + 1;
-
-		channel->recv_end = le32_to_cpu(packed.recv_end);
-		if (channel->recv_end <= channel->recv_done ||
-		    channel->recv_end > vmport_channel_recv_size(channel))
-			return malformed(u, FIELD_POS(pos, &packed, recv_end),
-					 KVM_VMPORT_ERR_POSITION);
-	} while (u->pos < u->end);
 	return 0;
 }
 

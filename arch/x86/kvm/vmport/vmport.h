@@ -49,7 +49,7 @@ DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 bool kvm_vmport_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
 bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
-bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, u8 *val, unsigned int *count);
+bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count);
 bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu);
@@ -170,7 +170,7 @@ static inline bool kvm_vmport_emulated_in(struct x86_emulate_ctxt *ctxt, int siz
 		return kvm_vmport_call_emulated(ctxt, val);
 
 	return kvm_vmport_is_hb_access(ctxt->vcpu, size, port) &&
-	       kvm_vmport_string_in(ctxt, val, count);
+	       kvm_vmport_string_in(ctxt, count);
 }
 
 /* The same for what is written: @val has @size bytes. */

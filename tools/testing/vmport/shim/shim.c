@@ -255,11 +255,11 @@ void mutex_destroy(struct mutex *lock)
 
 void (*shim_mutex_hook)(struct mutex *lock);
 
-void mutex_lock(struct mutex *lock)
+static void take_mutex(struct mutex *lock, bool may_have_others)
 {
 	unsigned int class, i;
 
-	might_sleep(__func__);
+	might_sleep("mutex_lock");
 	if (shim_mutex_hook)
 		shim_mutex_hook(lock);
 	if (!lock->name)
@@ -271,6 +271,8 @@ void mutex_lock(struct mutex *lock)
 	for (i = 0; i < MAX_CLASSES; i++) {
 		if (!held_classes[i])
 			continue;
+		if (i == class && may_have_others)
+			continue;
 		if (i == class || after[class][i])
 			shim_bug("%s under %s: the wrong way round", lock->name, classes[i]);
 		after[i][class] = true;
@@ -278,6 +280,18 @@ void mutex_lock(struct mutex *lock)
 	held_classes[class]++;
 	lock->held = true;
 	mutexes++;
+}
+
+void mutex_lock(struct mutex *lock)
+{
+	take_mutex(lock, false);
+}
+
+void mutex_lock_nest_lock(struct mutex *lock, struct mutex *outer)
+{
+	if (!outer->held)
+		shim_bug("mutex_lock_nest_lock() of %s without %s", lock->name, outer->name);
+	take_mutex(lock, true);
 }
 
 void mutex_unlock(struct mutex *lock)

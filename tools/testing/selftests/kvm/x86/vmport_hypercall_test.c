@@ -661,9 +661,9 @@ TEST_F(hypercall, what_does_not_fit_the_channel_fails)
 	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 32),
 			VMPORT_SUCCESS, true, user_buffer_addr(32), 0);
 	EXPECT_EQ(memcmp(user_buffer(user), reply, 32), 0);
-	/* No more waits; and once more, in two blocks. */
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 1),
-			VMPORT_FAIL, true, user_buffer_addr(0), 1);
+	/* There is no more of it; and once more, in two blocks. */
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 33),
+			VMPORT_FAIL, true, user_buffer_addr(0), 33);
 	user_kernel(user);
 	EXPECT_EQ(vmport_poll(&channel), 32);
 	memset(user_buffer(user), 0xcc, 64);

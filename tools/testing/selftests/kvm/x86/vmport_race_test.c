@@ -401,6 +401,64 @@ TEST(destruction)
 	}
 }
 
+static bool stop_answering;
+
+static void *answer_all(void *data)
+{
+	struct vmport_channel *channel = data;
+	char text[16];
+
+	while (!READ_ONCE(stop_answering)) {
+		if (vmport_recv(channel, text, sizeof(text)) >= 0)
+			vmport_send(channel, "OK", 2);
+	}
+	return NULL;
+}
+
+/*
+ * A state that is got while the tools take requests and answer them has each request
+ * once: in the queue, in a channel or as a result.
+ */
+TEST(get_while_requests_change_hands)
+{
+	struct kvm_vcpu *vcpu, *other_vcpu;
+	struct kvm_vm *vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
+	struct kvm_vm *other = vmport_vm_create(VMPORT_RPC, 1, &other_vcpu);
+	struct vmport_channel channel = vmport_open(vcpu, VMPORT_TCLO | VMPORT_COOKIE);
+	struct vmport_blob blob;
+	pthread_t thread;
+	char text[16];
+	u32 size, status;
+	u64 id;
+	int i;
+
+	EXPECT_EQ(vmport_recv(&channel, text, sizeof(text)), 5);
+	vmport_send(&channel, "OK ATR toolbox", 14);
+	/* Many to pack before the requests' turn comes. */
+	for (i = 1; i < KVM_VMPORT_MAX_CHANNELS; i++)
+		vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+
+	stop_answering = false;
+	ASSERT_EQ(pthread_create(&thread, NULL, answer_all, &channel), 0);
+	for (i = 0; i < 300; i++) {
+		while (!vmport_tclo_send(vm, "ping", 4, &id))
+			;
+		blob = vmport_save(vm);
+		ASSERT_EQ(vmport_load(other, &blob), 0)
+			TH_LOG("error %u, round %d", vmport_error, i);
+		vmport_blob_free(&blob);
+		/* All places are taken, so none was lost. */
+		EXPECT_EQ(vmport_tclo_send(other, "x", 1, &id), EBUSY);
+		for (size = sizeof(text); !vmport_tclo_result(vm, text, &size, &id, &status);
+		     size = sizeof(text))
+			;
+	}
+	WRITE_ONCE(stop_answering, true);
+	pthread_join(thread, NULL);
+	kvm_vm_free(vm);
+	kvm_vm_free(other);
+}
+
 int main(int argc, char *argv[])
 {
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_RPC);

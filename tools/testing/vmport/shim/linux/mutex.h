@@ -20,5 +20,7 @@ void shim_mutex_init(struct mutex *lock, const char *name);
 void mutex_destroy(struct mutex *lock);
 void mutex_lock(struct mutex *lock);
 void mutex_unlock(struct mutex *lock);
+/* One of several of a kind that its caller holds, which only holders of @outer do. */
+void mutex_lock_nest_lock(struct mutex *lock, struct mutex *outer);
 
 #endif /* _SHIM_LINUX_MUTEX_H */
