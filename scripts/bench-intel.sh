@@ -9,6 +9,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/scripts/lib.sh"
 
 "$top/scripts/test-intel.sh" "$top/scripts/bench-guest.sh" | grep '^#' || true
+ensure_packages python3
 log=$log_dir/bench-intel.log
 tr -d '\r' <"$log_dir/intel.log" >"$log"
 grep -q '^@@BENCH done' "$log" || die "the benchmark did not come to its end: see $log"

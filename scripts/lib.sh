@@ -74,6 +74,12 @@ set_up() {
 	fi
 }
 
+# as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py
+as_tap() {
+	ensure_packages python3
+	"$@" | python3 "$top/scripts/tap.py"
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || die "$1: run this as root"
 }

@@ -29,7 +29,7 @@ else
 	. "$kernel_env"
 	ours=$build/kvm-on
 fi
-ensure_packages busybox-static kmod cpio gzip xz-utils zstd
+ensure_packages binutils busybox-static kmod cpio gzip xz-utils zstd
 
 copy_libraries() {
 	# A static program has none, and that is no error.

@@ -37,7 +37,7 @@ write_bochsrc() {
 		megs: 2048
 		cpu: model=corei7_skylake_x, count=1, ips=50000000, reset_on_triple_fault=0
 		romimage: file=/usr/share/bochs/BIOS-bochs-latest
-		vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
+		vgaromimage: file=/usr/share/vgabios/vgabios.bin
 		ata0-master: type=cdrom, path=$work/lane.iso, status=inserted
 		boot: cdrom
 		com1: enabled=1, mode=file, dev=$work/serial
@@ -94,6 +94,10 @@ suite() {
 	note "Bochs: $(($(date +%s) - start)) s"
 }
 
+logged() {
+	suite | tee "$log_dir/intel.log"
+}
+
 mkdir -p "$work"
-ensure_packages bochsbios isolinux syslinux-common xorriso
-suite | tee "$log_dir/intel.log" | python3 "$top/scripts/tap.py"
+ensure_packages bochsbios isolinux syslinux-common vgabios xorriso
+as_tap logged

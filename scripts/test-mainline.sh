@@ -67,4 +67,4 @@ suite() {
 }
 
 mkdir -p "$work"
-suite | python3 "$top/scripts/tap.py"
+as_tap suite

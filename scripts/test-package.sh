@@ -186,6 +186,7 @@ mark() {
 }
 
 suite_package() {
+	echo "@@LANE"
 	must "the machine's archive is known" archive
 	must "the package is made" "$top/scripts/make-package.sh"
 	must "the selftests build" "$top/scripts/build-selftests.sh"
@@ -228,4 +229,4 @@ suite_package() {
 }
 
 need_root test-package.sh
-{ echo "@@LANE"; suite_package; } | python3 "$top/scripts/tap.py"
+as_tap suite_package

@@ -45,4 +45,4 @@ suite() {
 }
 
 mkdir -p "$build/sanitizers"
-suite "$@" | python3 "$top/scripts/tap.py"
+as_tap suite "$@"

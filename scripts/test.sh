@@ -34,7 +34,7 @@ result() {
 
 suite_unit() {
 	note "the engine in user space"
-	ensure_packages gcc libc6-dev linux-libc-dev make python3
+	ensure_packages gcc libc6-dev linux-libc-dev make
 	status=0
 	make -s -C "$top/tools/testing/vmport" check 2>&1 || status=$?
 	result "$status" "the engine's unit tests end with status 0"
@@ -113,6 +113,7 @@ if [ "$suites_only" ]; then
 	exit 0
 fi
 
+ensure_packages python3
 exec 6>"$build/.test-lock"
 flock -n 6 || die "another make test runs in this checkout: wait for it"
 
