@@ -19,6 +19,7 @@ help:
 	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
 	@echo 'make package  the Debian package (DKMS); build/package/'
 	@echo 'make test-package  installs, updates and removes it in a Debian 13; not part of make test'
+	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
@@ -66,6 +67,10 @@ package:
 test-package:
 	@scripts/test-package.sh
 
+# DEBIAN: 12 or 13; TARGET may have variables after it
+test-fresh:
+	@scripts/test-fresh.sh $(or $(DEBIAN),13) $(TARGET)
+
 lint:
 	@scripts/lint.sh
 
@@ -75,4 +80,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench bench-intel profile package test-package series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench bench-intel profile package test-package test-fresh series series-check lint clean distclean
