@@ -8,7 +8,7 @@ help:
 	@echo 'make unit     the engine in user space alone, in seconds'
 	@echo 'make build    the series and the kernel modules alone'
 	@echo 'make lane     the kselftests on the distribution kernel alone'
-	@echo 'make guests   the real guests alone: open-vm-tools, cloud-init, Linux'
+	@echo 'make guests   the real guests alone: open-vm-tools, cloud-init, Linux, one in a guest'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'

@@ -11,6 +11,7 @@ title=demo
 . "$top/scripts/steps.sh"
 
 begun=$(date +%s)
-make_host "$top/scripts/demo-host.sh"
+get_host_parts
+make_host "$build/demo-host.cpio.gz" "$top/scripts/demo-host.sh"
 note "set-up: $(($(date +%s) - begun)) s"
 run_host 900

@@ -56,12 +56,6 @@ messages() {
 		END { for (c in text) if (text[c] != "") print text[c] }'
 }
 
-# guestinfo VM KEY: as the host sees it, through QEMU's monitor
-guestinfo() {
-	qmp "$1" object-add "{ \"qom-type\": \"vmware-guestinfo\", \"id\": \"$2\", \"key\": \"guestinfo.$2\" }" >/dev/null
-	qmp_text "$(qmp "$1" qom-get "{ \"path\": \"/objects/$2\", \"property\": \"value\" }")"
-}
-
 # between LOW HIGH SEEN WHAT
 between() {
 	show "expected:" "$1 to $2 $4"

@@ -38,13 +38,12 @@ make_client_firmware() {
 }
 
 begun=$(date +%s)
-"$top/scripts/fetch-kernel.sh"
-. "$kernel_env"
+get_host_parts
 "$top/scripts/guest-image.sh"
-ensure_packages busybox-static cpio gzip xz-utils zstd gcc binutils
+ensure_packages cpio gzip xz-utils zstd gcc binutils
 step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
 step "making the firmware that is a client" make_client_firmware "$build/client-firmware.bin"
-make_host "$top/scripts/guests-host.sh" -m virtio_blk \
+make_host "$build/guests-host.cpio.gz" "$top/scripts/guests-host.sh" -m virtio_blk \
 	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz" \
 	-f "$build/client-firmware.bin:demo/client-firmware.bin"
 note "set-up: $(($(date +%s) - begun)) s"

@@ -197,6 +197,12 @@ qmp_text() {
 	echo "$1" | sed -n 's/^{"return": "\(.*\)"}$/\1/p'
 }
 
+# guestinfo VM KEY: as the host sees it, through QEMU's monitor
+guestinfo() {
+	qmp "$1" object-add "{ \"qom-type\": \"vmware-guestinfo\", \"id\": \"$2\", \"key\": \"guestinfo.$2\" }" >/dev/null
+	qmp_text "$(qmp "$1" qom-get "{ \"path\": \"/objects/$2\", \"property\": \"value\" }")"
+}
+
 # trace_on EVENT [FILTER]: have these events of KVM's in the trace from now on, and
 # nothing older
 trace_on() {

@@ -32,7 +32,7 @@ firmware=$build/demo-firmware
 gather_firmware() {
 	rm -rf "$firmware"
 	mkdir -p "$firmware"
-	for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin; do
+	for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin qboot.rom; do
 		for place in /usr/share/seabios /usr/share/qemu; do
 			[ ! -f "$place/$file" ] || cp -L "$place/$file" "$firmware/"
 		done
@@ -43,11 +43,8 @@ gather_firmware() {
 	done
 }
 
-# make_host SCRIPT [MKINITRAMFS ARGUMENT...]: all that the host needs, and its
-# image with the guests' parts that every such host has.
-make_host() {
-	script=$1
-	shift
+# get_host_parts: what the images of such hosts are made of
+get_host_parts() {
 	[ "$(id -u)" = 0 ] || note "not root: works as long as no package is missing"
 	"$top/scripts/fetch-kernel.sh"
 	"$top/scripts/build-kvm.sh" on
@@ -57,8 +54,15 @@ make_host() {
 	. "$kernel_env"
 	"$top/scripts/demo-guest.sh" "$build/demo-guest.cpio.gz"
 	step "gathering the firmware" gather_firmware
-	step "making the host's image" "$top/scripts/mkinitramfs.sh" \
-		-o "$build/$title-host.cpio.gz" \
+}
+
+# make_host IMAGE SCRIPT [MKINITRAMFS ARGUMENT...]: of a host that runs guests, with
+# the parts that every such host has
+make_host() {
+	image=$1
+	script=$2
+	shift 2
+	step "making ${image##*/}" "$top/scripts/mkinitramfs.sh" -o "$image" \
 		-s "$script" -f "$top/scripts/host-lib.sh:host-lib.sh" \
 		-f "$(readlink -f "$build/qemu-system-x86_64"):bin/qemu-system-x86_64" \
 		-f "$K_VMLINUZ:demo/vmlinuz" -f "$build/demo-guest.cpio.gz:demo/guest.cpio.gz" \
