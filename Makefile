@@ -13,6 +13,7 @@ help:
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
 	@echo 'make fuzz     fuzzes the engine; FUZZ_SECONDS for each target, 60'
+	@echo 'make fuzz-states  fuzzes the kernel with random machine states; FUZZ_SECONDS, 600'
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
 	@echo 'make bench-intel  the part of it that Bochs can run, on kvm-intel'
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
@@ -44,6 +45,9 @@ test-sanitizers:
 
 fuzz:
 	@scripts/fuzz.sh
+
+fuzz-states:
+	@scripts/fuzz-states.sh
 
 bench:
 	@scripts/bench.sh
@@ -80,4 +84,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz bench bench-intel profile package test-package test-fresh series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package test-package test-fresh series series-check lint clean distclean

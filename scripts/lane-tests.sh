@@ -74,6 +74,7 @@ done
 
 # Without nested paging KVM walks the guest's page tables for all that the guest does.
 if [ "${LANE_ONLY:-}" != stock ]; then
+	# shellcheck disable=SC2034 # of load_kvm
 	KVM_AMD=npt=0 KVM_INTEL="${KVM_INTEL:-} ept=0"
 	if load_kvm vmport; then
 		run shadow-paging vmport_hostile_test </dev/null
