@@ -581,6 +581,8 @@ static const char *check_call(struct fuzz_case *c, struct seen *with, const stru
 		allowed.sregs.tr.type = machine_is_amd() ? 9 : 11;
 	}
 	machine_run(&plain, &allowed, &vmm);
+	if (vmm.error)
+		return NULL;
 	/* Software emulation does not wrap the RIP of 32-bit code. */
 	if (c->state.mode->bits != 64)
 		vmm.regs.rip = (u32)vmm.regs.rip;
@@ -760,6 +762,28 @@ static void run_both(struct fuzz_case *c, struct seen *with, struct seen *withou
 	machine_run(&ours[c->set], &c->state, with);
 }
 
+static void tick(int signal)
+{
+	machine_ticks++;
+}
+
+static void start_ticks(void)
+{
+	struct sigaction action = { .sa_handler = tick };
+	struct itimerval interval = { { 0, TICK_US }, { 0, TICK_US } };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &interval, NULL);
+}
+
+static void stop_ticks(void)
+{
+	struct itimerval never = { };
+
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_DFL);
+}
+
 static const char *run_case(struct fuzz_case *c)
 {
 	static bool had_own_tables;
@@ -768,8 +792,10 @@ static const char *run_case(struct fuzz_case *c)
 
 	/* No guest has written them, so no shadow of them may be left. */
 	if (shadow_paging && (c->own_tables || had_own_tables)) {
+		stop_ticks();
 		destroy_all();
 		create_all();
+		start_ticks();
 	}
 	had_own_tables = c->own_tables;
 	if (c->races)
@@ -828,28 +854,6 @@ static void progress(u64 seed, u64 first, u64 next, u64 start)
 	       (unsigned long long)nr_raced, (unsigned long long)nr_endless,
 	       (unsigned long long)nr_refused);
 	fflush(stdout);
-}
-
-static void tick(int signal)
-{
-	machine_ticks++;
-}
-
-static void start_ticks(void)
-{
-	struct sigaction action = { .sa_handler = tick };
-	struct itimerval interval = { { 0, TICK_US }, { 0, TICK_US } };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &interval, NULL);
-}
-
-static void stop_ticks(void)
-{
-	struct itimerval never = { };
-
-	setitimer(ITIMER_REAL, &never, NULL);
-	signal(SIGALRM, SIG_DFL);
 }
 
 /* How many cases did not end as they have to. */
