@@ -240,6 +240,9 @@ static bool emulate_permitted(struct kvm_vcpu *vcpu,
 		return false;
 
 	ctxt->perm_ok = true;
+	/* The processor ignores it there; the emulator would read RCX times. */
+	if (kvm_vmport_is_port(ctxt))
+		ctxt->rep_prefix = 0;
 	*r = kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP | EMULTYPE_NO_DECODE);
 	return true;
 }
