@@ -15,6 +15,9 @@
 #define VMPORT_CGROUPS		"/tmp/cgroup"
 #define VMPORT_CGROUP		VMPORT_CGROUPS "/vmport"
 
+/* Open all the while: where there is no room, a file that is opened would need some. */
+static int vmport_cgroup_max;
+
 /* A cgroup of its own for what comes; false where that cannot be. */
 static inline bool vmport_enter_cgroup(void)
 {
@@ -35,7 +38,8 @@ static inline bool vmport_enter_cgroup(void)
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		return false;
 	close(fd);
-	return true;
+	vmport_cgroup_max = open(VMPORT_CGROUP "/memory.max", O_WRONLY);
+	return vmport_cgroup_max >= 0;
 }
 
 static inline void vmport_leave_cgroup(void)
@@ -46,6 +50,7 @@ static inline void vmport_leave_cgroup(void)
 	snprintf(text, sizeof(text), "%d", getpid());
 	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "Cannot leave the cgroup");
 	close(fd);
+	close(vmport_cgroup_max);
 	rmdir(VMPORT_CGROUP);
 }
 
@@ -63,12 +68,10 @@ static inline u64 vmport_cgroup_number(const char *name)
 
 static inline void vmport_cgroup_limit(u64 bytes)
 {
-	int fd = open(VMPORT_CGROUP "/memory.max", O_WRONLY);
 	char text[32];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)bytes);
-	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) > 0, "Cannot set memory.max");
-	close(fd);
+	TEST_ASSERT(write(vmport_cgroup_max, text, strlen(text)) > 0, "Cannot set memory.max");
 }
 
 /* How often that has happened, of memory.events. */

@@ -181,6 +181,7 @@ static int fill_cgroup(void)
 	struct vmport_channel channels[64];
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
+	u64 limit;
 	u16 status;
 
 	if (!vmport_enter_cgroup())
@@ -192,14 +193,15 @@ static int fill_cgroup(void)
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	for (i = 0; i < ARRAY_SIZE(channels); i++)
 		TEST_ASSERT(vmport_msg_status(&channels[i], VMPORT_MSG_SENDSIZE, 4), "SENDSIZE");
-	vmport_cgroup_limit(vmport_cgroup_number("memory.current") + 2 * MIB);
+	limit = vmport_cgroup_number("memory.current") + 2 * MIB;
+	vmport_cgroup_limit(limit);
 	for (i = 0; i < ARRAY_SIZE(channels) && !refused; i++) {
 		status = vmport_msg_status(&channels[i], VMPORT_MSG_SENDSIZE,
 					   KVM_VMPORT_MAX_MESSAGE);
 		refused += !(status & VMPORT_SUCCESS);
 	}
 	/* At once: nobody else's page may be what does not fit. */
-	vmport_cgroup_limit(vmport_cgroup_number("memory.current") + 64 * MIB);
+	vmport_cgroup_limit(limit + 64 * MIB);
 	munlockall();
 	printf("# number %u of %zu refused\n", i, ARRAY_SIZE(channels));
 	/* Who was refused can still do what it wants. */
