@@ -41,6 +41,9 @@ struct vmport_config {
 	struct kvm_vmport_limits limits;
 };
 
+/* Those of every VM, which its VMM can lower. */
+extern const struct kvm_vmport_limits vmport_max_limits;
+
 /**
  * enum vmport_result - what became of a call
  * @VMPORT_DONE: answered, the registers hold the result

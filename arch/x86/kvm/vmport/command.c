@@ -200,6 +200,13 @@ enum vmport_result vmport_command(struct vmport_call *call)
 	return command ? command->handler(call) : VMPORT_NOT_OURS;
 }
 
+const struct kvm_vmport_limits vmport_max_limits = {
+	.channels	 = KVM_VMPORT_MAX_CHANNELS,
+	.keys		 = KVM_VMPORT_MAX_KEYS,
+	.value_bytes	 = KVM_VMPORT_MAX_VALUE,
+	.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
+};
+
 /**
  * vmport_default_config() - what a VM answers until its VMM says otherwise
  * @config: filled
@@ -216,11 +223,6 @@ void vmport_default_config(struct vmport_config *config, u64 features)
 			.vcpu_info	 = KVM_VMPORT_VCPU_INFO_LEGACY_X2APIC,
 			.max_time_lag_us = 1000000,
 		},
-		.limits = {
-			.channels	 = KVM_VMPORT_MAX_CHANNELS,
-			.keys		 = KVM_VMPORT_MAX_KEYS,
-			.value_bytes	 = KVM_VMPORT_MAX_VALUE,
-			.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
-		},
+		.limits = vmport_max_limits,
 	};
 }

@@ -479,14 +479,6 @@ static bool is_after(const struct vmport_entry *entry, const struct vmport_entry
 	return r < 0 || (!r && last->key_size < entry->key_size);
 }
 
-/* Limits of a VM stop what is new. */
-static const struct kvm_vmport_limits vmport_format_limits = {
-	.channels = KVM_VMPORT_MAX_CHANNELS,
-	.keys = KVM_VMPORT_MAX_KEYS,
-	.value_bytes = KVM_VMPORT_MAX_VALUE,
-	.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
-};
-
 /* What has to be so before there is memory for it; the store checks the rest. */
 static int check_entry(struct vmport_unpacker *u, size_t pos,
 		       const struct kvm_vmport_blob_guestinfo *packed)
@@ -538,7 +530,8 @@ static int unpack_entry(struct vmport_unpacker *u, const struct vmport_entry **l
 	change.value_size = entry->value_size;
 	change.flags = le16_to_cpu(packed.flags);
 	*last = entry;
-	r = vmport_guestinfo_set(&u->state->guestinfo, &vmport_format_limits, &change);
+	/* Limits of a VM stop what is new. */
+	r = vmport_guestinfo_set(&u->state->guestinfo, &vmport_max_limits, &change);
 	if (r && r != -ENOMEM)
 		return refuse_at(u, pos, r, change.error);
 	return r ?: unpack_padding(u);
