@@ -7,7 +7,8 @@
 
 #include "state.h"
 
-const struct vmport_section vmport_sections[VMPORT_SECTIONS] = {
+/* VMPORT_SECTIONS of them, or this does not compile. */
+const struct vmport_section vmport_sections[] = {
 	{
 		.type = KVM_VMPORT_SECTION_CHANNEL,
 		.is_critical = true,
