@@ -416,14 +416,12 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 		return done(call, VMPORT_STATUS_SUCCESS);
 	}
 
-	/* A reply that the guest has left is no longer asked for. */
-	if (channel->protocol == VMPORT_PROTOCOL_RPCI)
-		channel->activity = VMPORT_SENDING;
-	else if (vmport_channel_is_running(channel))
+	if (vmport_channel_is_running(channel))
 		channel->activity = VMPORT_RUNNING_SENDING;
-	else if (vmport_channel_is_waiting(channel))
+	else if (vmport_channel_is_waiting(channel) && channel->protocol == VMPORT_PROTOCOL_TCLO)
 		channel->activity = VMPORT_WAITING_SENDING;
 	else
+		/* A reply that the guest has left is no longer asked for. */
 		channel->activity = VMPORT_SENDING;
 	channel->send_size = size;
 	channel->send_done = 0;
