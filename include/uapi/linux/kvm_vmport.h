@@ -19,7 +19,21 @@
 #include <linux/kvm.h>
 
 /*
- * Capability.  KVM_CHECK_EXTENSION (system or VM fd) returns the mask of
+ * The numbers that KVM hands out.  They are provisional: they lie far from those in use
+ * until the interface is upstream, and <linux/kvm.h> then has its own.
+ */
+#ifndef KVM_CAP_X86_VMPORT
+#define KVM_CAP_X86_VMPORT		0x5658
+#define KVM_EXIT_VMPORT			0x5658
+
+#define KVM_GET_VMPORT_STATE	_IOWR(KVMIO, 0xf0, struct kvm_vmport_state)
+#define KVM_SET_VMPORT_STATE	_IOWR(KVMIO, 0xf1, struct kvm_vmport_state)
+#define KVM_GET_VMPORT_ATTR	_IOWR(KVMIO, 0xf2, struct kvm_vmport_attr)
+#define KVM_SET_VMPORT_ATTR	_IOWR(KVMIO, 0xf3, struct kvm_vmport_attr)
+#endif
+
+/*
+ * KVM_CAP_X86_VMPORT.  KVM_CHECK_EXTENSION (system or VM fd) returns the mask of
  * KVM_VMPORT_FEATURE_* that this kernel knows.  KVM_ENABLE_CAP (VM fd) takes
  * the mask to use in args[0]; the other args and flags must be zero.
  *
@@ -31,9 +45,6 @@
  *   -EEXIST  the capability is enabled already
  *   -ENOMEM  no memory
  */
-#ifndef KVM_CAP_X86_VMPORT
-#define KVM_CAP_X86_VMPORT		0x5658
-#endif
 
 /* Port 0x5658: identity and time commands are answered by the kernel. */
 #define KVM_VMPORT_FEATURE_ENABLE	(1ULL << 0)
@@ -172,9 +183,6 @@ struct kvm_vmport_state {
 	__u64 error_offset;	/* out: SET only, bytes from the blob's start */
 	__u64 reserved[4];
 };
-
-#define KVM_GET_VMPORT_STATE	_IOWR(KVMIO, 0xf0, struct kvm_vmport_state)
-#define KVM_SET_VMPORT_STATE	_IOWR(KVMIO, 0xf1, struct kvm_vmport_state)
 
 /*
  * KVM_VMPORT_ATTR_IDENTITY: what the identity and time commands answer.
@@ -379,10 +387,6 @@ struct kvm_vmport_tclo {
  * is allowed; a poll (RECVSIZE) of a channel that still asks gets
  * "0 Unknown command".
  */
-#ifndef KVM_EXIT_VMPORT
-#define KVM_EXIT_VMPORT		0x5658
-#endif
-
 struct kvm_vmport_exit {
 	__u32 type;		/* KVM_VMPORT_EXIT_RPC */
 	__u32 channel;		/* its id */
@@ -434,7 +438,7 @@ struct kvm_vmport_rpc {
 #define KVM_VMPORT_ATTR_RESET		11
 
 /*
- * KVM_VMPORT_GET_ATTR, KVM_VMPORT_SET_ATTR (VM fd): one typed attribute.
+ * KVM_GET_VMPORT_ATTR, KVM_SET_VMPORT_ATTR (VM fd): one typed attribute.
  *
  *   -EPERM   the capability, or the feature of the attribute, is not enabled
  *   -EINVAL  unknown type, wrong direction, or a reserved field is not zero
@@ -458,9 +462,6 @@ struct kvm_vmport_attr {
 		__u64 pad[31];
 	} u;
 };
-
-#define KVM_VMPORT_GET_ATTR	_IOWR(KVMIO, 0xf2, struct kvm_vmport_attr)
-#define KVM_VMPORT_SET_ATTR	_IOWR(KVMIO, 0xf3, struct kvm_vmport_attr)
 
 /*
  * The state blob.  Little-endian throughout, every record 8-byte aligned, all

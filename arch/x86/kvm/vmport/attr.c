@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KVM_VMPORT_GET_ATTR and KVM_VMPORT_SET_ATTR: what the VMM tells the interface
+ * KVM_GET_VMPORT_ATTR and KVM_SET_VMPORT_ATTR: what the VMM tells the interface
  * and asks of it.  Everything here runs under vmport->lock.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -676,7 +676,7 @@ static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
 }
 
 /**
- * kvm_vmport_get_attr() - KVM_VMPORT_GET_ATTR
+ * kvm_vmport_get_attr() - KVM_GET_VMPORT_ATTR
  * @kvm: has the interface enabled, vmport->lock is held
  * @attr: in and out
  *
@@ -704,7 +704,7 @@ void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr
 }
 
 /**
- * kvm_vmport_set_attr() - KVM_VMPORT_SET_ATTR
+ * kvm_vmport_set_attr() - KVM_SET_VMPORT_ATTR
  * @kvm: has the interface enabled, vmport->lock is held
  * @attr: in and out
  *

@@ -319,10 +319,10 @@ static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 
 	before = attr;
 	mutex_lock(&vmport->lock);
-	r = ioctl == KVM_VMPORT_GET_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
+	r = ioctl == KVM_GET_VMPORT_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
 					   kvm_vmport_set_attr(kvm, &attr);
 	fault = copy_back(argp, &before, &attr, sizeof(attr));
-	if (!r && !fault && ioctl == KVM_VMPORT_GET_ATTR)
+	if (!r && !fault && ioctl == KVM_GET_VMPORT_ATTR)
 		kvm_vmport_attr_is_read(kvm, &attr);
 	mutex_unlock(&vmport->lock);
 
@@ -342,7 +342,7 @@ static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	bool is_state = ioctl == KVM_GET_VMPORT_STATE || ioctl == KVM_SET_VMPORT_STATE;
-	bool is_attr = ioctl == KVM_VMPORT_GET_ATTR || ioctl == KVM_VMPORT_SET_ATTR;
+	bool is_attr = ioctl == KVM_GET_VMPORT_ATTR || ioctl == KVM_SET_VMPORT_ATTR;
 
 	if (!is_state && !is_attr)
 		return -ENOTTY;

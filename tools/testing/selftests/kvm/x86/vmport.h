@@ -612,10 +612,10 @@ static inline int vmport_attr(struct kvm_vm *vm, unsigned long cmd,
 
 	/* Only an output. */
 	attr->error = 0x55555555;
-	if (cmd == KVM_VMPORT_SET_ATTR)
-		r = __vm_ioctl(vm, KVM_VMPORT_SET_ATTR, attr);
+	if (cmd == KVM_SET_VMPORT_ATTR)
+		r = __vm_ioctl(vm, KVM_SET_VMPORT_ATTR, attr);
 	else
-		r = __vm_ioctl(vm, KVM_VMPORT_GET_ATTR, attr);
+		r = __vm_ioctl(vm, KVM_GET_VMPORT_ATTR, attr);
 	TEST_ASSERT(!r || r == -1, "ioctl() returned %d", r);
 
 	vmport_error = attr->error;
@@ -625,7 +625,7 @@ static inline int vmport_attr(struct kvm_vm *vm, unsigned long cmd,
 static inline int vmport_get_identity(struct kvm_vm *vm, struct kvm_vmport_identity *identity)
 {
 	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_IDENTITY };
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*identity = attr.u.identity;
 	return r;
@@ -651,13 +651,13 @@ static inline int vmport_set_identity(struct kvm_vm *vm,
 		.u.identity = *identity,
 	};
 
-	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
 static inline int vmport_get_limits(struct kvm_vm *vm, struct kvm_vmport_limits *limits)
 {
 	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_LIMITS };
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*limits = attr.u.limits;
 	return r;
@@ -670,7 +670,7 @@ static inline int vmport_set_limits(struct kvm_vm *vm, const struct kvm_vmport_l
 		.u.limits = *limits,
 	};
 
-	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
 static inline int vmport_set_entry(struct kvm_vm *vm, const void *key, u32 key_size,
@@ -687,7 +687,7 @@ static inline int vmport_set_entry(struct kvm_vm *vm, const void *key, u32 key_s
 		},
 	};
 
-	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
 /* @size: in, bytes at @value; out, as the kernel says. */
@@ -703,7 +703,7 @@ static inline int vmport_get_entry(struct kvm_vm *vm, const void *key, u32 key_s
 			.value_size = *size,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*size = attr.u.guestinfo.value_size;
 	if (flags)
@@ -747,7 +747,7 @@ static inline int vmport_list(struct kvm_vm *vm, const char *prefix, void *names
 			.names_size = *size,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*size = attr.u.list.names_size;
 	*count = attr.u.list.count;
@@ -767,7 +767,7 @@ static inline int vmport_tclo_send_to(struct kvm_vm *vm, const void *name, u32 n
 			.name_size = name_size,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 
 	if (id)
 		*id = attr.u.tclo.id;
@@ -790,7 +790,7 @@ static inline int vmport_tclo_result(struct kvm_vm *vm, void *result, u32 *size,
 			.size = *size,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*size = attr.u.tclo.size;
 	*id = attr.u.tclo.id;
@@ -809,7 +809,7 @@ static inline int vmport_set_many(struct kvm_vm *vm, const struct kvm_vmport_gue
 			.count = count,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 
 	if (index)
 		*index = attr.u.many.index;
@@ -840,7 +840,7 @@ static inline int vmport_changes(struct kvm_vm *vm, u64 *since, void *names, u32
 			.names_size = *size,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*since = attr.u.changes.sequence;
 	*size = attr.u.changes.names_size;
@@ -855,13 +855,13 @@ static inline int vmport_set_eventfd(struct kvm_vm *vm, int fd)
 		.u.eventfd.fd = fd,
 	};
 
-	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
 static inline struct kvm_vmport_events vmport_events(struct kvm_vm *vm)
 {
 	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_EVENTS };
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	TEST_ASSERT(!r, "KVM_VMPORT_ATTR_EVENTS: errno %d", r);
 	return attr.u.events;
@@ -871,7 +871,7 @@ static inline int vmport_reset(struct kvm_vm *vm)
 {
 	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_RESET };
 
-	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
 /* A message that asks.  @id and @size: in and out. */
@@ -886,7 +886,7 @@ static inline int vmport_read_asked(struct kvm_vm *vm, u64 *id, void *data, u32 
 			.size = *size,
 		},
 	};
-	int r = vmport_attr(vm, KVM_VMPORT_GET_ATTR, &attr);
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
 
 	*id = attr.u.rpc.id;
 	*size = attr.u.rpc.size;
@@ -905,7 +905,7 @@ static inline int vmport_answer(struct kvm_vm *vm, u64 id, const void *reply, u3
 		},
 	};
 
-	return vmport_attr(vm, KVM_VMPORT_SET_ATTR, &attr);
+	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
 /*

@@ -162,7 +162,7 @@ TEST_F(cap, enable_twice_eexist)
 	EXPECT_EQ(enable(self->vm, VMPORT_BASIC), EEXIST);
 	EXPECT_EQ(enable(self->vm, VMPORT_RPC), EEXIST);
 	/* Still what the first call asked for. */
-	EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, KVM_VMPORT_ATTR_LIMITS), EPERM);
+	EXPECT_EQ(attr_of_type(self->vm, KVM_GET_VMPORT_ATTR, KVM_VMPORT_ATTR_LIMITS), EPERM);
 }
 
 TEST_F(cap, enable_after_first_vcpu_einval)
@@ -190,9 +190,9 @@ TEST_F(cap, without_capability_every_ioctl_eperm)
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 
 	for (type = KVM_VMPORT_ATTR_IDENTITY; type <= KVM_VMPORT_ATTR_RESET; type++) {
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, type), EPERM);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_GET_VMPORT_ATTR, type), EPERM);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, type), EPERM);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_SET_VMPORT_ATTR, type), EPERM);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 	}
 }
@@ -218,9 +218,9 @@ TEST_F(cap, without_rpc_its_attributes_eperm)
 	EXPECT_EQ(vmport_tclo_result(self->vm, value, &size, &id, &status), EPERM);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 	for (type = KVM_VMPORT_ATTR_GUESTINFO_MANY; type <= KVM_VMPORT_ATTR_RESET; type++) {
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, type), EPERM);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_GET_VMPORT_ATTR, type), EPERM);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, type), EPERM);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_SET_VMPORT_ATTR, type), EPERM);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
 	}
 	EXPECT_EQ(vmport_set_limits(self->vm, &limits), EPERM);
@@ -285,14 +285,14 @@ TEST_F(cap, ioctls_of_a_32_bit_vmm)
 	attr->u.guestinfo.key_size = 11;
 	attr->u.guestinfo.value = (unsigned long)page + 1035;
 	attr->u.guestinfo.value_size = 5;
-	EXPECT_EQ(compat_ioctl(self->vm->fd, KVM_VMPORT_SET_ATTR, attr), 0);
+	EXPECT_EQ(compat_ioctl(self->vm->fd, KVM_SET_VMPORT_ATTR, attr), 0);
 	EXPECT_STREQ(vmport_get_text(self->vm, "guestinfo.k"), "value");
 
 	attr->u.guestinfo.value = (unsigned long)page + 2048;
 	attr->u.guestinfo.value_size = 4;
-	EXPECT_EQ(compat_ioctl(self->vm->fd, KVM_VMPORT_GET_ATTR, attr), -E2BIG);
+	EXPECT_EQ(compat_ioctl(self->vm->fd, KVM_GET_VMPORT_ATTR, attr), -E2BIG);
 	EXPECT_EQ(attr->u.guestinfo.value_size, 5);
-	EXPECT_EQ(compat_ioctl(self->vm->fd, KVM_VMPORT_GET_ATTR, attr), 0);
+	EXPECT_EQ(compat_ioctl(self->vm->fd, KVM_GET_VMPORT_ATTR, attr), 0);
 	EXPECT_EQ(memcmp(page + 2048, "value", 5), 0);
 
 	state = (void *)page;
@@ -333,9 +333,9 @@ TEST_F(attr, unknown_type_einval)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, types[i]), EINVAL);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_GET_VMPORT_ATTR, types[i]), EINVAL);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, types[i]), EINVAL);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_SET_VMPORT_ATTR, types[i]), EINVAL);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
 	}
 }
@@ -351,11 +351,11 @@ TEST_F(attr, wrong_direction_einval)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(get_only); i++) {
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_SET_ATTR, get_only[i]), EINVAL);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_SET_VMPORT_ATTR, get_only[i]), EINVAL);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
 	}
 	for (i = 0; i < ARRAY_SIZE(set_only); i++) {
-		EXPECT_EQ(attr_of_type(self->vm, KVM_VMPORT_GET_ATTR, set_only[i]), EINVAL);
+		EXPECT_EQ(attr_of_type(self->vm, KVM_GET_VMPORT_ATTR, set_only[i]), EINVAL);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_ATTR);
 	}
 }
@@ -445,16 +445,16 @@ TEST_F(attr, reserved_fields_einval)
 
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
 		if (fields[i].set)
-			expect_reserved(_metadata, self->vm, KVM_VMPORT_SET_ATTR,
+			expect_reserved(_metadata, self->vm, KVM_SET_VMPORT_ATTR,
 					fields[i].attr, fields[i].offset, fields[i].size);
 	}
 	/* Refused is refused. */
 	EXPECT_EQ(vmport_get_text(self->vm, "guestinfo.a"), NULL);
 
-	EXPECT_EQ(vmport_attr(self->vm, KVM_VMPORT_SET_ATTR, &entry), 0);
+	EXPECT_EQ(vmport_attr(self->vm, KVM_SET_VMPORT_ATTR, &entry), 0);
 	for (i = 0; i < ARRAY_SIZE(fields); i++) {
 		if (fields[i].get)
-			expect_reserved(_metadata, self->vm, KVM_VMPORT_GET_ATTR,
+			expect_reserved(_metadata, self->vm, KVM_GET_VMPORT_ATTR,
 					fields[i].attr, fields[i].offset, fields[i].size);
 	}
 }
@@ -515,9 +515,9 @@ TEST_F(attr, bad_address_of_the_struct_efault)
 	struct kvm_vmport_attr *attr = self->bad;
 	struct kvm_vmport_state *state = self->bad;
 
-	EXPECT_EQ(__vm_ioctl(self->vm, KVM_VMPORT_GET_ATTR, attr), -1);
+	EXPECT_EQ(__vm_ioctl(self->vm, KVM_GET_VMPORT_ATTR, attr), -1);
 	EXPECT_EQ(errno, EFAULT);
-	EXPECT_EQ(__vm_ioctl(self->vm, KVM_VMPORT_SET_ATTR, attr), -1);
+	EXPECT_EQ(__vm_ioctl(self->vm, KVM_SET_VMPORT_ATTR, attr), -1);
 	EXPECT_EQ(errno, EFAULT);
 	EXPECT_EQ(__vm_ioctl(self->vm, KVM_GET_VMPORT_STATE, state), -1);
 	EXPECT_EQ(errno, EFAULT);

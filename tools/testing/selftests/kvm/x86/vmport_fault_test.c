@@ -152,7 +152,7 @@ static int get_events(FIXTURE_DATA(fault) *self)
 {
 	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_EVENTS };
 
-	return vmport_attr(self->vm, KVM_VMPORT_GET_ATTR, &attr);
+	return vmport_attr(self->vm, KVM_GET_VMPORT_ATTR, &attr);
 }
 
 static int set_entry(FIXTURE_DATA(fault) *self)

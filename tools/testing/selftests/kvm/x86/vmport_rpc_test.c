@@ -274,8 +274,8 @@ TEST_F(rpc, reserved_fields_einval)
 				.u.rpc.id = exit.id,
 			};
 			((u8 *)&attr.u)[i] = 1;
-			EXPECT_EQ(vmport_attr(self->vm, set ? KVM_VMPORT_SET_ATTR :
-					      KVM_VMPORT_GET_ATTR, &attr), EINVAL);
+			EXPECT_EQ(vmport_attr(self->vm, set ? KVM_SET_VMPORT_ATTR :
+					      KVM_GET_VMPORT_ATTR, &attr), EINVAL);
 			EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_RESERVED);
 		}
 	}
