@@ -99,46 +99,44 @@
  * struct kvm_vmport_attr; KVM_VMPORT_ERR_NONE when it did not.  The errno says
  * the kind, this the item, so that a VMM can name it to its user.
  */
-enum kvm_vmport_error {
-	KVM_VMPORT_ERR_NONE		= 0,
+#define KVM_VMPORT_ERR_NONE		0
 
-	/* -E2BIG, a limit */
-	KVM_VMPORT_ERR_BUFFER		= 1,  /* the caller's buffer: GET only */
-	KVM_VMPORT_ERR_STATE_SIZE	= 2,  /* KVM_VMPORT_MAX_STATE */
-	KVM_VMPORT_ERR_CHANNELS		= 3,  /* limits.channels */
-	KVM_VMPORT_ERR_MESSAGE_SIZE	= 4,  /* KVM_VMPORT_MAX_MESSAGE */
-	KVM_VMPORT_ERR_REPLY_SIZE	= 5,  /* KVM_VMPORT_MAX_REPLY */
-	KVM_VMPORT_ERR_KEY_SIZE		= 6,  /* KVM_VMPORT_MAX_KEY */
-	KVM_VMPORT_ERR_VALUE_SIZE	= 7,  /* limits.value_bytes */
-	KVM_VMPORT_ERR_KEY_COUNT	= 8,  /* limits.keys */
-	KVM_VMPORT_ERR_GUESTINFO_SIZE	= 9,  /* limits.guestinfo_bytes */
-	KVM_VMPORT_ERR_TCLO_SIZE	= 10, /* KVM_VMPORT_MAX_TCLO_REQUEST */
-	KVM_VMPORT_ERR_TCLO_COUNT	= 11, /* KVM_VMPORT_MAX_TCLO */
-	KVM_VMPORT_ERR_MANY		= 12, /* KVM_VMPORT_MAX_MANY */
+/* -E2BIG, a limit */
+#define KVM_VMPORT_ERR_BUFFER		1	/* the caller's buffer: GET only */
+#define KVM_VMPORT_ERR_STATE_SIZE	2	/* KVM_VMPORT_MAX_STATE */
+#define KVM_VMPORT_ERR_CHANNELS		3	/* limits.channels */
+#define KVM_VMPORT_ERR_MESSAGE_SIZE	4	/* KVM_VMPORT_MAX_MESSAGE */
+#define KVM_VMPORT_ERR_REPLY_SIZE	5	/* KVM_VMPORT_MAX_REPLY */
+#define KVM_VMPORT_ERR_KEY_SIZE		6	/* KVM_VMPORT_MAX_KEY */
+#define KVM_VMPORT_ERR_VALUE_SIZE	7	/* limits.value_bytes */
+#define KVM_VMPORT_ERR_KEY_COUNT	8	/* limits.keys */
+#define KVM_VMPORT_ERR_GUESTINFO_SIZE	9	/* limits.guestinfo_bytes */
+#define KVM_VMPORT_ERR_TCLO_SIZE	10	/* KVM_VMPORT_MAX_TCLO_REQUEST */
+#define KVM_VMPORT_ERR_TCLO_COUNT	11	/* KVM_VMPORT_MAX_TCLO */
+#define KVM_VMPORT_ERR_MANY		12	/* KVM_VMPORT_MAX_MANY */
 
-	/* -EINVAL, malformed */
-	KVM_VMPORT_ERR_MAGIC		= 32, /* not a state blob */
-	KVM_VMPORT_ERR_LENGTH		= 33, /* total length is not the size given */
-	KVM_VMPORT_ERR_CHECKSUM		= 34,
-	KVM_VMPORT_ERR_RESERVED		= 35, /* a reserved or padding byte is set */
-	KVM_VMPORT_ERR_SECTION		= 36, /* a section or record is cut or too long */
-	KVM_VMPORT_ERR_ORDER		= 37, /* not ascending, or twice */
-	KVM_VMPORT_ERR_FLAGS		= 38, /* unknown or contradictory flags */
-	KVM_VMPORT_ERR_CHANNEL_ID	= 39, /* not below KVM_VMPORT_MAX_CHANNELS */
-	KVM_VMPORT_ERR_PROTOCOL		= 40, /* neither RPCI nor TCLO */
-	KVM_VMPORT_ERR_POSITION		= 41, /* a position past its end, or not at it */
-	KVM_VMPORT_ERR_KEY		= 42, /* a key is empty or has a space or NUL */
-	KVM_VMPORT_ERR_REQUEST		= 43, /* an id or an empty request that cannot be */
-	KVM_VMPORT_ERR_ATTR		= 44, /* no such attribute, or not this way */
-	KVM_VMPORT_ERR_NAME		= 45, /* a name is too long or has a space or NUL */
+/* -EINVAL, malformed */
+#define KVM_VMPORT_ERR_MAGIC		32	/* not a state blob */
+#define KVM_VMPORT_ERR_LENGTH		33	/* total length is not the size given */
+#define KVM_VMPORT_ERR_CHECKSUM		34
+#define KVM_VMPORT_ERR_RESERVED		35	/* a reserved or padding byte is set */
+#define KVM_VMPORT_ERR_SECTION		36	/* a section or record is cut or too long */
+#define KVM_VMPORT_ERR_ORDER		37	/* not ascending, or twice */
+#define KVM_VMPORT_ERR_FLAGS		38	/* unknown or contradictory flags */
+#define KVM_VMPORT_ERR_CHANNEL_ID	39	/* not below KVM_VMPORT_MAX_CHANNELS */
+#define KVM_VMPORT_ERR_PROTOCOL		40	/* neither RPCI nor TCLO */
+#define KVM_VMPORT_ERR_POSITION		41	/* a position past its end, or not at it */
+#define KVM_VMPORT_ERR_KEY		42	/* a key is empty or has a space or NUL */
+#define KVM_VMPORT_ERR_REQUEST		43	/* an id or an empty request that cannot be */
+#define KVM_VMPORT_ERR_ATTR		44	/* no such attribute, or not this way */
+#define KVM_VMPORT_ERR_NAME		45	/* a name is too long or has a space or NUL */
 
-	/* -EOPNOTSUPP */
-	KVM_VMPORT_ERR_VERSION		= 64, /* a blob of a newer format */
-	KVM_VMPORT_ERR_CRITICAL		= 65, /* an unknown critical section */
+/* -EOPNOTSUPP */
+#define KVM_VMPORT_ERR_VERSION		64	/* a blob of a newer format */
+#define KVM_VMPORT_ERR_CRITICAL		65	/* an unknown critical section */
 
-	/* -EPERM */
-	KVM_VMPORT_ERR_FEATURE		= 96, /* needs a feature not enabled here */
-};
+/* -EPERM */
+#define KVM_VMPORT_ERR_FEATURE		96	/* needs a feature not enabled here */
 
 /*
  * KVM_GET_VMPORT_STATE (VM fd): pack the RPC and guestinfo state of the VM.
@@ -177,7 +175,7 @@ enum kvm_vmport_error {
  */
 struct kvm_vmport_state {
 	__u32 flags;		/* must be 0 */
-	__u32 error;		/* out: enum kvm_vmport_error */
+	__u32 error;		/* out: KVM_VMPORT_ERR_* */
 	__u64 size;		/* bytes */
 	__u64 data;		/* user address */
 	__u64 error_offset;	/* out: SET only, bytes from the blob's start */
@@ -447,7 +445,7 @@ struct kvm_vmport_rpc {
  */
 struct kvm_vmport_attr {
 	__u32 type;		/* KVM_VMPORT_ATTR_* */
-	__u32 error;		/* out: enum kvm_vmport_error */
+	__u32 error;		/* out: KVM_VMPORT_ERR_* */
 	union {
 		struct kvm_vmport_identity identity;
 		struct kvm_vmport_limits limits;

@@ -143,7 +143,7 @@ int blob_load(struct vm *vm, const void *data, size_t size, struct vmport_blob_e
 }
 
 void check_refused(struct vm *vm, const void *data, size_t size, int r,
-		   enum kvm_vmport_error error, u64 offset)
+		   u32 error, u64 offset)
 {
 	const struct vmport_state *state = vm->state;
 	struct vmport_blob_error why = { .error = -1, .offset = -1 };

@@ -52,7 +52,7 @@ bool blob_has_optional(const void *data, size_t size);
 
 /* It is refused like this, and all is as before. */
 void check_refused(struct vm *vm, const void *data, size_t size, int r,
-		   enum kvm_vmport_error error, u64 offset);
+		   u32 error, u64 offset);
 /* It is accepted, and packed again the same. */
 void check_accepted(struct vm *vm, const void *data, size_t size);
 

@@ -37,7 +37,7 @@ struct outcome {
 	enum vmport_result result;
 	struct vmport_regs regs;
 	int r;
-	enum kvm_vmport_error error;
+	u32 error;
 	u64 id;
 	u32 status;
 	u32 size;

@@ -408,7 +408,7 @@ const char *rpc(struct vm *vm, const char *text)
 }
 
 int host_set(struct vm *vm, const char *key, const void *value, u32 size, u32 flags,
-	     enum kvm_vmport_error *error)
+	     u32 *error)
 {
 	struct vmport_guestinfo_change change = {
 		.key = (const u8 *)key,

@@ -112,7 +112,7 @@ const char *rpc(struct vm *vm, const char *text);
 
 /* The VMM. */
 int host_set(struct vm *vm, const char *key, const void *value, u32 size, u32 flags,
-	     enum kvm_vmport_error *error);
+	     u32 *error);
 void host_set_text(struct vm *vm, const char *key, const char *value);
 int host_delete(struct vm *vm, const char *key);
 /* The value, or NULL; good until the next call. */

@@ -384,7 +384,7 @@ static struct kvm_vmport_blob_channel asking_channel(u64 id, u32 size)
 }
 
 static void try_channel(struct vm *vm, const struct kvm_vmport_blob_channel *channel,
-			const char *bytes, int r, enum kvm_vmport_error error, u64 offset)
+			const char *bytes, int r, u32 error, u64 offset)
 {
 	struct blob blob;
 

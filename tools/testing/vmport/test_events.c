@@ -133,7 +133,7 @@ TEST("many: set, replace and delete in one step, in any mix, also with keys that
 
 /* It fails at @failed for this reason and the store is as before. */
 static void check_many(struct vm *vm, struct vmport_guestinfo_change *changes, u32 count,
-		       int r, u32 failed, enum kvm_vmport_error error)
+		       int r, u32 failed, u32 error)
 {
 	size_t size, after_size, live;
 	u8 *blob, *after;

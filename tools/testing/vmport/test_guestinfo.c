@@ -44,7 +44,7 @@ CONVERSATION("read-only: the VMM may change and delete the entry, and lift the f
 
 CONVERSATION("malformed keys: empty, with a space; too long is a limit of its own")
 {
-	enum kvm_vmport_error error;
+	u32 error;
 	char key[KVM_VMPORT_MAX_KEY + 2];
 
 	CHECK_EQ(host_set(vm, "", "v", 1, 0, &error), -EINVAL);
@@ -80,7 +80,7 @@ TEST("keys: each byte but space and NUL may stand in one")
 TEST("limits: value_bytes, keys and guestinfo_bytes hold to the byte")
 {
 	struct vm *vm = vm_new(SLEEPING);
-	enum kvm_vmport_error error;
+	u32 error;
 
 	vm->config.limits.value_bytes = 100;
 	CHECK_EQ(host_set(vm, "a", value, 101, 0, &error), -E2BIG);
@@ -106,7 +106,7 @@ TEST("limits: value_bytes, keys and guestinfo_bytes hold to the byte")
 TEST("lowered limits take nothing away: entries stay readable, may shrink, may not grow")
 {
 	struct vm *vm = vm_new(SLEEPING);
-	enum kvm_vmport_error error;
+	u32 error;
 
 	CHECK_EQ(host_set(vm, "a", value, 1000, 0, NULL), 0);
 	CHECK_EQ(host_set(vm, "b", value, 1000, 0, NULL), 0);
@@ -129,7 +129,7 @@ TEST("4096 entries are found, listed in byte order, and the next is refused")
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct vmport_entry **sorted;
-	enum kvm_vmport_error error;
+	u32 error;
 	char key[32], text[32];
 	unsigned int i;
 
@@ -172,7 +172,7 @@ TEST("4096 entries are found, listed in byte order, and the next is refused")
 TEST("1 MiB in all: reached to the byte with 64 KiB values, the next byte refused")
 {
 	struct vm *vm = vm_new(SLEEPING);
-	enum kvm_vmport_error error;
+	u32 error;
 	char key[] = "guestinfo.a";
 	u32 left = KVM_VMPORT_MAX_GUESTINFO;
 
@@ -193,7 +193,7 @@ TEST("1 MiB in all: reached to the byte with 64 KiB values, the next byte refuse
 TEST("a value past 64 KiB is refused, whatever the limits")
 {
 	struct vm *vm = vm_new(SLEEPING);
-	enum kvm_vmport_error error;
+	u32 error;
 
 	CHECK_EQ(host_set(vm, "a", value, KVM_VMPORT_MAX_VALUE + 1, 0, &error), -E2BIG);
 	CHECK_EQ(error, KVM_VMPORT_ERR_VALUE_SIZE);

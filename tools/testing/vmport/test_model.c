@@ -107,7 +107,7 @@ static void model_remove(struct model *m, struct model_entry *entry)
 	*entry = m->entries[--m->entry_count];
 }
 
-static enum kvm_vmport_error model_limit(struct model *m, const char *key, u32 size)
+static u32 model_limit(struct model *m, const char *key, u32 size)
 {
 	const struct kvm_vmport_limits *limits = &m->config->limits;
 	struct model_entry *old = model_find(m, key);

@@ -196,7 +196,7 @@ TEST("ENOMEM: info-set replies 'Out of memory', new or replacing, and the store 
 
 static bool do_host_set(struct vm *vm)
 {
-	enum kvm_vmport_error error;
+	u32 error;
 	int r = host_set(vm, "guestinfo.k", "value", 5, 0, &error);
 
 	CHECK(!r || r == -ENOMEM);
@@ -206,7 +206,7 @@ static bool do_host_set(struct vm *vm)
 
 TEST("ENOMEM: the VMM's set of an entry, and with a limit in the way the limit is told")
 {
-	enum kvm_vmport_error error;
+	u32 error;
 	struct vm *vm = vm_new(SLEEPING);
 
 	CHECK_EQ(each_failure(vm, do_host_set, true), 2);

@@ -23,7 +23,7 @@ static struct kvm_vmport_blob_channel tclo_channel(u16 flags, u64 id)
 
 /* A blob of this one section. */
 static void check_channel(const struct kvm_vmport_blob_channel *packed, const char *bytes, int r,
-			  enum kvm_vmport_error error, u64 offset)
+			  u32 error, u64 offset)
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
@@ -55,7 +55,7 @@ TEST("error SIZE: fewer bytes than a header: EINVAL, ERR_LENGTH")
 }
 
 static void check_header(size_t field, size_t width, u64 value, bool reseal, int r,
-			 enum kvm_vmport_error error, u64 offset)
+			 u32 error, u64 offset)
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
@@ -462,7 +462,7 @@ TEST("limits of the VM stop what is new: what is there loads")
 /* A channel, then a TCLO section with next_id and a queued request per id. */
 static void check_ids(const struct kvm_vmport_blob_channel *channel, const char *bytes,
 		      u64 next_id, u32 count, const u64 *ids, int r,
-		      enum kvm_vmport_error error, u64 offset)
+		      u32 error, u64 offset)
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
@@ -570,7 +570,7 @@ TEST("error TCLO_SIZE: a request of 4096 bytes is accepted in queue and channel,
 }
 
 /* One result or request of this kind and length. */
-static void check_kind(u16 kind, const char *bytes, int r, enum kvm_vmport_error error,
+static void check_kind(u16 kind, const char *bytes, int r, u32 error,
 		       u64 offset)
 {
 	struct vm *vm = vm_new(SLEEPING);
@@ -762,7 +762,7 @@ TEST("error SECTION, RESERVED in the TCLO section: cut records, a wrong count, s
 }
 
 static void check_entries(const char *first, const char *second, u16 flags, int r,
-			  enum kvm_vmport_error error, u64 offset)
+			  u32 error, u64 offset)
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;

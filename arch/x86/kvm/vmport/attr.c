@@ -26,7 +26,7 @@ static struct vmport_state *vmport_state(struct kvm_vmport *vmport)
 	return rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
 }
 
-static int refuse(struct kvm_vmport_attr *attr, int r, enum kvm_vmport_error error)
+static int refuse(struct kvm_vmport_attr *attr, int r, u32 error)
 {
 	attr->error = error;
 	return r;
@@ -109,7 +109,7 @@ static int set_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
  * The key of a guestinfo item in memory of its own, or ERR_PTR(); then @error
  * says why.
  */
-static u8 *get_key(const struct kvm_vmport_guestinfo *arg, enum kvm_vmport_error *error)
+static u8 *get_key(const struct kvm_vmport_guestinfo *arg, u32 *error)
 {
 	u8 *key;
 
@@ -139,7 +139,7 @@ static u8 *get_key(const struct kvm_vmport_guestinfo *arg, enum kvm_vmport_error
 static int get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport_guestinfo *arg = &attr->u.guestinfo;
-	enum kvm_vmport_error error;
+	u32 error;
 	struct vmport_entry *entry;
 	u32 room = arg->value_size;
 	int r = 0;

@@ -53,7 +53,7 @@ struct vmport_guestinfo_change {
 	u32 value_size;		/* bytes */
 	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY or _DELETE */
 	bool by_guest;		/* read-only entries are refused */
-	enum kvm_vmport_error error;	/* out, with -E2BIG and -EINVAL */
+	u32 error;		/* out, with -E2BIG and -EINVAL */
 
 	/*
 	 * To go in: NULL, or one that the caller has filled with key and value, which

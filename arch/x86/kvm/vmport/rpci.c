@@ -147,7 +147,7 @@ static void rpci_info_get(const struct vmport_call *call, const struct rpci_text
 		vmport_reply_text(reply, none);
 }
 
-static const char *set_error(int r, enum kvm_vmport_error error)
+static const char *set_error(int r, u32 error)
 {
 	if (r == -EPERM)
 		return "0 Permission denied";

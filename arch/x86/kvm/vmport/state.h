@@ -107,7 +107,7 @@ struct vmport_packed {
 
 /* Where and why a blob was refused. */
 struct vmport_blob_error {
-	enum kvm_vmport_error error;
+	u32 error;
 	u64 offset;		/* bytes from the blob's start */
 };
 

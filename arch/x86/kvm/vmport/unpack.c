@@ -29,19 +29,19 @@ struct vmport_unpacker {
 	struct vmport_blob_error *why;
 };
 
-static int refuse_at(struct vmport_unpacker *u, size_t offset, int r, enum kvm_vmport_error error)
+static int refuse_at(struct vmport_unpacker *u, size_t offset, int r, u32 error)
 {
 	u->why->error = error;
 	u->why->offset = offset;
 	return r;
 }
 
-static int malformed(struct vmport_unpacker *u, size_t offset, enum kvm_vmport_error error)
+static int malformed(struct vmport_unpacker *u, size_t offset, u32 error)
 {
 	return refuse_at(u, offset, -EINVAL, error);
 }
 
-static int too_big(struct vmport_unpacker *u, size_t offset, enum kvm_vmport_error error)
+static int too_big(struct vmport_unpacker *u, size_t offset, u32 error)
 {
 	return refuse_at(u, offset, -E2BIG, error);
 }
