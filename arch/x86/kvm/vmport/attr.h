@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The attributes of KVM_GET_VMPORT_ATTR and KVM_SET_VMPORT_ATTR.  All functions here run
+ * under vmport->lock and may sleep.  They return 0 or an errno, as
+ * include/uapi/linux/kvm_vmport.h lists them, and leave the reason in attr->error.
+ */
+#ifndef _VMPORT_ATTR_H
+#define _VMPORT_ATTR_H
+
+#include <linux/kvm_host.h>
+
+#include "state.h"
+#include "vmport.h"
+
+static inline struct vmport_config *kvm_vmport_current_config(struct kvm_vmport *vmport)
+{
+	return rcu_dereference_protected(vmport->config, lockdep_is_held(&vmport->lock));
+}
+
+static inline struct vmport_state *kvm_vmport_current_state(struct kvm_vmport *vmport)
+{
+	return rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
+}
+
+static inline int kvm_vmport_refuse(struct kvm_vmport_attr *attr, int r, u32 error)
+{
+	attr->error = error;
+	return r;
+}
+
+/* Every attribute ends with its reserved field. */
+#define TAIL(_name)	offsetof(struct kvm_vmport_attr, u._name.reserved)
+
+/* Is everything zero from @offset to the end? */
+static inline bool tail_ok(const struct kvm_vmport_attr *attr, size_t offset)
+{
+	return !memchr_inv((const u8 *)attr + offset, 0, sizeof(*attr) - offset);
+}
+
+int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_get_guestinfo_list(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_get_changed(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr);
+
+#endif /* _VMPORT_ATTR_H */

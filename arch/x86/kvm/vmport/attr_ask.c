@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The attributes of what guest and VMM ask each other: RPCs that are the VMM's, and
+ * requests to the guest's tools.  See attr.h.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ask.h"
+#include "attr.h"
+
+int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport_rpc *arg = &attr->u.rpc;
+	struct vmport_asked asked;
+	int r;
+
+	if (arg->channel || !tail_ok(attr, TAIL(rpc)))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+
+	r = vmport_ask_read(kvm_vmport_current_state(kvm->arch.vmport), arg->id, arg->size, &asked);
+	if (r == -ENOENT)
+		return r;
+
+	arg->id = asked.id;
+	arg->size = asked.size;
+	arg->channel = asked.channel;
+	if (r == -E2BIG)
+		return kvm_vmport_refuse(attr, r, KVM_VMPORT_ERR_BUFFER);
+
+	if (asked.data && copy_to_user(u64_to_user_ptr(arg->data), asked.data, asked.size))
+		r = -EFAULT;
+	kvfree(asked.data);
+	return r;
+}
+
+int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	const struct kvm_vmport_rpc *arg = &attr->u.rpc;
+	u8 *data;
+	int r;
+
+	if (arg->channel || !tail_ok(attr, TAIL(rpc)))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	if (!arg->id)
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
+	if (arg->size > KVM_VMPORT_MAX_REPLY)
+		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
+
+	data = vmemdup_user(u64_to_user_ptr(arg->data), arg->size);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	r = vmport_ask_answer(kvm_vmport_current_state(kvm->arch.vmport), arg->id, data, arg->size);
+	kvfree(data);
+	return r;
+}
+
+/* Whom a request is for: the system's daemon where the VMM does not say. */
+static int get_name(struct kvm_vmport_attr *attr, struct vmport_name *name)
+{
+	const struct kvm_vmport_tclo *arg = &attr->u.tclo;
+	u8 text[KVM_VMPORT_MAX_NAME];
+
+	if (!arg->name_size)
+		return 0;
+	if (arg->name_size > sizeof(text))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_NAME);
+	if (copy_from_user(text, u64_to_user_ptr(arg->name), arg->name_size))
+		return -EFAULT;
+	if (!vmport_name_ok(text, arg->name_size))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_NAME);
+
+	vmport_name_set(name, text, arg->name_size);
+	return 0;
+}
+
+int kvm_vmport_send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport_tclo *arg = &attr->u.tclo;
+	struct vmport_request *request;
+	int r;
+
+	if (arg->id || arg->status || arg->reserved32 || !tail_ok(attr, TAIL(tclo)))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	if (!arg->size)
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
+	if (arg->size > KVM_VMPORT_MAX_TCLO_REQUEST)
+		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_TCLO_SIZE);
+
+	request = vmport_request_alloc(0, arg->size);
+	if (!request)
+		return -ENOMEM;
+	if (copy_from_user(request->data, u64_to_user_ptr(arg->data), arg->size)) {
+		vmport_request_free(request);
+		return -EFAULT;
+	}
+	r = get_name(attr, &request->name);
+	if (r) {
+		vmport_request_free(request);
+		return r;
+	}
+
+	r = vmport_tclo_queue(&kvm_vmport_current_state(kvm->arch.vmport)->tclo, request, &arg->id);
+	if (r) {
+		vmport_request_free(request);
+		return kvm_vmport_refuse(attr, r, r == -EBUSY ? KVM_VMPORT_ERR_TCLO_COUNT :
+						     KVM_VMPORT_ERR_REQUEST);
+	}
+	return 0;
+}
+
+int kvm_vmport_get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct vmport_tclo *tclo = &kvm_vmport_current_state(kvm->arch.vmport)->tclo;
+	struct kvm_vmport_tclo *arg = &attr->u.tclo;
+	struct vmport_request *result;
+	u32 room = arg->size;
+
+	if (arg->id || arg->status || arg->name || arg->name_size || arg->reserved32 ||
+	    !tail_ok(attr, TAIL(tclo)))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+
+	/* vmport->lock makes this the only reader. */
+	result = vmport_tclo_first_result(tclo);
+	if (!result)
+		return -ENOENT;
+
+	arg->size = result->size;
+	if (result->size > room)
+		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
+	if (copy_to_user(u64_to_user_ptr(arg->data), result->data, result->size))
+		return -EFAULT;
+
+	arg->id = result->id;
+	arg->status = result->status;
+	return 0;
+}
