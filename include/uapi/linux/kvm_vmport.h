@@ -10,7 +10,10 @@
  *
  * All structures are the same for 32-bit and 64-bit callers: fixed-size types,
  * natural alignment, no implicit padding.  Pointers are carried in __u64.
- * Reserved fields must be zero on input and are zero on output.
+ *
+ * Fields named reserved must be zero, in every call, and stay zero.  What is output is
+ * ignored on input, as is whatever lies behind an attribute's own structure: the same
+ * struct does for the next call as it is.
  */
 #ifndef _UAPI_LINUX_KVM_VMPORT_H
 #define _UAPI_LINUX_KVM_VMPORT_H
@@ -225,7 +228,7 @@ struct kvm_vmport_limits {
  * "guestinfo."; "machine.id" is what machine.id.get answers; other keys stay
  * with the host.
  *
- * GET: @value_size in: bytes at @value; out: bytes of the value.
+ * GET: @value_size in: bytes at @value; out: bytes of the value.  @flags out.
  *      -ENOENT no such entry; -E2BIG does not fit, @value_size says what
  *      is needed and nothing is written.
  * SET: set, or with KVM_VMPORT_GUESTINFO_DELETE delete (-ENOENT: none).
@@ -252,8 +255,8 @@ struct kvm_vmport_guestinfo {
  *
  * @items: user address of @count struct kvm_vmport_guestinfo, at most
  *	KVM_VMPORT_MAX_MANY, each as for SET of KVM_VMPORT_ATTR_GUESTINFO
- * @index: out, on an error: the item that it is about; @count when it is about
- *	all of them together
+ * @index: out: the item that an error is about; @count when it is about all of
+ *	them together, and when there is none
  *
  * A guest sees none of the changes or all.  Limits are held against what is
  * there at the end, so that a key can be deleted to make room for another.

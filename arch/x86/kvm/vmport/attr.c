@@ -32,14 +32,12 @@ static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
 
 static int get_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	memset(&attr->u, 0, sizeof(attr->u));
 	attr->u.identity = kvm_vmport_current_config(kvm->arch.vmport)->identity;
 	return 0;
 }
 
 static int get_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	memset(&attr->u, 0, sizeof(attr->u));
 	attr->u.limits = kvm_vmport_current_config(kvm->arch.vmport)->limits;
 	return 0;
 }
@@ -48,8 +46,6 @@ static int set_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct vmport_config changed = *kvm_vmport_current_config(kvm->arch.vmport);
 
-	if (attr->u.identity.reserved32 || !tail_ok(attr, TAIL(identity)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	/* Guests take bit 31 for "command not supported". */
 	if (attr->u.identity.vcpu_info & BIT(31))
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
@@ -63,8 +59,6 @@ static int set_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_config changed = *kvm_vmport_current_config(kvm->arch.vmport);
 	const struct kvm_vmport_limits *limits = &attr->u.limits;
 
-	if (!tail_ok(attr, TAIL(limits)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	if (limits->channels > KVM_VMPORT_MAX_CHANNELS)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_CHANNELS);
 	if (limits->keys > KVM_VMPORT_MAX_KEYS)
@@ -120,9 +114,6 @@ static int set_eventfd(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct eventfd_ctx *eventfd = NULL;
 	s32 fd = attr->u.eventfd.fd;
 
-	if (attr->u.eventfd.reserved32 || !tail_ok(attr, TAIL(eventfd)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
-
 	if (fd != -1) {
 		eventfd = eventfd_ctx_fdget(fd);
 		if (IS_ERR(eventfd))
@@ -141,72 +132,90 @@ static int get_events(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct vmport_state *state = kvm_vmport_current_state(vmport);
 
-	if (!tail_ok(attr, offsetof(struct kvm_vmport_attr, u)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
-
-	attr->u.events.sequence = atomic64_read(&vmport->events.changes);
-	attr->u.events.lost = atomic64_read(&vmport->events.lost);
-	attr->u.events.results = vmport_tclo_unread(&state->tclo);
-	attr->u.events.channels = vmport_channels_tclo(state);
+	attr->u.events = (struct kvm_vmport_events) {
+		.sequence = atomic64_read(&vmport->events.changes),
+		.lost = atomic64_read(&vmport->events.lost),
+		.results = vmport_tclo_unread(&state->tclo),
+		.channels = vmport_channels_tclo(state),
+	};
 	return 0;
 }
 
 static int reset_channels(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	if (!tail_ok(attr, offsetof(struct kvm_vmport_attr, u)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
-
 	vmport_channels_reset(kvm_vmport_current_state(kvm->arch.vmport));
 	return 0;
 }
 
-/* What can be done with a type of attribute, and which feature it needs. */
-static const struct {
+/**
+ * struct attr_type - what can be done with a type of attribute
+ * @get: KVM_GET_VMPORT_ATTR; may be NULL
+ * @set: KVM_SET_VMPORT_ATTR; may be NULL
+ * @feature: KVM_VMPORT_FEATURE_* that it needs
+ * @reserved: where in struct kvm_vmport_attr its reserved fields begin
+ * @end: where they end
+ */
+struct attr_type {
 	int (*get)(struct kvm *kvm, struct kvm_vmport_attr *attr);
 	int (*set)(struct kvm *kvm, struct kvm_vmport_attr *attr);
 	u64 feature;
-} vmport_attrs[] = {
-	[KVM_VMPORT_ATTR_IDENTITY] = {
-		get_identity, set_identity, KVM_VMPORT_FEATURE_ENABLE },
-	[KVM_VMPORT_ATTR_LIMITS] = {
-		get_limits, set_limits, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_GUESTINFO] = {
-		kvm_vmport_get_guestinfo, kvm_vmport_set_guestinfo, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_GUESTINFO_LIST] = {
-		kvm_vmport_get_guestinfo_list, NULL, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_TCLO] = {
-		kvm_vmport_get_tclo_result, kvm_vmport_send_tclo, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_GUESTINFO_MANY] = {
-		NULL, kvm_vmport_set_guestinfo_many, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_CHANGES] = {
-		kvm_vmport_get_changed, NULL, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_EVENTFD] = {
-		NULL, set_eventfd, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_EVENTS] = {
-		get_events, NULL, KVM_VMPORT_FEATURE_RPC },
-	[KVM_VMPORT_ATTR_RPC] = {
-		kvm_vmport_get_rpc, kvm_vmport_set_rpc, KVM_VMPORT_FEATURE_EXIT_RPC },
-	[KVM_VMPORT_ATTR_RESET] = {
-		NULL, reset_channels, KVM_VMPORT_FEATURE_RPC },
+	size_t reserved;
+	size_t end;
 };
+
+/* Reserved fields are the last of each structure, from @_reserved on. */
+#define ATTR(_type, _feature, _get, _set, _member, _reserved)			\
+	[KVM_VMPORT_ATTR_##_type] = {						\
+		.get = _get,							\
+		.set = _set,							\
+		.feature = KVM_VMPORT_FEATURE_##_feature,			\
+		.reserved = offsetof(struct kvm_vmport_attr, u._member._reserved), \
+		.end = offsetofend(struct kvm_vmport_attr, u._member),		\
+	}
+
+static const struct attr_type vmport_attrs[] = {
+	ATTR(IDENTITY, ENABLE, get_identity, set_identity, identity, reserved32),
+	ATTR(LIMITS, RPC, get_limits, set_limits, limits, reserved),
+	ATTR(GUESTINFO, RPC, kvm_vmport_get_guestinfo, kvm_vmport_set_guestinfo, guestinfo,
+	     reserved32),
+	ATTR(GUESTINFO_LIST, RPC, kvm_vmport_get_guestinfo_list, NULL, list, reserved32),
+	ATTR(TCLO, RPC, kvm_vmport_get_tclo_result, kvm_vmport_send_tclo, tclo, reserved32),
+	ATTR(GUESTINFO_MANY, RPC, NULL, kvm_vmport_set_guestinfo_many, many, reserved),
+	ATTR(CHANGES, RPC, kvm_vmport_get_changed, NULL, changes, reserved),
+	ATTR(EVENTFD, RPC, NULL, set_eventfd, eventfd, reserved32),
+	ATTR(EVENTS, RPC, get_events, NULL, events, reserved),
+	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved),
+	[KVM_VMPORT_ATTR_RESET] = {
+		.set = reset_channels,
+		.feature = KVM_VMPORT_FEATURE_RPC,
+	},
+};
+
+/* What is output, or belongs to other attributes, may hold anything. */
+static bool is_reserved_zero(const struct kvm_vmport_attr *attr, const struct attr_type *type)
+{
+	return !memchr_inv((const u8 *)attr + type->reserved, 0, type->end - type->reserved);
+}
 
 static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
 {
 	int (*use)(struct kvm *kvm, struct kvm_vmport_attr *attr);
-	u32 type = attr->type;
+	const struct attr_type *type;
 
-	if (type >= ARRAY_SIZE(vmport_attrs))
+	if (attr->type >= ARRAY_SIZE(vmport_attrs))
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
 
-	type = array_index_nospec(type, ARRAY_SIZE(vmport_attrs));
-	if (!vmport_attrs[type].feature)
+	type = &vmport_attrs[array_index_nospec(attr->type, ARRAY_SIZE(vmport_attrs))];
+	if (!type->feature)
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
-	if (!kvm_vmport_has_feature(kvm, vmport_attrs[type].feature))
+	if (!kvm_vmport_has_feature(kvm, type->feature))
 		return kvm_vmport_refuse(attr, -EPERM, KVM_VMPORT_ERR_FEATURE);
 
-	use = set ? vmport_attrs[type].set : vmport_attrs[type].get;
+	use = set ? type->set : type->get;
 	if (!use)
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
+	if (!is_reserved_zero(attr, type))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	return use(kvm, attr);
 }
 

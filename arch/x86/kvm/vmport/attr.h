@@ -28,15 +28,6 @@ static inline int kvm_vmport_refuse(struct kvm_vmport_attr *attr, int r, u32 err
 	return r;
 }
 
-/* Every attribute ends with its reserved field. */
-#define TAIL(_name)	offsetof(struct kvm_vmport_attr, u._name.reserved)
-
-/* Is everything zero from @offset to the end? */
-static inline bool tail_ok(const struct kvm_vmport_attr *attr, size_t offset)
-{
-	return !memchr_inv((const u8 *)attr + offset, 0, sizeof(*attr) - offset);
-}
-
 int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr);

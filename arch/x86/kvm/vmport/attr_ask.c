@@ -18,9 +18,6 @@ int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_asked asked;
 	int r;
 
-	if (arg->channel || !tail_ok(attr, TAIL(rpc)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
-
 	r = vmport_ask_read(kvm_vmport_current_state(kvm->arch.vmport), arg->id, arg->size, &asked);
 	if (r == -ENOENT)
 		return r;
@@ -43,8 +40,6 @@ int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	u8 *data;
 	int r;
 
-	if (arg->channel || !tail_ok(attr, TAIL(rpc)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	if (!arg->id)
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
 	if (arg->size > KVM_VMPORT_MAX_REPLY)
@@ -83,8 +78,6 @@ int kvm_vmport_send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_request *request;
 	int r;
 
-	if (arg->id || arg->status || arg->reserved32 || !tail_ok(attr, TAIL(tclo)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	if (!arg->size)
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
 	if (arg->size > KVM_VMPORT_MAX_TCLO_REQUEST)
@@ -118,10 +111,6 @@ int kvm_vmport_get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct kvm_vmport_tclo *arg = &attr->u.tclo;
 	struct vmport_request *result;
 	u32 room = arg->size;
-
-	if (arg->id || arg->status || arg->name || arg->name_size || arg->reserved32 ||
-	    !tail_ok(attr, TAIL(tclo)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 
 	/* vmport->lock makes this the only reader. */
 	result = vmport_tclo_first_result(tclo);

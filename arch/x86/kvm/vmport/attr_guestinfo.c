@@ -20,10 +20,6 @@ static u8 *get_key(const struct kvm_vmport_guestinfo *arg, u32 *error)
 	u8 *key;
 
 	*error = KVM_VMPORT_ERR_NONE;
-	if (arg->reserved32 || memchr_inv(arg->reserved, 0, sizeof(arg->reserved))) {
-		*error = KVM_VMPORT_ERR_RESERVED;
-		return ERR_PTR(-EINVAL);
-	}
 	if (arg->key_size > KVM_VMPORT_MAX_KEY) {
 		*error = KVM_VMPORT_ERR_KEY_SIZE;
 		return ERR_PTR(-E2BIG);
@@ -51,10 +47,6 @@ int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	int r = 0;
 	u8 *key;
 
-	if (arg->flags)
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
-	if (!tail_ok(attr, TAIL(guestinfo)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	key = get_key(arg, &error);
 	if (IS_ERR(key))
 		return kvm_vmport_refuse(attr, PTR_ERR(key), error);
@@ -125,9 +117,6 @@ int kvm_vmport_set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_guestinfo_change change = { };
 	int r;
 
-	if (!tail_ok(attr, TAIL(guestinfo)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
-
 	r = get_change(&attr->u.guestinfo, &change);
 	if (!r)
 		r = vmport_guestinfo_set(&kvm_vmport_current_state(vmport)->guestinfo,
@@ -148,6 +137,10 @@ static int get_changes(struct kvm_vmport_guestinfo_many *arg,
 	for (arg->index = 0; arg->index < arg->count; arg->index++) {
 		if (copy_from_user(&item, &items[arg->index], sizeof(item)))
 			return -EFAULT;
+		if (item.reserved32 || memchr_inv(item.reserved, 0, sizeof(item.reserved))) {
+			changes[arg->index].error = KVM_VMPORT_ERR_RESERVED;
+			return -EINVAL;
+		}
 		r = get_change(&item, &changes[arg->index]);
 		if (r)
 			return r;
@@ -173,8 +166,7 @@ int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	u32 i;
 	int r;
 
-	if (arg->index || !tail_ok(attr, TAIL(many)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
+	arg->index = arg->count;
 	if (arg->count > KVM_VMPORT_MAX_MANY)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_MANY);
 	if (!arg->count)
@@ -191,9 +183,6 @@ int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr)
 					      arg->count, &arg->index);
 	/* What is about all of them stands with the first. */
 	attr->error = changes[arg->index < arg->count ? arg->index : 0].error;
-	if (!r)
-		arg->index = 0;
-
 	for (i = 0; i < arg->count; i++)
 		put_change(&changes[i]);
 	kvfree(changes);
@@ -285,8 +274,6 @@ int kvm_vmport_get_guestinfo_list(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	u8 *prefix;
 	int r;
 
-	if (arg->count || arg->reserved32 || !tail_ok(attr, TAIL(list)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	if (arg->prefix_size > KVM_VMPORT_MAX_KEY)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_KEY_SIZE);
 
@@ -310,8 +297,6 @@ int kvm_vmport_get_changed(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct name_filter filter = { .since = arg->since, .by_change = true };
 	int r;
 
-	if (arg->sequence || arg->count || !tail_ok(attr, TAIL(changes)))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	/* Of another host, most likely: nothing must be missed. */
 	if (arg->since > atomic64_read(&gi->events->changes))
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_POSITION);

@@ -412,7 +412,6 @@ TEST_F(attr, reserved_fields_einval)
 	struct kvm_vmport_attr changes = { .type = KVM_VMPORT_ATTR_CHANGES };
 	struct kvm_vmport_attr eventfd = { .type = KVM_VMPORT_ATTR_EVENTFD, .u.eventfd.fd = -1 };
 	struct kvm_vmport_attr events = { .type = KVM_VMPORT_ATTR_EVENTS };
-	struct kvm_vmport_attr reset = { .type = KVM_VMPORT_ATTR_RESET };
 
 	const struct {
 		const struct kvm_vmport_attr *attr;
@@ -421,21 +420,15 @@ TEST_F(attr, reserved_fields_einval)
 		bool set;
 		bool get;
 	} fields[] = {
-		{ &many, ATTR_OFFSET(many.index), 248 - 12, true, false },
-		{ &changes, ATTR_OFFSET(changes.sequence), 8, false, true },
-		{ &changes, ATTR_OFFSET(changes.count), 248 - 28, false, true },
-		{ &eventfd, ATTR_OFFSET(eventfd.reserved32), 248 - 4, true, false },
-		{ &events, ATTR_OFFSET(events), 248, false, true },
-		{ &reset, 8, 248, true, false },
-		{ &identity, ATTR_OFFSET(identity.reserved32), 4, .set = true },
-		{ &identity, ATTR_OFFSET(identity.reserved), 32, .set = true },
-		{ &limits, ATTR_OFFSET(limits.reserved), 32, .set = true },
-		{ &entry, ATTR_OFFSET(guestinfo.reserved32), 4, .set = true, .get = true },
-		{ &entry, ATTR_OFFSET(guestinfo.reserved), 32, .set = true, .get = true },
-		{ &list, ATTR_OFFSET(list.reserved32), 4, .get = true },
-		{ &list, ATTR_OFFSET(list.reserved), 32, .get = true },
-		{ &tclo, ATTR_OFFSET(tclo.name), 12, .get = true },
+		{ &identity, ATTR_OFFSET(identity.reserved32), 36, .set = true, .get = true },
+		{ &limits, ATTR_OFFSET(limits.reserved), 32, .set = true, .get = true },
+		{ &entry, ATTR_OFFSET(guestinfo.reserved32), 36, .set = true, .get = true },
+		{ &list, ATTR_OFFSET(list.reserved32), 36, .get = true },
 		{ &tclo, ATTR_OFFSET(tclo.reserved32), 20, .set = true, .get = true },
+		{ &many, ATTR_OFFSET(many.reserved), 32, .set = true },
+		{ &changes, ATTR_OFFSET(changes.reserved), 32, .get = true },
+		{ &eventfd, ATTR_OFFSET(eventfd.reserved32), 36, .set = true },
+		{ &events, ATTR_OFFSET(events.reserved), 32, .get = true },
 	};
 	int i;
 
@@ -456,6 +449,194 @@ TEST_F(attr, reserved_fields_einval)
 		if (fields[i].get)
 			expect_reserved(_metadata, self->vm, KVM_GET_VMPORT_ATTR,
 					fields[i].attr, fields[i].offset, fields[i].size);
+	}
+}
+
+/* Where the results of a call may be, and its buffers. */
+struct scratch {
+	u8 data[256];
+	struct kvm_vmport_guestinfo item;
+};
+
+/*
+ * Fill in what the VMM has to say and nothing else.  A call that takes something away
+ * is given it first.
+ */
+static void fill_identity(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	TEST_ASSERT_EQ(vmport_get_identity(vm, &attr->u.identity), 0);
+}
+
+static void fill_limits(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	TEST_ASSERT_EQ(vmport_get_limits(vm, &attr->u.limits), 0);
+}
+
+static void fill_reserved_identity(struct kvm_vm *vm, struct kvm_vmport_attr *attr,
+				   struct scratch *s)
+{
+	attr->u.identity.reserved32 = 0;
+	memset(attr->u.identity.reserved, 0, sizeof(attr->u.identity.reserved));
+}
+
+static void fill_reserved_limits(struct kvm_vm *vm, struct kvm_vmport_attr *attr,
+				 struct scratch *s)
+{
+	memset(attr->u.limits.reserved, 0, sizeof(attr->u.limits.reserved));
+}
+
+static struct kvm_vmport_guestinfo entry_arg(struct scratch *s, u32 size)
+{
+	return (struct kvm_vmport_guestinfo) {
+		.key = (unsigned long)"guestinfo.ro",
+		.key_size = 12,
+		.value = (unsigned long)s->data,
+		.value_size = size,
+		.flags = KVM_VMPORT_GUESTINFO_READONLY,
+	};
+}
+
+static void fill_set_entry(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	attr->u.guestinfo = entry_arg(s, 3);
+}
+
+static void fill_get_entry(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	TEST_ASSERT_EQ(vmport_set_entry(vm, "guestinfo.ro", 12, "abc", 3,
+					KVM_VMPORT_GUESTINFO_READONLY), 0);
+	attr->u.guestinfo = entry_arg(s, sizeof(s->data));
+	attr->u.guestinfo.flags = 0xa5a5a5a5;
+}
+
+static void fill_list(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	attr->u.list = (struct kvm_vmport_guestinfo_list) {
+		.names = (unsigned long)s->data,
+		.names_size = sizeof(s->data),
+		.count = 0xa5a5a5a5,
+	};
+}
+
+static void fill_many(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	s->item = entry_arg(s, 3);
+	attr->u.many = (struct kvm_vmport_guestinfo_many) {
+		.items = (unsigned long)&s->item,
+		.count = 1,
+		.index = 0xa5a5a5a5,
+	};
+}
+
+static void fill_changes(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	attr->u.changes = (struct kvm_vmport_changes) {
+		.sequence = ~0ull,
+		.names = (unsigned long)s->data,
+		.names_size = sizeof(s->data),
+		.count = 0xa5a5a5a5,
+	};
+}
+
+static void fill_eventfd(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	attr->u.eventfd = (struct kvm_vmport_eventfd) { .fd = -1 };
+}
+
+static void fill_events(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	memset(attr->u.events.reserved, 0, sizeof(attr->u.events.reserved));
+}
+
+static void fill_send(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+	attr->u.tclo = (struct kvm_vmport_tclo) {
+		.id = ~0ull,
+		.data = (unsigned long)"ping",
+		.size = 4,
+		.status = 0xa5a5a5a5,
+	};
+}
+
+static void fill_nothing(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s)
+{
+}
+
+static const struct {
+	const char *name;
+	u32 type;
+	unsigned long cmd;
+	void (*fill)(struct kvm_vm *vm, struct kvm_vmport_attr *attr, struct scratch *s);
+} calls[] = {
+	{ "get IDENTITY", KVM_VMPORT_ATTR_IDENTITY, KVM_GET_VMPORT_ATTR, fill_reserved_identity },
+	{ "set IDENTITY", KVM_VMPORT_ATTR_IDENTITY, KVM_SET_VMPORT_ATTR, fill_identity },
+	{ "get LIMITS", KVM_VMPORT_ATTR_LIMITS, KVM_GET_VMPORT_ATTR, fill_reserved_limits },
+	{ "set LIMITS", KVM_VMPORT_ATTR_LIMITS, KVM_SET_VMPORT_ATTR, fill_limits },
+	{ "set GUESTINFO", KVM_VMPORT_ATTR_GUESTINFO, KVM_SET_VMPORT_ATTR, fill_set_entry },
+	{ "get GUESTINFO", KVM_VMPORT_ATTR_GUESTINFO, KVM_GET_VMPORT_ATTR, fill_get_entry },
+	{ "get LIST", KVM_VMPORT_ATTR_GUESTINFO_LIST, KVM_GET_VMPORT_ATTR, fill_list },
+	{ "set MANY", KVM_VMPORT_ATTR_GUESTINFO_MANY, KVM_SET_VMPORT_ATTR, fill_many },
+	{ "get CHANGES", KVM_VMPORT_ATTR_CHANGES, KVM_GET_VMPORT_ATTR, fill_changes },
+	{ "set EVENTFD", KVM_VMPORT_ATTR_EVENTFD, KVM_SET_VMPORT_ATTR, fill_eventfd },
+	{ "get EVENTS", KVM_VMPORT_ATTR_EVENTS, KVM_GET_VMPORT_ATTR, fill_events },
+	{ "set TCLO", KVM_VMPORT_ATTR_TCLO, KVM_SET_VMPORT_ATTR, fill_send },
+	{ "set RESET", KVM_VMPORT_ATTR_RESET, KVM_SET_VMPORT_ATTR, fill_nothing },
+};
+
+/* Outputs, and what belongs to other attributes, may hold anything. */
+TEST_F(attr, every_call_takes_garbage_where_it_gives_output)
+{
+	struct kvm_vmport_attr attr, first;
+	struct scratch s = { };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		memset(&attr, 0xa5, sizeof(attr));
+		attr.type = calls[i].type;
+		calls[i].fill(self->vm, &attr, &s);
+		EXPECT_EQ(vmport_attr(self->vm, calls[i].cmd, &attr), 0)
+			TH_LOG("%s, error %u", calls[i].name, attr.error);
+		EXPECT_EQ(attr.error, KVM_VMPORT_ERR_NONE);
+
+		/* And so the same struct does for the next call. */
+		first = attr;
+		EXPECT_EQ(vmport_attr(self->vm, calls[i].cmd, &attr), 0)
+			TH_LOG("%s again, error %u", calls[i].name, attr.error);
+		if (calls[i].cmd == KVM_GET_VMPORT_ATTR)
+			EXPECT_EQ(memcmp(&attr, &first, sizeof(attr)), 0)
+				TH_LOG("%s again", calls[i].name);
+	}
+}
+
+/* A buffer that is too small, then one that is large enough, in the same struct. */
+TEST_F(attr, second_call_after_e2big)
+{
+	static const u32 types[] = {
+		KVM_VMPORT_ATTR_GUESTINFO, KVM_VMPORT_ATTR_GUESTINFO_LIST, KVM_VMPORT_ATTR_CHANGES,
+	};
+	struct kvm_vmport_attr attr;
+	struct scratch s = { };
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		for (j = 0; calls[j].type != types[i] || calls[j].cmd != KVM_GET_VMPORT_ATTR; j++)
+			;
+		memset(&attr, 0xa5, sizeof(attr));
+		attr.type = types[i];
+		fill_get_entry(self->vm, &attr, &s);
+		calls[j].fill(self->vm, &attr, &s);
+		if (types[i] == KVM_VMPORT_ATTR_GUESTINFO)
+			attr.u.guestinfo.value_size = 0;
+		else if (types[i] == KVM_VMPORT_ATTR_GUESTINFO_LIST)
+			attr.u.list.names_size = 0;
+		else
+			attr.u.changes.names_size = 0;
+		EXPECT_EQ(vmport_attr(self->vm, KVM_GET_VMPORT_ATTR, &attr), E2BIG)
+			TH_LOG("%s", calls[j].name);
+		EXPECT_EQ(attr.error, KVM_VMPORT_ERR_BUFFER);
+		EXPECT_EQ(vmport_attr(self->vm, KVM_GET_VMPORT_ATTR, &attr), 0)
+			TH_LOG("%s", calls[j].name);
+		EXPECT_EQ(attr.error, KVM_VMPORT_ERR_NONE);
 	}
 }
 

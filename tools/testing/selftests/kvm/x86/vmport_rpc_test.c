@@ -268,7 +268,7 @@ TEST_F(rpc, reserved_fields_einval)
 	int i, set;
 
 	for (set = 0; set < 2; set++) {
-		for (i = offsetof(struct kvm_vmport_rpc, channel); i < 248; i++) {
+		for (i = offsetof(struct kvm_vmport_rpc, reserved); i < sizeof(attr.u.rpc); i++) {
 			attr = (struct kvm_vmport_attr) {
 				.type = KVM_VMPORT_ATTR_RPC,
 				.u.rpc.id = exit.id,
