@@ -49,9 +49,22 @@
  *   -ENOMEM  no memory
  */
 
-/* Port 0x5658: identity and time commands are answered by the kernel. */
+/*
+ * Each feature says which commands and messages the kernel answers.  That never changes:
+ * what a newer kernel answers in addition has a feature bit of its own, so that nothing is
+ * taken from a VMM which did not ask for it.
+ */
+
+/*
+ * Port 0x5658: GETMHZ (1), GETVERSION (10), GETHWVERSION (17), GETUUID (19), GETMEMSIZE
+ * (20), GETTIME (23), GETHZ (45), GETTIMEFULL (46), GETTIMEFULL_WITH_LAG (55) and
+ * GET_VCPU_INFO (68).
+ */
 #define KVM_VMPORT_FEATURE_ENABLE	(1ULL << 0)
-/* GuestRPC: the MESSAGE command, its channels and guestinfo. */
+/*
+ * GuestRPC: MESSAGE (30), its channels and guestinfo.  Of RPCI messages info-get, info-set
+ * and machine.id.get; the others get the same short replies as in KVM_EXIT_VMPORT below.
+ */
 #define KVM_VMPORT_FEATURE_RPC		(1ULL << 1)
 /* Port 0x5659: messages moved by REP INSB/OUTSB.  Needs RPC. */
 #define KVM_VMPORT_FEATURE_HB		(1ULL << 2)
@@ -67,7 +80,10 @@
  * booted) and 0x10002 (ns of the VM's kvmclock), the pseudo performance counters.
  */
 #define KVM_VMPORT_FEATURE_PMC		(1ULL << 5)
-/* RPCs that the kernel does not own leave with KVM_EXIT_VMPORT.  Needs RPC. */
+/*
+ * All RPCI messages but info-get, info-set and machine.id.get are the VMM's:
+ * KVM_EXIT_VMPORT.  Needs RPC.
+ */
 #define KVM_VMPORT_FEATURE_EXIT_RPC	(1ULL << 6)
 /*
  * Ring-3 calls of an L2 guest on port 0x5658 are answered by L0, whatever L1
@@ -378,20 +394,21 @@ struct kvm_vmport_tclo {
 #define KVM_VMPORT_TCLO_LOST		1
 
 /*
- * KVM_EXIT_VMPORT, with KVM_VMPORT_FEATURE_EXIT_RPC: KVM_RUN returns because the
- * guest has sent an RPCI message that the kernel does not own.  The guest's
- * instruction is complete.  struct kvm_vmport_exit stands at kvm_run.padding, in
- * the union that holds the data of every exit.
+ * KVM_EXIT_VMPORT, with KVM_VMPORT_FEATURE_EXIT_RPC: KVM_RUN returns because the guest
+ * has sent an RPCI message that is the VMM's to answer: all but info-get, info-set and
+ * machine.id.get.  The guest's instruction is complete.
  *
- * The channel asks until the guest polls it for the reply: the VMM reads the
- * message, sets the reply and enters the guest again.  Entering without a reply
- * is allowed; a poll (RECVSIZE) of a channel that still asks gets
- * "0 Unknown command".
+ * The message waits for the VMM, which reads it and sets the reply with
+ * KVM_VMPORT_ATTR_RPC before it enters the guest again.  It need not do either.  If the
+ * guest polls (RECVSIZE) and there is no reply, it gets "1 " to a report: SetGuestInfo,
+ * log, tools.capability.*, tools.os.statechange.status, tools.set.version,
+ * tools.set.versiontype, update.tools.health; and "0 Unknown command" to all else.
+ * These are the replies of a VM without the feature, too.
  */
 struct kvm_vmport_exit {
 	__u32 type;		/* KVM_VMPORT_EXIT_RPC */
-	__u32 channel;		/* its id */
-	__u64 id;		/* for KVM_VMPORT_ATTR_RPC */
+	__u32 channel;		/* id of the message's channel */
+	__u64 id;		/* number of the message, for KVM_VMPORT_ATTR_RPC */
 	__u32 size;		/* bytes of the message */
 	__u32 reserved32;
 	__u64 reserved[4];
@@ -400,26 +417,43 @@ struct kvm_vmport_exit {
 #define KVM_VMPORT_EXIT_RPC		1
 
 /*
- * KVM_VMPORT_ATTR_RPC: a message that asks, and its reply.
+ * The struct kvm_vmport_exit of a struct kvm_run.  It stands in the union that holds the
+ * data of every exit, which has no member for it until the interface is upstream.
+ */
+#define kvm_run_vmport(_run)	((struct kvm_vmport_exit *)(_run)->padding)
+
+/*
+ * KVM_VMPORT_ATTR_RPC: a message that waits for the VMM, and the VMM's reply.
  *
- * @id: from struct kvm_vmport_exit; 1 to 2^63 - 1, never used twice by a VM on a
- *	host.  GET takes 0 too: the oldest that asks, which is how a migration's
- *	destination finds those that came with the state.
+ * @id: the message's number, from struct kvm_vmport_exit: 1 to 2^63 - 1, never used
+ *	twice by a VM on a host.
+ * @flags: GET only.  With KVM_VMPORT_RPC_NEXT the call is not about message @id but
+ *	about the oldest one with a larger number.  A VMM that starts with 0, and goes on
+ *	with the @id that it got, sees all messages that wait: the destination of a
+ *	migration finds those that came with the state that way.
  *
- * GET: @id, @channel out; @size in: bytes at @data; out: bytes of the message.
- *      -ENOENT it does not ask (any more): answered, polled, or the channel was
- *      closed, taken or used for another message;  -E2BIG does not fit, @size
- *      says what is needed, nothing is written.
+ * GET: @id, @channel out; @size in: bytes at @data, out: bytes of the message.
+ *      -ENOENT the message does not wait any more: it was answered, the guest has
+ *      polled for the reply, or the channel was closed or used for another message;
+ *      with KVM_VMPORT_RPC_NEXT: there is none with a larger number
+ *      -E2BIG  the message does not fit; @size says what is needed, @id stays as it
+ *      was, and nothing is written
+ *      -EINVAL unknown flags
  * SET: the reply, whole: "1 " and a result or "0 " and a reason, no NUL.
- *      -ENOENT as above;  -E2BIG longer than KVM_VMPORT_MAX_REPLY, it still asks.
+ *      -ENOENT as above;  -E2BIG longer than KVM_VMPORT_MAX_REPLY, the message still
+ *      waits;  -EINVAL @flags is not 0
  */
 struct kvm_vmport_rpc {
 	__u64 id;
 	__u64 data;		/* user address */
 	__u32 size;		/* bytes */
-	__u32 channel;		/* GET only */
+	__u32 flags;		/* KVM_VMPORT_RPC_* */
+	__u32 channel;		/* out, GET only: id of the channel */
+	__u32 reserved32;
 	__u64 reserved[4];
 };
+
+#define KVM_VMPORT_RPC_NEXT		(1U << 0)
 
 /* Attribute types: struct kvm_vmport_attr.type */
 #define KVM_VMPORT_ATTR_IDENTITY	1	/* GET, SET */

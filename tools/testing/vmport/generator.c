@@ -296,7 +296,7 @@ static void answer_oldest(struct vm *vm, const struct op *op, struct outcome *ou
 {
 	struct vmport_asked asked;
 
-	outcome->r = vmport_ask_read(vm->state, 0, KVM_VMPORT_MAX_MESSAGE, &asked);
+	outcome->r = vmport_ask_read(vm->state, 0, true, KVM_VMPORT_MAX_MESSAGE, &asked);
 	if (outcome->r)
 		return;
 	outcome->id = asked.id;

@@ -13,11 +13,11 @@ static void feature_on(struct vm *vm)
 	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
 }
 
-/* The VMM reads message @id (0: the oldest); its number, 0 when there is none. */
+/* The VMM reads message @id, or with 0 the oldest; its number, 0 when there is none. */
 static u64 read_asked(struct vm *vm, u64 id, const char *text)
 {
 	struct vmport_asked asked;
-	int r = vmport_ask_read(vm->state, id, KVM_VMPORT_MAX_MESSAGE, &asked);
+	int r = vmport_ask_read(vm->state, id, !id, KVM_VMPORT_MAX_MESSAGE, &asked);
 
 	if (r) {
 		CHECK_EQ(r, -ENOENT);
@@ -68,8 +68,73 @@ CONVERSATION("EXIT_RPC: a message that nobody owns asks, and its reply is the VM
 	CHECK_EQ(answer(vm, id, "1 late"), -ENOENT);
 	CHECK_EQ(request(&chan, RECVSIZE, 0), SUCCESS);
 	/* What the kernel owns goes on as before. */
-	CHECK(!strcmp(ask(&chan, "log x"), "1 "));
+	host_set_text(vm, "guestinfo.a", "b");
+	CHECK(!strcmp(ask(&chan, "info-get guestinfo.a"), "1 b"));
+	CHECK(!strcmp(ask(&chan, "info-set guestinfo.a c"), "1 "));
+	CHECK(!strcmp(ask(&chan, "machine.id.get"), "0 No machine id"));
 	CHECK_EQ(read_asked(vm, 0, ""), 0);
+}
+
+/* What guests report, and what they hear when nobody has an answer. */
+static const char * const reports[] = {
+	"SetGuestInfo  1 2", "SetGuestInfo", "log x", "tools.capability.hgfs_server toolbox 1",
+	"tools.os.statechange.status 1 0", "tools.set.version 12389", "tools.set.versiontype 1 2",
+	"update.tools.health 1",
+};
+
+CONVERSATION("EXIT_RPC: reports are the VMM's too; without a reply the guest hears '1 '")
+{
+	struct chan chan = open_chan(vm, RPCI | COOKIE);
+	unsigned int i;
+	u64 id;
+
+	for (i = 0; i < ARRAY_SIZE(reports); i++)
+		CHECK(!strcmp(ask(&chan, reports[i]), "1 "));
+	CHECK_EQ(read_asked(vm, 0, ""), 0);
+
+	feature_on(vm);
+	for (i = 0; i < ARRAY_SIZE(reports); i++) {
+		send_message(&chan, reports[i], strlen(reports[i]));
+		id = read_asked(vm, 0, reports[i]);
+		CHECK_EQ(id, 2 * i + 1);
+		CHECK(!strcmp(reply_of(&chan), "1 "));
+		CHECK_EQ(answer(vm, id, "1 late"), -ENOENT);
+
+		send_message(&chan, reports[i], strlen(reports[i]));
+		CHECK_EQ(answer(vm, id + 1, "0 no"), 0);
+		CHECK(!strcmp(reply_of(&chan), "0 no"));
+	}
+}
+
+CONVERSATION("EXIT_RPC: the VMM goes through all that asks, in the order of their numbers")
+{
+	static const char * const texts[] = { "a", "bb", "ccc" };
+	struct vmport_asked asked;
+	struct chan chans[3];
+	unsigned int i;
+	u64 id = 0;
+
+	feature_on(vm);
+	for (i = 0; i < 3; i++)
+		chans[i] = open_chan(vm, RPCI | COOKIE);
+	/* Neither in the order of the channels, nor without a gap. */
+	send_message(&chans[2], texts[0], 1);
+	send_message(&chans[0], texts[0], 1);
+	send_message(&chans[1], texts[1], 2);
+	send_message(&chans[0], texts[2], 3);
+
+	for (i = 0; i < 3; i++) {
+		CHECK_EQ(vmport_ask_read(vm->state, id, true, 0, &asked), -E2BIG);
+		CHECK_EQ(vmport_ask_read(vm->state, id, true, 3, &asked), 0);
+		CHECK(asked.id > id);
+		CHECK_EQ(asked.size, strlen(texts[i]));
+		CHECK(!memcmp(asked.data, texts[i], asked.size));
+		kvfree(asked.data);
+		id = asked.id;
+	}
+	CHECK_EQ(vmport_ask_read(vm->state, id, true, 3, &asked), -ENOENT);
+	CHECK_EQ(vmport_ask_read(vm->state, S64_MAX, true, 3, &asked), -ENOENT);
+	CHECK_EQ(vmport_ask_read(vm->state, 0, false, 3, &asked), -ENOENT);
 }
 
 CONVERSATION("EXIT_RPC off: unknown, and nothing asks")
@@ -292,12 +357,13 @@ TEST("EXIT_RPC: messages and replies of 64 KiB; too little room; no memory")
 	feature_on(vm);
 	memset(text, 'x', KVM_VMPORT_MAX_MESSAGE);
 	send_message(&chan, text, KVM_VMPORT_MAX_MESSAGE);
-	CHECK_EQ(vmport_ask_read(vm->state, 0, KVM_VMPORT_MAX_MESSAGE - 1, &asked), -E2BIG);
+	CHECK_EQ(vmport_ask_read(vm->state, 0, true, KVM_VMPORT_MAX_MESSAGE - 1,
+				 &asked), -E2BIG);
 	CHECK_EQ(asked.size, KVM_VMPORT_MAX_MESSAGE);
 	CHECK_EQ(asked.id, 1);
 	CHECK(!asked.data);
 	shim_fail_alloc(1);
-	CHECK_EQ(vmport_ask_read(vm->state, 1, KVM_VMPORT_MAX_MESSAGE, &asked), -ENOMEM);
+	CHECK_EQ(vmport_ask_read(vm->state, 1, false, KVM_VMPORT_MAX_MESSAGE, &asked), -ENOMEM);
 	CHECK(!asked.data);
 	shim_fail_alloc(0);
 	CHECK_EQ(read_asked(vm, 1, text), 1);

@@ -256,7 +256,7 @@ TEST("golden blobs: v1-ask loads, and the message in it can be answered")
 	}
 
 	load_old_golden(vm, "v1-ask");
-	CHECK_EQ(vmport_ask_read(vm->state, 0, 100, &asked), 0);
+	CHECK_EQ(vmport_ask_read(vm->state, 0, true, 100, &asked), 0);
 	CHECK_EQ(asked.id, 2);
 	CHECK_EQ(asked.size, 10);
 	CHECK(!memcmp(asked.data, "what is it", 10));

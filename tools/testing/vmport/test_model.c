@@ -23,6 +23,7 @@ struct model_channel {
 	bool is_toolbox;	/* TCLO: has answered "reset" so */
 	bool asks;		/* RPCI: the message waits for the VMM */
 	u64 ask_id;
+	const char *unanswered;	/* the reply when the VMM gives none */
 	u64 used;		/* m->clock then */
 	u64 request;		/* of the VMM, waiting or running; 0 none */
 	struct model_message in;
@@ -241,10 +242,16 @@ static bool is_report(const char *word)
 	return !strncmp(word, "tools.capability.", 17) && word[17];
 }
 
-static void model_ask(struct model *m, struct model_channel *c)
+/* Not the kernel's: the VMM's, where it wants them. */
+static void model_ask(struct model *m, struct model_channel *c, const char *unanswered)
 {
+	if (!(m->config->features & KVM_VMPORT_FEATURE_EXIT_RPC)) {
+		reply(c, unanswered);
+		return;
+	}
 	c->asks = true;
 	c->ask_id = ++m->last_ask;
+	c->unanswered = unanswered;
 	c->out.there = false;
 }
 
@@ -299,12 +306,8 @@ static void model_rpci(struct model *m, struct model_channel *c)
 		model_info_set(m, c, arg, text + size - arg);
 	else if (!strcmp(word, "machine.id.get"))
 		reply_value(c, model_find(m, "machine.id"), "0 No machine id");
-	else if (is_report(word))
-		reply(c, "1 ");
-	else if (m->config->features & KVM_VMPORT_FEATURE_EXIT_RPC)
-		model_ask(m, c);
 	else
-		reply(c, "0 Unknown command");
+		model_ask(m, c, is_report(word) ? "1 " : "0 Unknown command");
 }
 
 /* TCLO */
@@ -478,7 +481,7 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 	case 3:
 		if (c->asks) {
 			c->asks = false;
-			reply(c, "0 Unknown command");
+			reply(c, c->unanswered);
 		}
 		if (c->is_toolbox && !c->out.there && !c->runs)
 			model_take(m, c);

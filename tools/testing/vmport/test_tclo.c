@@ -539,7 +539,7 @@ TEST("ids at their ceiling: what such a blob leads to loads again")
 	check_result(vm, S64_MAX - 1, KVM_VMPORT_TCLO_ANSWERED, "OK");
 
 	send_message(&rpci, "what", 4);
-	CHECK_EQ(vmport_ask_read(vm->state, 0, 0, &asked), -E2BIG);
+	CHECK_EQ(vmport_ask_read(vm->state, 0, true, 0, &asked), -E2BIG);
 	CHECK_EQ(asked.id, S64_MAX);
 	vm_migrate(vm);
 	CHECK_EQ(vmport_ask_answer(vm->state, S64_MAX, (u8 *)"1 ", 2), 0);

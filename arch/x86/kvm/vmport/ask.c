@@ -84,8 +84,14 @@ static struct vmport_channel *own_asked(struct vmport_state *state, u64 id, u16 
 	return NULL;
 }
 
-/* Number of the oldest message that asks, of this vCPU's or (NULL) of any; or 0. */
-static u64 oldest(struct vmport_state *state, const void *vcpu, u32 *count)
+/* Which of the messages that ask. */
+struct asking {
+	const void *vcpu;	/* those of this vCPU, NULL: of all */
+	u64 after;		/* with a larger number */
+};
+
+/* The smallest of their numbers, 0 when there is none; and how many they are. */
+static u64 find_oldest(struct vmport_state *state, const struct asking *which, u32 *count)
 {
 	struct vmport_channel *channel;
 	u64 id = 0;
@@ -96,7 +102,8 @@ static u64 oldest(struct vmport_state *state, const void *vcpu, u32 *count)
 		channel = own_asking(state, i);
 		if (!channel)
 			continue;
-		if (!vcpu || channel->asker == vcpu) {
+		if ((!which->vcpu || channel->asker == which->vcpu) &&
+		    channel->ask_id > which->after) {
 			++*count;
 			if (!id || channel->ask_id < id)
 				id = channel->ask_id;
@@ -110,14 +117,14 @@ static u64 oldest(struct vmport_state *state, const void *vcpu, u32 *count)
  * The channel of that message, owned by the caller from now on; NULL when nothing asks.
  * What is found may be answered before it is owned: then it is the next one's turn.
  */
-static struct vmport_channel *own_oldest(struct vmport_state *state, const void *vcpu,
+static struct vmport_channel *own_oldest(struct vmport_state *state, const struct asking *which,
 					 u16 *channel_id, u32 *count)
 {
 	struct vmport_channel *channel;
 	u64 id;
 
 	do {
-		id = oldest(state, vcpu, count);
+		id = find_oldest(state, which, count);
 		channel = id ? own_asked(state, id, channel_id) : NULL;
 	} while (id && !channel);
 
@@ -137,11 +144,12 @@ static struct vmport_channel *own_oldest(struct vmport_state *state, const void 
 bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,
 		     bool *more)
 {
+	const struct asking own = { .vcpu = vcpu };
 	struct vmport_channel *channel;
 	u16 channel_id;
 	u32 count;
 
-	channel = own_oldest(state, vcpu, &channel_id, &count);
+	channel = own_oldest(state, &own, &channel_id, &count);
 	*more = count > 1;
 	if (!channel)
 		return false;
@@ -159,22 +167,25 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 /**
  * vmport_ask_read() - copy a message for the VMM
  * @state: channels
- * @id: its number, 0: the oldest that asks
+ * @id: its number
+ * @next: not that one, but the first with a larger number
  * @room: copy no more than that many bytes
  * @asked: out: the message; without its bytes when there are more than @room
  *
  * Context: may sleep.
  * Return: 0; -ENOENT it does not ask; -E2BIG it does not fit; -ENOMEM.
  */
-int vmport_ask_read(struct vmport_state *state, u64 id, u32 room, struct vmport_asked *asked)
+int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
+		    struct vmport_asked *asked)
 {
+	const struct asking later = { .after = id };
 	struct vmport_channel *channel;
 	u32 count;
 	int r = 0;
 
 	*asked = (struct vmport_asked){ };
-	channel = id ? own_asked(state, id, &asked->channel) :
-		       own_oldest(state, NULL, &asked->channel, &count);
+	channel = next ? own_oldest(state, &later, &asked->channel, &count) :
+			 own_asked(state, id, &asked->channel);
 	if (!channel)
 		return -ENOENT;
 

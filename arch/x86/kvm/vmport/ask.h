@@ -22,7 +22,8 @@ bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 si
 void vmport_ask_end(struct vmport_channel *channel);
 bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,
 		     bool *more);
-int vmport_ask_read(struct vmport_state *state, u64 id, u32 room, struct vmport_asked *asked);
+int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
+		    struct vmport_asked *asked);
 int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 size);
 
 #endif /* _VMPORT_ASK_H */

@@ -184,7 +184,7 @@ static const struct attr_type vmport_attrs[] = {
 	ATTR(CHANGES, RPC, kvm_vmport_get_changed, NULL, changes, reserved),
 	ATTR(EVENTFD, RPC, NULL, set_eventfd, eventfd, reserved32),
 	ATTR(EVENTS, RPC, get_events, NULL, events, reserved),
-	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved),
+	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved32),
 	[KVM_VMPORT_ATTR_RESET] = {
 		.set = reset_channels,
 		.feature = KVM_VMPORT_FEATURE_RPC,

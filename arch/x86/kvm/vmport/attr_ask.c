@@ -18,18 +18,25 @@ int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_asked asked;
 	int r;
 
-	r = vmport_ask_read(kvm_vmport_current_state(kvm->arch.vmport), arg->id, arg->size, &asked);
-	if (r == -ENOENT)
+	if (arg->flags & ~KVM_VMPORT_RPC_NEXT)
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
+
+	r = vmport_ask_read(kvm_vmport_current_state(kvm->arch.vmport), arg->id,
+			    arg->flags & KVM_VMPORT_RPC_NEXT, arg->size, &asked);
+	if (r && r != -E2BIG)
 		return r;
 
-	arg->id = asked.id;
 	arg->size = asked.size;
-	arg->channel = asked.channel;
-	if (r == -E2BIG)
+	/* @id stays, so that the same call can be made again with more room. */
+	if (r)
 		return kvm_vmport_refuse(attr, r, KVM_VMPORT_ERR_BUFFER);
 
-	if (asked.data && copy_to_user(u64_to_user_ptr(arg->data), asked.data, asked.size))
+	if (asked.data && copy_to_user(u64_to_user_ptr(arg->data), asked.data, asked.size)) {
 		r = -EFAULT;
+	} else {
+		arg->id = asked.id;
+		arg->channel = asked.channel;
+	}
 	kvfree(asked.data);
 	return r;
 }
@@ -40,8 +47,8 @@ int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	u8 *data;
 	int r;
 
-	if (!arg->id)
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_REQUEST);
+	if (arg->flags)
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
 	if (arg->size > KVM_VMPORT_MAX_REPLY)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
 

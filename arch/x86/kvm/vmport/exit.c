@@ -329,12 +329,11 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
-	struct kvm_vmport_exit exit = { .type = KVM_VMPORT_EXIT_RPC };
 	struct vmport_asked asked;
 	bool found, more;
 	int idx;
 
-	BUILD_BUG_ON(sizeof(exit) > sizeof(vcpu->run->padding));
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_exit) > sizeof(vcpu->run->padding));
 
 	idx = srcu_read_lock(&kvm_vmport_srcu);
 	found = vmport_ask_next(srcu_dereference(vmport->state, &kvm_vmport_srcu), vcpu, &asked,
@@ -346,10 +345,12 @@ bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 	if (more)
 		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
 
-	exit.channel = asked.channel;
-	exit.id = asked.id;
-	exit.size = asked.size;
 	vcpu->run->exit_reason = KVM_EXIT_VMPORT;
-	memcpy(vcpu->run->padding, &exit, sizeof(exit));
+	*kvm_run_vmport(vcpu->run) = (struct kvm_vmport_exit) {
+		.type = KVM_VMPORT_EXIT_RPC,
+		.channel = asked.channel,
+		.id = asked.id,
+		.size = asked.size,
+	};
 	return true;
 }

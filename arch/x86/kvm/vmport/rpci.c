@@ -19,9 +19,9 @@ struct rpci_text {
 	u32 size;
 };
 
+/* A request that the kernel answers. */
 struct rpci_request {
-	const char *name;	/* a '*' at its end matches any ending */
-	bool is_binary;		/* else a NUL ends it */
+	const char *name;
 	void (*handler)(const struct vmport_call *call, const struct rpci_text *arg,
 			struct vmport_reply *reply);
 };
@@ -205,24 +205,29 @@ static void rpci_machine_id(const struct vmport_call *call, const struct rpci_te
 	reply_entry(call, key, strlen(key), "0 No machine id", reply);
 }
 
-/* Reports that need no answer but "understood". */
-static void rpci_accept(const struct vmport_call *call, const struct rpci_text *arg,
-			struct vmport_reply *reply)
-{
-	vmport_reply_text(reply, "1 ");
-}
-
+/*
+ * These are the kernel's, for KVM_VMPORT_FEATURE_RPC, and no others will be: what the VMM
+ * answers today must not become the kernel's while a guest runs.  A request that is added
+ * here needs a feature of its own.
+ */
 static const struct rpci_request rpci_requests[] = {
-	{ "info-get",			false,	rpci_info_get },
-	{ "info-set",			false,	rpci_info_set },
-	{ "machine.id.get",		false,	rpci_machine_id },
-	{ "SetGuestInfo",		true,	rpci_accept },
-	{ "log",			false,	rpci_accept },
-	{ "tools.capability.*",		false,	rpci_accept },
-	{ "tools.os.statechange.status", false,	rpci_accept },
-	{ "tools.set.version",		false,	rpci_accept },
-	{ "tools.set.versiontype",	false,	rpci_accept },
-	{ "update.tools.health",	false,	rpci_accept },
+	{ "info-get",		rpci_info_get },
+	{ "info-set",		rpci_info_set },
+	{ "machine.id.get",	rpci_machine_id },
+};
+
+/*
+ * What guests report.  They want to hear that it has come; a '*' at the end of a name
+ * matches any ending.
+ */
+static const char * const rpci_reports[] = {
+	"SetGuestInfo",
+	"log",
+	"tools.capability.*",
+	"tools.os.statechange.status",
+	"tools.set.version",
+	"tools.set.versiontype",
+	"update.tools.health",
 };
 
 static bool request_is(const struct rpci_text *name, const char *pattern)
@@ -235,14 +240,37 @@ static bool request_is(const struct rpci_text *name, const char *pattern)
 	return name->size == size && !memcmp(name->data, pattern, size);
 }
 
+/* Text up to the first space, and what comes behind it. */
+static void split_request(const u8 *request, u32 size, struct rpci_text *name,
+			  struct rpci_text *arg)
+{
+	const u8 *end = size ? memchr(request, '\0', size) : NULL;
+	/* Some clients count the NUL of their C string, or send a whole zeroed buffer. */
+	struct rpci_text text = { .data = request, .size = end ? end - request : size };
+
+	split(&text, name, arg);
+}
+
 /**
- * vmport_rpci_unknown() - the reply to a request that nobody owns
- * @reply: its old bytes are freed
+ * vmport_rpci_default() - the reply to a request that the kernel does not own
+ * @request: its bytes
+ * @size: how many
+ * @reply: set; its old bytes are freed
  *
  * Context: may sleep.
  */
-void vmport_rpci_unknown(struct vmport_reply *reply)
+void vmport_rpci_default(const u8 *request, u32 size, struct vmport_reply *reply)
 {
+	struct rpci_text name, arg;
+	unsigned int i;
+
+	split_request(request, size, &name, &arg);
+	for (i = 0; i < ARRAY_SIZE(rpci_reports); i++) {
+		if (request_is(&name, rpci_reports[i])) {
+			vmport_reply_text(reply, "1 ");
+			return;
+		}
+	}
 	vmport_reply_text(reply, "0 Unknown command");
 }
 
@@ -254,29 +282,22 @@ void vmport_rpci_unknown(struct vmport_reply *reply)
  * @reply: set in any case; its old bytes are freed
  *
  * Context: may sleep.
- * Return: false when the kernel does not own the request; @reply says so.
+ * Return: false when the kernel does not own the request; @reply is what the guest gets
+ * when nobody else has an answer.
  */
 bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 		 struct vmport_reply *reply)
 {
-	struct rpci_text whole = { .data = request, .size = size }, text = whole, name, arg;
-	const u8 *end = size ? memchr(request, '\0', size) : NULL;
+	struct rpci_text name, arg;
 	unsigned int i;
 
-	/* Some clients count the NUL of their C string, or send a whole zeroed buffer. */
-	if (end)
-		text.size = end - request;
-
-	split(&text, &name, &arg);
-
+	split_request(request, size, &name, &arg);
 	for (i = 0; i < ARRAY_SIZE(rpci_requests); i++) {
 		if (request_is(&name, rpci_requests[i].name)) {
-			if (rpci_requests[i].is_binary)
-				split(&whole, &name, &arg);
 			rpci_requests[i].handler(call, &arg, reply);
 			return true;
 		}
 	}
-	vmport_rpci_unknown(reply);
+	vmport_rpci_default(request, size, reply);
 	return false;
 }

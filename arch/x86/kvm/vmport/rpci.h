@@ -38,7 +38,7 @@ u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size);
 void vmport_reply_free(struct vmport_reply *reply);
 void vmport_large_put(struct vmport_large *large);
 
-void vmport_rpci_unknown(struct vmport_reply *reply);
+void vmport_rpci_default(const u8 *request, u32 size, struct vmport_reply *reply);
 bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 		 struct vmport_reply *reply);
 

@@ -279,7 +279,7 @@ static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channe
 	if (channel->activity == VMPORT_ASKING) {
 		channel->ask_id = id;
 		u->state->last_ask = max(u->state->last_ask, id);
-		vmport_rpci_unknown(&channel->reply);
+		vmport_rpci_default(channel->send, channel->send_size, &channel->reply);
 		return 0;
 	}
 

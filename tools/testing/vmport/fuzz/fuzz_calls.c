@@ -249,7 +249,7 @@ static void host_ask(struct vm *vm, struct input *in)
 				&asked, &more);
 		return;
 	}
-	if (vmport_ask_read(vm->state, what & 2 ? 0 : input_number(in),
+	if (vmport_ask_read(vm->state, what & 2 ? 0 : input_number(in), what & 16,
 			    what & 4 ? 0 : KVM_VMPORT_MAX_MESSAGE, &asked))
 		return;
 	kvfree(asked.data);

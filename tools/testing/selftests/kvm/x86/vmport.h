@@ -874,7 +874,7 @@ static inline int vmport_reset(struct kvm_vm *vm)
 	return vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
 }
 
-/* A message that asks.  @id and @size: in and out. */
+/* A message that asks, the oldest when @id is 0.  @id and @size: in and out. */
 static inline int vmport_read_asked(struct kvm_vm *vm, u64 *id, void *data, u32 *size,
 				    u32 *channel)
 {
@@ -884,6 +884,7 @@ static inline int vmport_read_asked(struct kvm_vm *vm, u64 *id, void *data, u32 
 			.id = *id,
 			.data = (unsigned long)data,
 			.size = *size,
+			.flags = *id ? 0 : KVM_VMPORT_RPC_NEXT,
 		},
 	};
 	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);

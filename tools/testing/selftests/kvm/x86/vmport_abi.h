@@ -96,12 +96,13 @@ CHECK_FIELD(kvm_vmport_events, results, 16);
 CHECK_FIELD(kvm_vmport_events, channels, 20);
 CHECK_FIELD(kvm_vmport_events, reserved, 24);
 
-CHECK_SIZE(kvm_vmport_rpc, 56);
+CHECK_SIZE(kvm_vmport_rpc, 64);
 CHECK_FIELD(kvm_vmport_rpc, id, 0);
 CHECK_FIELD(kvm_vmport_rpc, data, 8);
 CHECK_FIELD(kvm_vmport_rpc, size, 16);
-CHECK_FIELD(kvm_vmport_rpc, channel, 20);
-CHECK_FIELD(kvm_vmport_rpc, reserved, 24);
+CHECK_FIELD(kvm_vmport_rpc, flags, 20);
+CHECK_FIELD(kvm_vmport_rpc, channel, 24);
+CHECK_FIELD(kvm_vmport_rpc, reserved, 32);
 
 CHECK_SIZE(kvm_vmport_exit, 56);
 CHECK_FIELD(kvm_vmport_exit, type, 0);
