@@ -41,12 +41,14 @@
  * the mask to use in args[0]; the other args and flags must be zero.
  *
  * Errors of KVM_ENABLE_CAP:
- *   -EINVAL  unknown feature, a feature without KVM_VMPORT_FEATURE_ENABLE or
- *            without one that it needs, a vCPU exists already, non-zero args,
- *            or a VM whose registers or memory KVM cannot read (SEV, SEV-ES,
- *            SEV-SNP, TDX); KVM_CHECK_EXTENSION on its fd returns 0
- *   -EEXIST  the capability is enabled already
- *   -ENOMEM  no memory
+ *   -EINVAL      unknown feature, other args or flags are not zero
+ *   -ENXIO       a feature without KVM_VMPORT_FEATURE_ENABLE, or without another one
+ *                that it needs
+ *   -EBUSY       the VM has a vCPU already
+ *   -EEXIST      the capability is enabled already
+ *   -EOPNOTSUPP  KVM cannot read the VM's registers or memory (SEV, SEV-ES, SEV-SNP,
+ *                TDX); KVM_CHECK_EXTENSION on its fd returns 0
+ *   -ENOMEM      no memory
  */
 
 /*
@@ -99,7 +101,7 @@
 #define KVM_VMPORT_MAX_VALUE		65536	/* bytes of a guestinfo value */
 #define KVM_VMPORT_MAX_KEYS		4096	/* guestinfo entries */
 #define KVM_VMPORT_MAX_GUESTINFO	1048576	/* bytes: all keys and values */
-#define KVM_VMPORT_MAX_TCLO		16	/* TCLO requests and unread results */
+#define KVM_VMPORT_MAX_TCLO		16	/* TCLO requests, taken ones, unread results */
 #define KVM_VMPORT_MAX_TCLO_REQUEST	4096	/* bytes of one TCLO request */
 #define KVM_VMPORT_MAX_NAME		31	/* bytes of the name of a TCLO channel */
 #define KVM_VMPORT_MAX_MANY		256	/* items of KVM_VMPORT_ATTR_GUESTINFO_MANY */
@@ -131,7 +133,7 @@
 #define KVM_VMPORT_ERR_KEY_COUNT	8	/* limits.keys */
 #define KVM_VMPORT_ERR_GUESTINFO_SIZE	9	/* limits.guestinfo_bytes */
 #define KVM_VMPORT_ERR_TCLO_SIZE	10	/* KVM_VMPORT_MAX_TCLO_REQUEST */
-#define KVM_VMPORT_ERR_TCLO_COUNT	11	/* KVM_VMPORT_MAX_TCLO */
+#define KVM_VMPORT_ERR_TCLO_COUNT	11	/* KVM_VMPORT_MAX_TCLO; when queued -EBUSY */
 #define KVM_VMPORT_ERR_MANY		12	/* KVM_VMPORT_MAX_MANY */
 
 /* -EINVAL, malformed */
@@ -149,47 +151,59 @@
 #define KVM_VMPORT_ERR_REQUEST		43	/* an id or an empty request that cannot be */
 #define KVM_VMPORT_ERR_ATTR		44	/* no such attribute, or not this way */
 #define KVM_VMPORT_ERR_NAME		45	/* a name is too long or has a space or NUL */
+#define KVM_VMPORT_ERR_IDENTITY		46	/* version 0, or bit 31 of vcpu_info */
 
 /* -EOPNOTSUPP */
 #define KVM_VMPORT_ERR_VERSION		64	/* a blob of a newer format */
-#define KVM_VMPORT_ERR_CRITICAL		65	/* an unknown critical section */
+#define KVM_VMPORT_ERR_CRITICAL		65	/* a critical section that is not known */
 
 /* -EPERM */
 #define KVM_VMPORT_ERR_FEATURE		96	/* needs a feature not enabled here */
 
 /*
- * KVM_GET_VMPORT_STATE (VM fd): pack the RPC and guestinfo state of the VM.
+ * KVM_GET_VMPORT_STATE (VM fd): pack the RPC and guestinfo state of the VM into a blob.
  *
- * @size: in, bytes at @data; out, bytes of the blob.
+ * @size: in: bytes at @data; out: bytes of the blob.
+ * @sections: the types of section that the reader of the blob knows, bit N for type N, as
+ *	KVM_VMPORT_ATTR_INFO gives them; 0: all that this kernel knows.  Of other types,
+ *	what is not critical is left out of the blob.  So a host with an older kernel can
+ *	be given a blob that it loads.
+ * @error_mask: out, with KVM_VMPORT_ERR_CRITICAL: the types of section, bit N for type N,
+ *	without which the state cannot be packed
  *
- * The vCPUs may run: the call waits for no guest, the channels and requests are
- * seen as of one instant, and every entry whole.  For a snapshot, stop them first.
+ * The vCPUs may run: the call does not wait for the guest.  The channels and requests in
+ * the blob are those of one instant, and each guestinfo entry is whole.  For a snapshot,
+ * stop the vCPUs first.
  *
- *   -E2BIG   the blob is larger than @size, which now says the bytes needed;
- *            nothing was written to @data
- *   -EINVAL  @flags or a reserved field is not zero
- *   -EPERM   the capability is not enabled
+ *   -E2BIG       the blob is larger than @size, which now says the bytes needed;
+ *                nothing was written to @data
+ *   -EOPNOTSUPP  the state needs a critical section that is not in @sections
+ *   -EINVAL      @flags or a reserved field is not zero
+ *   -EPERM       the capability is not enabled
  *   -EFAULT, -ENOMEM
  *
  * KVM_SET_VMPORT_STATE (VM fd): replace all of that state by a blob's.
  *
- * @size: in, bytes of the blob at @data.
+ * @size: in: bytes of the blob at @data.
+ * @error_offset: out, on an error: where in the blob, bytes from its start
+ * @error_mask: out, with KVM_VMPORT_ERR_FEATURE: KVM_VMPORT_FEATURE_* that are missing
  *
- * The whole blob is checked before anything is changed, then takes the place
- * of the old state in one step: a running vCPU sees the old state or the new,
- * never a mix, and what was there before is gone.  On any error the old state
- * is unchanged, @error says what was wrong and @error_offset at which byte of
- * the blob.
+ * The whole blob is checked before anything is changed.  Then it takes the place of the
+ * old state in one step: a running vCPU sees the old state or the new one, never a mix,
+ * and what was there before is gone.  On any error the old state is unchanged, and @error
+ * says what was wrong.
  *
- * Neither the features nor the identity nor the limits are in the blob: they
- * are the VMM's configuration, which it applies to the destination first.
+ * The blob names the features that its guest was promised: all that were enabled, but for
+ * EXIT_RPC.  The VM must have them.  It may have more.  Neither the identity nor the
+ * limits are in the blob: they are the VMM's configuration, which it applies to the
+ * destination before it sets the state.
  *
  *   -EINVAL      malformed blob, or @flags or a reserved field is not zero
  *   -EOPNOTSUPP  a newer format, or an unknown critical section
  *   -E2BIG       past a limit above; KVM_VMPORT_ATTR_LIMITS stops what is new, and
  *                does not count here
- *   -EPERM       the capability, or a feature that the blob needs, is not
- *                enabled
+ *   -EPERM       the capability, a feature that the guest was promised, or one that
+ *                something in the blob needs, is not enabled
  *   -EFAULT, -ENOMEM
  */
 struct kvm_vmport_state {
@@ -197,7 +211,9 @@ struct kvm_vmport_state {
 	__u32 error;		/* out: KVM_VMPORT_ERR_* */
 	__u64 size;		/* bytes */
 	__u64 data;		/* user address */
-	__u64 error_offset;	/* out: SET only, bytes from the blob's start */
+	__u64 sections;		/* GET only */
+	__u64 error_offset;	/* out: SET only */
+	__u64 error_mask;	/* out */
 	__u64 reserved[4];
 };
 
@@ -205,6 +221,9 @@ struct kvm_vmport_state {
  * KVM_VMPORT_ATTR_IDENTITY: what the identity and time commands answer.
  * Not part of the state blob: it is the VMM's configuration, which the VMM
  * sets on both sides of a migration.
+ *
+ * SET takes all fields.  To change one, GET the others first: a version of 0, which no
+ * guest accepts, is refused with -EINVAL.
  */
 struct kvm_vmport_identity {
 	__u32 version;		/* GETVERSION EAX, 6 */
@@ -362,26 +381,34 @@ struct kvm_vmport_events {
 };
 
 /*
- * KVM_VMPORT_ATTR_TCLO: a request from the host to the guest's tools.
+ * KVM_VMPORT_ATTR_TCLO: a request from the host to the guest's tools, and its result.
  *
  * SET: queue the request at @data, at most KVM_VMPORT_MAX_TCLO_REQUEST bytes.
- *      @id out: its number, 1 to 2^63 - 2, never used twice in a VM's life.
+ *      @id out: its number, 1 to 2^63 - 2.  A VMM never sees one twice, also if it loads
+ *      an older state.
  *      @name, @name_size: the daemon that it is for, by the name in that daemon's
  *      answer to "reset" ("OK ATR toolbox"), at most KVM_VMPORT_MAX_NAME bytes without
  *      space or NUL; size 0: "toolbox".  The next poll of a TCLO channel of that name
  *      gets it, in order; it waits while there is none.
- *      -EBUSY  KVM_VMPORT_MAX_TCLO requests wait or have results unread
+ *      -EBUSY  there are KVM_VMPORT_MAX_TCLO already: requests that wait, requests that
+ *      a guest has taken and not answered, and results that the VMM has not read
  *      -E2BIG  too long;  -EINVAL empty, or no name;  -EOVERFLOW no more numbers
  * GET: take the oldest result.  @id, @status out; @size in: bytes at @data,
- *      out: bytes of the result.
+ *      out: bytes of the result.  @name and @name_size are ignored.
  *      -ENOENT no result is there;  -E2BIG does not fit, @size says what is
  *      needed, the result stays.
+ *
+ * KVM_VMPORT_ATTR_TCLO_CANCEL (SET): the VMM does not want to hear of request @id any
+ * more, and its place is free.  @status out: where it was.  The guest never sees one that
+ * was still queued.  One that it has taken, it goes on with; what it answers is dropped.
+ * A result is dropped unread.
+ *      -ENOENT neither a request nor a result has that number;  -ENOMEM
  */
 struct kvm_vmport_tclo {
 	__u64 id;
 	__u64 data;		/* user address */
 	__u32 size;		/* bytes */
-	__u32 status;		/* KVM_VMPORT_TCLO_* */
+	__u32 status;		/* out: KVM_VMPORT_TCLO_* */
 	__u64 name;		/* user address, no NUL needed; SET only */
 	__u32 name_size;	/* bytes */
 	__u32 reserved32;
@@ -392,6 +419,47 @@ struct kvm_vmport_tclo {
 #define KVM_VMPORT_TCLO_ANSWERED	0
 /* The guest took the request and lost its channel, or could not receive it. */
 #define KVM_VMPORT_TCLO_LOST		1
+/* The guest has not seen the request. */
+#define KVM_VMPORT_TCLO_QUEUED		2
+/* The guest has been given the request and has not answered. */
+#define KVM_VMPORT_TCLO_TAKEN		3
+
+/*
+ * KVM_VMPORT_ATTR_TCLO_LIST (GET): all requests, and the results that the VMM has not
+ * read, in the order of their numbers.  Nothing is taken.
+ *
+ * @items: user address of an array of struct kvm_vmport_tclo_item
+ * @count: in: room in it; out: how many there are, at most KVM_VMPORT_MAX_TCLO
+ *
+ * -E2BIG they do not fit: @count says what is needed, nothing is written.
+ */
+struct kvm_vmport_tclo_list {
+	__u64 items;		/* user address */
+	__u32 count;
+	__u32 reserved32;
+	__u64 reserved[4];
+};
+
+struct kvm_vmport_tclo_item {
+	__u64 id;
+	__u32 status;		/* KVM_VMPORT_TCLO_* */
+	__u32 size;		/* bytes of the result, or of the request while queued */
+	__u8  name[KVM_VMPORT_MAX_NAME + 1];	/* whom it is for; ends with a NUL */
+	__u64 reserved[2];
+};
+
+/*
+ * KVM_VMPORT_ATTR_INFO (GET): what this VM has and this kernel knows.  All fields are
+ * output.  The features are those that KVM_ENABLE_CAP was given; without it the call
+ * fails with -EPERM, as all others.
+ */
+struct kvm_vmport_info {
+	__u64 features;		/* KVM_VMPORT_FEATURE_* enabled on this VM */
+	__u64 get_attrs;	/* bit N: type N is known to KVM_GET_VMPORT_ATTR */
+	__u64 set_attrs;	/* bit N: to KVM_SET_VMPORT_ATTR */
+	__u64 sections;		/* bit N: section type N of a state blob is known */
+	__u64 reserved[4];
+};
 
 /*
  * KVM_EXIT_VMPORT, with KVM_VMPORT_FEATURE_EXIT_RPC: KVM_RUN returns because the guest
@@ -471,6 +539,9 @@ struct kvm_vmport_rpc {
  * does.  Guestinfo, waiting TCLO requests and unread results stay.
  */
 #define KVM_VMPORT_ATTR_RESET		11
+#define KVM_VMPORT_ATTR_INFO		12	/* GET */
+#define KVM_VMPORT_ATTR_TCLO_LIST	13	/* GET */
+#define KVM_VMPORT_ATTR_TCLO_CANCEL	14	/* SET */
 
 /*
  * KVM_GET_VMPORT_ATTR, KVM_SET_VMPORT_ATTR (VM fd): one typed attribute.
@@ -494,6 +565,8 @@ struct kvm_vmport_attr {
 		struct kvm_vmport_eventfd eventfd;
 		struct kvm_vmport_events events;
 		struct kvm_vmport_rpc rpc;
+		struct kvm_vmport_info info;
+		struct kvm_vmport_tclo_list tclo_list;
 		__u64 pad[31];
 	} u;
 };
@@ -519,7 +592,7 @@ struct kvm_vmport_blob_header {
 	__le64 size;		/* bytes of the blob, this header included */
 	__le32 checksum;	/* CRC32C of the blob with this field zero */
 	__le32 reserved32;
-	__le64 reserved;
+	__le64 features;	/* KVM_VMPORT_FEATURE_* that the guest was promised */
 };
 
 #define KVM_VMPORT_BLOB_MAGIC		0x53504d56	/* "VMPS" */
@@ -533,7 +606,10 @@ struct kvm_vmport_blob_section {
 
 #define KVM_VMPORT_SECTION_CRITICAL	(1U << 0)
 
-/* Section types. */
+/*
+ * Section types, below 64.  A type's payload never changes: what a later kernel has to
+ * add gets a type of its own.
+ */
 #define KVM_VMPORT_SECTION_CHANNEL	1	/* critical; one per open channel */
 #define KVM_VMPORT_SECTION_TCLO		2	/* critical; at most one */
 #define KVM_VMPORT_SECTION_GUESTINFO	3	/* critical; at most one */
@@ -620,7 +696,7 @@ struct kvm_vmport_blob_order {
 /*
  * KVM_VMPORT_SECTION_NAMES: records of this, each followed by the name and padding, to
  * the end of the section.  One for each TCLO channel that has answered "reset" but is not
- * called "toolbox", and for each queued request that is for another name.
+ * called "toolbox", and for each request or result that is for another name.
  */
 struct kvm_vmport_blob_name {
 	__le64 id;		/* of the channel or of the request */

@@ -79,19 +79,28 @@ static int collect(struct vmport_sink *sink, const void *data, size_t size)
 	return 0;
 }
 
-int vm_pack_up_to(struct vm *vm, u64 max, u8 **blob, size_t *size)
+struct vmport_blob_form vm_form(const struct vm *vm)
+{
+	return (struct vmport_blob_form) {
+		.max = U64_MAX,
+		.features = vm->promises,
+		.sections = U64_MAX,
+	};
+}
+
+int vm_pack_form(struct vm *vm, const struct vmport_blob_form *form, u8 **blob, size_t *size)
 {
 	struct collector collector = { .sink.write = collect };
 	struct vmport_packed packed;
 	int r;
 
 	*blob = NULL;
-	r = vmport_state_pack(vm->state, max, &packed);
+	r = vmport_state_pack(vm->state, form, &packed);
 	*size = packed.size;
 	if (r)
 		return r;
 
-	CHECK(packed.size <= max);
+	CHECK(packed.size <= form->max);
 	*blob = malloc(packed.size);
 	CHECK(*blob);
 	collector.next = *blob;
@@ -100,6 +109,14 @@ int vm_pack_up_to(struct vm *vm, u64 max, u8 **blob, size_t *size)
 	CHECK_EQ(collector.left, 0);
 	vmport_packed_free(&packed);
 	return 0;
+}
+
+int vm_pack_up_to(struct vm *vm, u64 max, u8 **blob, size_t *size)
+{
+	struct vmport_blob_form form = vm_form(vm);
+
+	form.max = max;
+	return vm_pack_form(vm, &form, blob, size);
 }
 
 u8 *vm_pack(struct vm *vm, size_t *size)
@@ -463,7 +480,7 @@ u64 host_request_bytes(struct vm *vm, const void *data, u32 size)
 		memcpy(req->data, data, size);
 	r = vmport_tclo_queue(&vm->state->tclo, req, &id);
 	if (r) {
-		CHECK_EQ(r, vm->state->tclo.next_id == S64_MAX &&
+		CHECK_EQ(r, vm->state->tclo.next_id > VMPORT_MAX_REQUEST_ID &&
 			    vmport_tclo_unread(&vm->state->tclo) + vm->state->tclo.queued +
 			    vm->state->tclo.taken < KVM_VMPORT_MAX_TCLO ? -EOVERFLOW : -EBUSY);
 		CHECK_EQ(id, 0);

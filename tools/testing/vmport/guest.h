@@ -51,6 +51,7 @@ struct vm {
 	unsigned long signals;	/* as its VMM's eventfd counts them */
 	struct vmport_state *state;
 	enum mode mode;
+	u64 promises;		/* features that its blobs ask for */
 	bool no_hb;		/* its callers cannot use the port for blocks */
 	unsigned long fast;	/* calls that were answered atomically */
 	unsigned long slow;	/* and those that were not */
@@ -64,8 +65,12 @@ extern bool vcpu_x2apic;
 struct vm *vm_new(enum mode mode);
 void vm_free(struct vm *vm);
 
+/* Of a blob with everything in it. */
+struct vmport_blob_form vm_form(const struct vm *vm);
 /* A blob from malloc(), exactly as long as it says, and the state unchanged. */
 u8 *vm_pack(struct vm *vm, size_t *size);
+/* The same, as @form has it; -E2BIG, or -EOPNOTSUPP. */
+int vm_pack_form(struct vm *vm, const struct vmport_blob_form *form, u8 **blob, size_t *size);
 /* The same, of at most so many bytes; how many it takes also with -E2BIG. */
 int vm_pack_up_to(struct vm *vm, u64 max, u8 **blob, size_t *size);
 /* A state made from a blob that is nobody's yet, or ERR_PTR(). */

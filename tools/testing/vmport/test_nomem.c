@@ -238,8 +238,9 @@ TEST("ENOMEM: RECVSIZE, RECVPAYLOAD, RECVSTATUS and CLOSE need no memory")
 
 static bool do_pack(struct vm *vm)
 {
+	struct vmport_blob_form form = vm_form(vm);
 	struct vmport_packed packed;
-	int r = vmport_state_pack(vm->state, U64_MAX, &packed);
+	int r = vmport_state_pack(vm->state, &form, &packed);
 
 	CHECK(!r || r == -ENOMEM);
 	/* Allowed even on an error: nothing is left there. */

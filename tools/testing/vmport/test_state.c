@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The state blob: what GET packs, SET accepts again and refuses. */
+#include <linux/bits.h>
+
 #include "blob.h"
 #include "generator.h"
 
@@ -118,13 +120,14 @@ TEST("packing: a value that is replaced or deleted before it is written is still
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct stream stream = { .sink.write = write_stream };
+	struct vmport_blob_form form = vm_form(vm);
 	struct vmport_packed packed;
 	size_t size;
 	u8 *blob;
 
 	large_values(vm);
 	blob = vm_pack(vm, &size);
-	CHECK_EQ(vmport_state_pack(vm->state, U64_MAX, &packed), 0);
+	CHECK_EQ(vmport_state_pack(vm->state, &form, &packed), 0);
 	CHECK_EQ(host_set(vm, "large4", "new", 3, 0, NULL), 0);
 	CHECK_EQ(host_delete(vm, "large5"), 0);
 	stream.blob = blob;
@@ -141,6 +144,7 @@ TEST("a stream that fails, anywhere, ends packing and loading with its error and
 	struct vm *vm = vm_new(SLEEPING), *other = vm_new(SLEEPING);
 	struct stream stream = { .sink.write = write_stream, .source.read = read_stream };
 	struct vmport_blob_error why = { .error = -1 };
+	struct vmport_blob_form form = vm_form(vm);
 	struct vmport_packed packed;
 	struct vmport_state *state;
 	size_t size, live;
@@ -160,7 +164,7 @@ TEST("a stream that fails, anywhere, ends packing and loading with its error and
 		CHECK_EQ(shim_live_bytes(), live);
 	}
 
-	CHECK_EQ(vmport_state_pack(vm->state, U64_MAX, &packed), 0);
+	CHECK_EQ(vmport_state_pack(vm->state, &form, &packed), 0);
 	for (stream.limit = 0; stream.limit < size; stream.limit++) {
 		stream.pos = 0;
 		CHECK_EQ(vmport_packed_write(&packed, &stream.sink), -EFAULT);
@@ -757,5 +761,127 @@ TEST("sets that fill all: 128 channels, 4096 keys, 16 requests go through a blob
 	CHECK_EQ(vm->state->guestinfo.count, KVM_VMPORT_MAX_KEYS);
 	CHECK_EQ(host_request(vm, "ping"), 0);
 	free(vm_pack(vm, &size));
+	vm_free(vm);
+}
+
+TEST("promised features: all that the VM lacks are named, before anything else is looked at")
+{
+	const u64 promises = KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |
+			     KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 | 1ULL << 63;
+	struct vm *vm = vm_new(SLEEPING), *other = vm_new(SLEEPING);
+	struct vmport_blob_error why;
+	size_t size, again_size;
+	u8 *blob, *again;
+
+	vm->promises = promises;
+	CHECK_EQ(host_set(vm, "guestinfo.a", "b", 1, 0, NULL), 0);
+	blob = vm_pack(vm, &size);
+	CHECK_EQ(host_set(other, "guestinfo.stays", "c", 1, 0, NULL), 0);
+
+	CHECK_EQ(blob_load(other, blob, size, &why), -EPERM);
+	CHECK_EQ(why.error, KVM_VMPORT_ERR_FEATURE);
+	CHECK_EQ(why.offset, offsetof(struct kvm_vmport_blob_header, features));
+	CHECK_EQ(why.features, KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 | 1ULL << 63);
+	/* Whatever stands behind the header. */
+	((struct kvm_vmport_blob_section *)(blob + 32))->type = cpu_to_le32(63);
+	blob_checksum(blob, size);
+	CHECK_EQ(blob_load(other, blob, size, &why), -EPERM);
+	CHECK_EQ(why.error, KVM_VMPORT_ERR_FEATURE);
+	/* But for damage on the way. */
+	blob[size - 1] ^= 1;
+	CHECK_EQ(blob_load(other, blob, size, &why), -EINVAL);
+	CHECK_EQ(why.error, KVM_VMPORT_ERR_CHECKSUM);
+	CHECK_EQ(why.features, 0);
+	free(blob);
+	CHECK(!strcmp(host_get(other, "guestinfo.stays", NULL), "c"));
+
+	/* More than was promised does no harm. */
+	blob = vm_pack(vm, &size);
+	other->config.features = promises | KVM_VMPORT_FEATURE_PMC;
+	CHECK_EQ(blob_load(other, blob, size, &why), 0);
+	other->promises = promises;
+	again = vm_pack(other, &again_size);
+	CHECK_EQ(again_size, size);
+	CHECK(!memcmp(again, blob, size));
+	free(again);
+	free(blob);
+	vm_free(other);
+	vm_free(vm);
+}
+
+#define SECTION_BIT(_name)	BIT_ULL(KVM_VMPORT_SECTION_##_name)
+
+/* The blob for a reader of @sections is the whole one without the others. */
+static void check_fewer(struct vm *vm, u64 sections)
+{
+	struct vmport_blob_form form = vm_form(vm);
+	struct kvm_vmport_blob_section *section;
+	size_t size, all_size, pos = HEADER, kept = HEADER, next;
+	u8 *blob, *all = vm_pack(vm, &all_size);
+
+	form.sections = sections;
+	CHECK_EQ(vm_pack_form(vm, &form, &blob, &size), 0);
+
+	for (; pos < all_size; pos += next) {
+		section = (void *)(all + pos);
+		next = sizeof(*section) + (le64_to_cpu(section->size) + 7) / 8 * 8;
+		if (!(sections & BIT_ULL(le32_to_cpu(section->type))))
+			continue;
+		memmove(all + kept, all + pos, next);
+		kept += next;
+	}
+	((struct kvm_vmport_blob_header *)all)->size = cpu_to_le64(kept);
+	blob_checksum(all, kept);
+	CHECK(kept < all_size);
+	CHECK_EQ(size, kept);
+	CHECK(!memcmp(blob, all, size));
+	check_accepted(vm, blob, size);
+	free(blob);
+	free(all);
+}
+
+TEST("a reader that knows fewer sections: the optional ones are left out, the others refused")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_blob_form form = vm_form(vm);
+	struct chan other = open_chan(vm, RPCI | COOKIE);
+	struct chan tools;
+	size_t size;
+	u8 *blob;
+
+	CHECK_EQ(vmport_state_sections(), SECTION_BIT(CHANNEL) | SECTION_BIT(TCLO) |
+		 SECTION_BIT(GUESTINFO) | SECTION_BIT(ORDER) | SECTION_BIT(NAMES));
+
+	large_values(vm);
+	tools = open_chan(vm, TCLO);
+	send_message(&tools, "OK ATR toolbox-dnd", 18);
+	shim_add_jiffies(1);
+	CHECK_EQ(request(&other, RECVSIZE, 0), SUCCESS);
+
+	/* The order of use and the names: nothing is lost but precision. */
+	check_fewer(vm, vmport_state_sections() & ~(SECTION_BIT(ORDER) | SECTION_BIT(NAMES)));
+
+	form.sections = ~SECTION_BIT(GUESTINFO);
+	CHECK_EQ(vm_pack_form(vm, &form, &blob, &size), -EOPNOTSUPP);
+	CHECK(!blob);
+	vm_free(vm);
+}
+
+TEST("which sections the state cannot do without, all of them")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_blob_form form = vm_form(vm);
+	struct vmport_packed packed;
+
+	CHECK_EQ(host_set(vm, "guestinfo.a", "b", 1, 0, NULL), 0);
+	CHECK_EQ(host_request(vm, "ping"), 1);
+	open_chan(vm, TCLO);
+	form.sections = 0;
+	CHECK_EQ(vmport_state_pack(vm->state, &form, &packed), -EOPNOTSUPP);
+	CHECK_EQ(packed.lacking,
+		 SECTION_BIT(CHANNEL) | SECTION_BIT(TCLO) | SECTION_BIT(GUESTINFO));
+	form.sections = SECTION_BIT(TCLO);
+	CHECK_EQ(vmport_state_pack(vm->state, &form, &packed), -EOPNOTSUPP);
+	CHECK_EQ(packed.lacking, SECTION_BIT(CHANNEL) | SECTION_BIT(GUESTINFO));
 	vm_free(vm);
 }

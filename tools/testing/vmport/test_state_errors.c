@@ -96,7 +96,7 @@ TEST("error CHECKSUM, and RESERVED in the header")
 	check_header(16, 4, 0, false, -EINVAL, KVM_VMPORT_ERR_CHECKSUM, 16);
 	check_header(20, 4, 1, false, -EINVAL, KVM_VMPORT_ERR_CHECKSUM, 16);
 	check_header(20, 4, 1, true, -EINVAL, KVM_VMPORT_ERR_RESERVED, 20);
-	check_header(24, 8, 1ull << 63, true, -EINVAL, KVM_VMPORT_ERR_RESERVED, 24);
+	check_header(24, 8, 1ull << 63, true, -EPERM, KVM_VMPORT_ERR_FEATURE, 24);
 }
 
 TEST("error SECTION: a section header cut, a payload longer than the blob, a length that wraps")

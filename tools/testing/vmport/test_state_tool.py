@@ -252,7 +252,18 @@ def _():
     blob[200] ^= 1
     refused(blob, 16, "checksum")
     refused(patched(20, "I", 1), 20, "reserved")
-    refused(patched(24, "Q", 1), 20, "reserved")
+
+
+@test("features that the guest was promised, by their names; unknown ones by their bit")
+def _():
+    def promised(mask):
+        status, out, err = run(stdin=bytes(patched(24, "Q", mask)))
+        equal((status, err), (0, ""))
+        return [line for line in out.splitlines() if "promised" in line]
+
+    equal(promised(0), [])
+    equal(promised(1), ["the guest was promised: ENABLE"])
+    equal(promised(1 << 63 | 1 << 7 | 2), ["the guest was promised: RPC, NESTED, bit 63"])
 
 
 @test("errors: sections that are cut, too long, out of order, not critical")

@@ -547,3 +547,205 @@ TEST("ids at their ceiling: what such a blob leads to loads again")
 	vm_migrate(vm);
 	vm_free(vm);
 }
+
+TEST("the VMM sees no number twice, also after it has loaded an older state")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size, again_size;
+	u8 *blob, *again;
+
+	CHECK_EQ(host_request(vm, "one"), 1);
+	blob = vm_pack(vm, &size);
+	CHECK_EQ(host_request(vm, "two"), 2);
+	CHECK_EQ(host_request(vm, "three"), 3);
+	CHECK_EQ(blob_load(vm, blob, size, NULL), 0);
+	/* It is packed as it was, all the same. */
+	again = vm_pack(vm, &again_size);
+	CHECK_EQ(again_size, size);
+	CHECK(!memcmp(again, blob, size));
+	CHECK_EQ(host_request(vm, "four"), 4);
+	free(again);
+	free(blob);
+
+	/* Nor that of one that had fewer here than there. */
+	vm->state->tclo.next_id = 100;
+	vm_migrate(vm);
+	CHECK_EQ(host_request(vm, "hundred"), 100);
+	vm_free(vm);
+}
+
+/* What the VMM sees of its requests: "id status name size" each. */
+static const char *list(struct vm *vm)
+{
+	static const char * const status[] = { "answered", "lost", "queued", "taken" };
+	struct kvm_vmport_tclo_item items[KVM_VMPORT_MAX_TCLO];
+	static char text[1024];
+	u32 i, count;
+	int size = 0;
+
+	if (vm->mode == MIGRATED)
+		vm_migrate(vm);
+	memset(items, 0xa5, sizeof(items));
+	count = vmport_state_requests(vm->state, items);
+	CHECK(count <= KVM_VMPORT_MAX_TCLO);
+	text[0] = '\0';
+	for (i = 0; i < count; i++) {
+		CHECK(items[i].status < ARRAY_SIZE(status));
+		CHECK(!memchr_inv(items[i].reserved, 0, sizeof(items[i].reserved)));
+		size += sprintf(text + size, "%s%llu %s %s %u", i ? ", " : "",
+				(unsigned long long)items[i].id, status[items[i].status],
+				(const char *)items[i].name, items[i].size);
+	}
+	return text;
+}
+
+static u64 host_request_to(struct vm *vm, const char *name, const char *text)
+{
+	struct vmport_request *req = vmport_request_alloc(0, strlen(text));
+	u64 id;
+
+	CHECK(req);
+	memcpy(req->data, text, strlen(text));
+	vmport_name_set(&req->name, (const u8 *)name, strlen(name));
+	CHECK_EQ(vmport_tclo_queue(&vm->state->tclo, req, &id), 0);
+	return id;
+}
+
+static int cancel(struct vm *vm, u64 id, u32 expected)
+{
+	u32 status = 99;
+	int r = vmport_state_cancel(vm->state, id, &status);
+
+	CHECK_EQ(status, r ? 99 : expected);
+	if (vm->mode == MIGRATED)
+		vm_migrate(vm);
+	return r;
+}
+
+CONVERSATION("all requests and results can be listed, with whom they are for, wherever they are")
+{
+	struct chan desktop, tools;
+
+	CHECK(!strcmp(list(vm), ""));
+	host_request_to(vm, "toolbox-dnd", "a");
+	host_request(vm, "bb");
+	host_request_to(vm, "toolbox-dnd", "ccc");
+	host_request(vm, "dddd");
+	CHECK(!strcmp(list(vm), "1 queued toolbox-dnd 1, 2 queued toolbox 2, "
+		      "3 queued toolbox-dnd 3, 4 queued toolbox 4"));
+
+	desktop = open_chan(vm, TCLO | COOKIE);
+	CHECK(!strcmp(poll_text(&desktop), "reset"));
+	send_message(&desktop, "OK ATR toolbox-dnd", 18);
+	CHECK_EQ(request(&desktop, RECVSIZE, 0), DORECV);
+	tools = open_tools(vm);
+	CHECK(!strcmp(poll_text(&tools), "bb"));
+	CHECK(!strcmp(list(vm), "1 taken toolbox-dnd 0, 2 taken toolbox 0, "
+		      "3 queued toolbox-dnd 3, 4 queued toolbox 4"));
+
+	CHECK(!strcmp(poll_text(&desktop), "a"));
+	send_message(&desktop, "OK A", 4);
+	CHECK_EQ(request(&tools, CLOSE, 0), SUCCESS);
+	CHECK(!strcmp(list(vm), "1 answered toolbox-dnd 4, 2 lost toolbox 0, "
+		      "3 queued toolbox-dnd 3, 4 queued toolbox 4"));
+}
+
+CONVERSATION("cancel: queued, the guest never sees it; a result is dropped")
+{
+	struct chan chan = open_tools(vm);
+	u64 first, second, third;
+
+	first = host_request(vm, "one");
+	second = host_request(vm, "two");
+	third = host_request(vm, "three");
+	CHECK_EQ(cancel(vm, 0, 0), -ENOENT);
+	CHECK_EQ(cancel(vm, third + 1, 0), -ENOENT);
+	CHECK_EQ(cancel(vm, second, KVM_VMPORT_TCLO_QUEUED), 0);
+	CHECK_EQ(cancel(vm, second, 0), -ENOENT);
+
+	CHECK(!strcmp(poll_text(&chan), "one"));
+	send_message(&chan, "OK 1", 4);
+	CHECK(!strcmp(poll_text(&chan), "three"));
+	CHECK_EQ(cancel(vm, first, KVM_VMPORT_TCLO_ANSWERED), 0);
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	CHECK_EQ(cancel(vm, third, KVM_VMPORT_TCLO_LOST), 0);
+	CHECK(!strcmp(list(vm), ""));
+	CHECK_EQ(host_result(vm, NULL, NULL, NULL), 0);
+}
+
+CONVERSATION("cancel: what the guest has taken it goes on with, and its answer goes nowhere")
+{
+	struct chan chan = open_tools(vm);
+	int when;
+	u64 id;
+
+	for (when = 0; when < 5; when++) {
+		id = host_request(vm, "ping ping");
+		CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV);
+		if (when == 0)
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
+		if (when == 1)
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		CHECK_EQ(chan.regs.bx, 0x676e6970);
+		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
+		CHECK_EQ(chan.regs.bx, 0x6e697020);
+		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
+		CHECK_EQ(chan.regs.bx, 'g');
+		if (when == 2)
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		CHECK_EQ(request(&chan, RECVSTATUS, 1), SUCCESS);
+		if (when == 3)
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		CHECK_EQ(request(&chan, SENDSIZE, 6), SUCCESS);
+		CHECK_EQ(request(&chan, SENDPAYLOAD, 'O' | 'K' << 8 | ' ' << 16), SUCCESS);
+		if (when == 4)
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		CHECK_EQ(request(&chan, SENDPAYLOAD, 'x'), SUCCESS);
+		CHECK_EQ(host_result(vm, NULL, NULL, NULL), 0);
+		CHECK_EQ(cancel(vm, id, 0), -ENOENT);
+		CHECK(!strcmp(list(vm), ""));
+	}
+	/* The daemon is who it was, and gets the next one. */
+	id = host_request(vm, "last");
+	CHECK(!strcmp(poll_text(&chan), "last"));
+	send_message(&chan, "OK", 2);
+	check_result(vm, id, KVM_VMPORT_TCLO_ANSWERED, "OK");
+}
+
+CONVERSATION("cancel: a daemon that never answers keeps no place")
+{
+	struct chan chans[KVM_VMPORT_MAX_TCLO];
+	int i;
+
+	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++) {
+		chans[i] = open_tools(vm);
+		CHECK_EQ(host_request(vm, "hang"), i + 1);
+		CHECK(!strcmp(poll_text(&chans[i]), "hang"));
+	}
+	CHECK_EQ(host_request(vm, "OS_Halt"), 0);
+	for (i = 0; i < KVM_VMPORT_MAX_TCLO; i++)
+		CHECK_EQ(cancel(vm, i + 1, KVM_VMPORT_TCLO_TAKEN), 0);
+	CHECK_EQ(host_request(vm, "OS_Halt"), KVM_VMPORT_MAX_TCLO + 1);
+	chans[0] = open_tools(vm);
+	CHECK(!strcmp(poll_text(&chans[0]), "OS_Halt"));
+}
+
+TEST("cancel: without memory for what the guest still reads nothing changes")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan = open_tools(vm);
+	char text[200] = "";
+	u32 status;
+	u64 id;
+
+	memset(text, 'x', sizeof(text) - 1);
+	id = host_request(vm, text);
+	CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV);
+	shim_fail_alloc(1);
+	CHECK_EQ(vmport_state_cancel(vm->state, id, &status), -ENOMEM);
+	shim_fail_alloc(0);
+	CHECK(!strcmp(list(vm), "1 taken toolbox 0"));
+	CHECK(!strcmp(poll_text(&chan), text));
+	vm_free(vm);
+}

@@ -46,9 +46,12 @@ static int set_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct vmport_config changed = *kvm_vmport_current_config(kvm->arch.vmport);
 
-	/* Guests take bit 31 for "command not supported". */
-	if (attr->u.identity.vcpu_info & BIT(31))
-		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_FLAGS);
+	/*
+	 * No guest accepts version 0: somebody has set a field without getting the others
+	 * first.  Guests take bit 31 of vcpu_info for "command not supported".
+	 */
+	if (!attr->u.identity.version || attr->u.identity.vcpu_info & BIT(31))
+		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_IDENTITY);
 
 	changed.identity = attr->u.identity;
 	return replace_config(kvm, &changed);
@@ -173,6 +176,9 @@ struct attr_type {
 		.end = offsetofend(struct kvm_vmport_attr, u._member),		\
 	}
 
+/* Looks at the table itself. */
+static int get_info(struct kvm *kvm, struct kvm_vmport_attr *attr);
+
 static const struct attr_type vmport_attrs[] = {
 	ATTR(IDENTITY, ENABLE, get_identity, set_identity, identity, reserved32),
 	ATTR(LIMITS, RPC, get_limits, set_limits, limits, reserved),
@@ -189,7 +195,27 @@ static const struct attr_type vmport_attrs[] = {
 		.set = reset_channels,
 		.feature = KVM_VMPORT_FEATURE_RPC,
 	},
+	ATTR(INFO, ENABLE, get_info, NULL, info, reserved),
+	ATTR(TCLO_LIST, RPC, kvm_vmport_list_tclo, NULL, tclo_list, reserved32),
+	ATTR(TCLO_CANCEL, RPC, NULL, kvm_vmport_cancel_tclo, tclo, reserved32),
 };
+
+static int get_info(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	u32 type;
+
+	attr->u.info = (struct kvm_vmport_info) {
+		.features = kvm->arch.vmport->features,
+		.sections = vmport_state_sections(),
+	};
+	for (type = 0; type < ARRAY_SIZE(vmport_attrs); type++) {
+		if (vmport_attrs[type].get)
+			attr->u.info.get_attrs |= BIT_ULL(type);
+		if (vmport_attrs[type].set)
+			attr->u.info.set_attrs |= BIT_ULL(type);
+	}
+	return 0;
+}
 
 /* What is output, or belongs to other attributes, may hold anything. */
 static bool is_reserved_zero(const struct kvm_vmport_attr *attr, const struct attr_type *type)

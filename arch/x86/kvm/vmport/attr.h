@@ -37,5 +37,7 @@ int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_list_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_cancel_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr);
 
 #endif /* _VMPORT_ATTR_H */

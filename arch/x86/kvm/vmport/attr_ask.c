@@ -134,3 +134,31 @@ int kvm_vmport_get_tclo_result(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	arg->status = result->status;
 	return 0;
 }
+
+int kvm_vmport_list_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport_tclo_list *arg = &attr->u.tclo_list;
+	struct kvm_vmport_tclo_item *items;
+	u32 room = arg->count;
+	int r = 0;
+
+	items = kcalloc(KVM_VMPORT_MAX_TCLO, sizeof(*items), VMPORT_GFP);
+	if (!items)
+		return -ENOMEM;
+
+	arg->count = vmport_state_requests(kvm_vmport_current_state(kvm->arch.vmport), items);
+	if (arg->count > room)
+		r = kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
+	else if (copy_to_user(u64_to_user_ptr(arg->items), items, arg->count * sizeof(*items)))
+		r = -EFAULT;
+	kfree(items);
+	return r;
+}
+
+int kvm_vmport_cancel_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
+{
+	struct kvm_vmport_tclo *arg = &attr->u.tclo;
+
+	return vmport_state_cancel(kvm_vmport_current_state(kvm->arch.vmport), arg->id,
+				   &arg->status);
+}

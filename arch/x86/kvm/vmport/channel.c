@@ -354,6 +354,7 @@ static int take_result(struct vmport_state *state, struct vmport_channel *channe
 	result = vmport_request_alloc(channel->request->id, size);
 	if (!result)
 		return -ENOMEM;
+	result->name = channel->request->name;
 	/* An empty one has no buffer to be copied from. */
 	if (size)
 		memcpy(result->data, channel->send, size);
@@ -674,6 +675,63 @@ void vmport_channels_reset(struct vmport_state *state)
 			close_channel(state, channel);
 		vmport_channel_disown(channel);
 	}
+}
+
+/**
+ * vmport_channel_forget_request() - the VMM does not want to hear of a request any more
+ * @state: of the channel
+ * @channel: owned by the caller; holds the request
+ *
+ * For the guest nothing changes.  Its answer goes nowhere.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM; then nothing has changed.
+ */
+int vmport_channel_forget_request(struct vmport_state *state, struct vmport_channel *channel)
+{
+	struct vmport_request *request = channel->request;
+	u8 *text;
+
+	/* It may be in the middle of reading it. */
+	if (vmport_channel_is_waiting(channel)) {
+		text = vmport_reply_alloc(&channel->reply, request->size);
+		if (!text)
+			return -ENOMEM;
+		memcpy(text, request->data, request->size);
+	}
+	channel->request = NULL;
+	vmport_tclo_forget(&state->tclo, request);
+	return 0;
+}
+
+/**
+ * vmport_channels_own() - become the owner of all channels
+ * @state: vCPUs may be using it
+ *
+ * Nothing moves then between channels, queue and results, but for what the VMM does.
+ *
+ * Context: may sleep; for vmport_channels_disown().
+ */
+void vmport_channels_own(struct vmport_state *state)
+{
+	u16 id;
+
+	mutex_lock(&state->open_lock);
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		if (state->channels[id])
+			vmport_channel_own_nested(state->channels[id], &state->open_lock);
+	}
+}
+
+void vmport_channels_disown(struct vmport_state *state)
+{
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		if (state->channels[id])
+			vmport_channel_disown(state->channels[id]);
+	}
+	mutex_unlock(&state->open_lock);
 }
 
 /**

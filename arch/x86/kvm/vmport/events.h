@@ -9,6 +9,7 @@
  * @changes: number of the newest change of guestinfo
  * @asked: number of the newest RPC that waits, or waited, for the VMM
  * @lost: TCLO channels closed, taken or reset
+ * @requested: number of the newest request to the guest's tools
  *
  * Lives as long as the VM and longer than a state, so that the numbers go up
  * when the state is replaced.
@@ -17,6 +18,7 @@ struct vmport_events {
 	atomic64_t changes;
 	atomic64_t asked;
 	atomic64_t lost;
+	u64 requested;
 };
 
 /*

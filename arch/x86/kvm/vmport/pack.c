@@ -4,6 +4,7 @@
  * in include/uapi/linux/kvm_vmport.h.
  */
 #include <linux/align.h>
+#include <linux/bits.h>
 #include <linux/crc32c.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
@@ -29,6 +30,7 @@ struct use {
  */
 struct vmport_packer {
 	struct vmport_packed *packed;
+	const struct vmport_blob_form *form;
 	size_t copied;
 	size_t referenced;
 	struct use uses[KVM_VMPORT_MAX_CHANNELS];
@@ -141,32 +143,6 @@ static void pack_channel(struct vmport_packer *p, const struct vmport_section *s
 	end_section(p, &place, section);
 }
 
-/*
- * All channels at once, as what stands in two sections must agree: the request that a
- * channel runs is not in the queue, and its result is not there yet.
- */
-static void own_channels(struct vmport_state *state)
-{
-	u16 id;
-
-	mutex_lock(&state->open_lock);
-	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		if (state->channels[id])
-			vmport_channel_own_nested(state->channels[id], &state->open_lock);
-	}
-}
-
-static void disown_channels(struct vmport_state *state)
-{
-	u16 id;
-
-	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
-		if (state->channels[id])
-			vmport_channel_disown(state->channels[id]);
-	}
-	mutex_unlock(&state->open_lock);
-}
-
 /* Channel @id when it is open; else NULL. */
 static struct vmport_channel *open_channel(const struct vmport_state *state, u16 id)
 {
@@ -224,8 +200,13 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 	return 0;
 }
 
-/* A section of names begins with the first. */
-static void pack_name(struct vmport_packer *p, struct place *place, bool *any, u64 id, u16 kind,
+/* A section of names, which begins with the first. */
+struct names {
+	struct place place;
+	bool any;
+};
+
+static void pack_name(struct vmport_packer *p, struct names *names, u64 id, u16 kind,
 		      const struct vmport_name *name)
 {
 	struct kvm_vmport_blob_name packed = {
@@ -234,12 +215,20 @@ static void pack_name(struct vmport_packer *p, struct place *place, bool *any, u
 		.size = cpu_to_le16(name->size),
 	};
 
-	if (!*any)
-		*place = begin_section(p);
-	*any = true;
+	if (!names->any)
+		names->place = begin_section(p);
+	names->any = true;
 	pack_bytes(p, &packed, sizeof(packed));
 	pack_bytes(p, name->text, name->size);
 	pack_padding(p);
+}
+
+/* Whom a request is for, or a result was. */
+static void pack_request_name(struct vmport_packer *p, struct names *names,
+			      const struct vmport_request *request)
+{
+	if (!vmport_name_is(&request->name, &vmport_toolbox))
+		pack_name(p, names, request->id, KVM_VMPORT_NAME_REQUEST, &request->name);
 }
 
 int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *section,
@@ -247,8 +236,7 @@ int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *sect
 {
 	struct vmport_tclo *tclo = &state->tclo;
 	struct vmport_channel *channel;
-	struct place place = { };
-	bool any = false;
+	struct names names = { };
 	u16 id;
 	u32 i;
 
@@ -257,17 +245,18 @@ int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *sect
 		if (!channel)
 			continue;
 		if (!vmport_name_is(&channel->name, vmport_channel_default_name(channel)))
-			pack_name(p, &place, &any, id, KVM_VMPORT_NAME_CHANNEL, &channel->name);
+			pack_name(p, &names, id, KVM_VMPORT_NAME_CHANNEL, &channel->name);
+		if (channel->request)
+			pack_request_name(p, &names, channel->request);
 	}
 	mutex_lock(&tclo->lock);
-	for (i = 0; i < tclo->queued; i++) {
-		if (!vmport_name_is(&tclo->queue[i]->name, &vmport_toolbox))
-			pack_name(p, &place, &any, tclo->queue[i]->id, KVM_VMPORT_NAME_REQUEST,
-				  &tclo->queue[i]->name);
-	}
+	for (i = 0; i < tclo->unread; i++)
+		pack_request_name(p, &names, tclo->results[i]);
+	for (i = 0; i < tclo->queued; i++)
+		pack_request_name(p, &names, tclo->queue[i]);
 	mutex_unlock(&tclo->lock);
-	if (any)
-		end_section(p, &place, section);
+	if (names.any)
+		end_section(p, &names.place, section);
 	return 0;
 }
 
@@ -394,6 +383,27 @@ out:
 	return r;
 }
 
+/*
+ * The sections of one type.  Where the reader does not know it, what is not critical is
+ * left out, and what is makes the blob one that the reader cannot have.
+ */
+static int pack_section(struct vmport_packer *p, const struct vmport_section *section,
+			struct vmport_state *state)
+{
+	struct place before = { .copied = p->copied, .referenced = p->referenced };
+	u64 bit = BIT_ULL(section->type);
+	int r = section->pack(p, section, state);
+
+	if (r || (p->form->sections & bit) ||
+	    (p->copied == before.copied && p->referenced == before.referenced))
+		return r;
+	if (section->is_critical)
+		p->packed->lacking |= bit;
+	else
+		p->copied = before.copied;
+	return 0;
+}
+
 /* All but the header, whose place is left; into the buffer as far as that goes. */
 static int pack_sections(struct vmport_packer *p, struct vmport_state *state)
 {
@@ -401,11 +411,13 @@ static int pack_sections(struct vmport_packer *p, struct vmport_state *state)
 	int r = 0;
 
 	p->copied = sizeof(struct kvm_vmport_blob_header);
-	own_channels(state);
+	p->packed->lacking = 0;
+	/* What stands in two sections must agree. */
+	vmport_channels_own(state);
 	for (i = 0; i < VMPORT_SECTIONS && !r; i++)
-		r = vmport_sections[i].pack(p, &vmport_sections[i], state);
-	disown_channels(state);
-	return r;
+		r = pack_section(p, &vmport_sections[i], state);
+	vmport_channels_disown(state);
+	return r ?: p->packed->lacking ? -EOPNOTSUPP : 0;
 }
 
 /**
@@ -449,7 +461,7 @@ static int add_to_checksum(struct vmport_sink *sink, const void *data, size_t si
 	return 0;
 }
 
-static void pack_header(struct vmport_packed *packed)
+static void pack_header(struct vmport_packed *packed, u64 features)
 {
 	struct checksum sum = { .sink.write = add_to_checksum, .crc = ~0 };
 	struct kvm_vmport_blob_header header = {
@@ -457,6 +469,7 @@ static void pack_header(struct vmport_packed *packed)
 		.version = cpu_to_le16(KVM_VMPORT_BLOB_VERSION),
 		.header_size = cpu_to_le16(sizeof(header)),
 		.size = cpu_to_le64(packed->size),
+		.features = cpu_to_le64(features),
 	};
 
 	memcpy(packed->buffer, &header, sizeof(header));
@@ -483,17 +496,20 @@ static int make_room(struct vmport_packed *packed)
 /**
  * vmport_state_pack() - make a blob
  * @state: what to pack; vCPUs may be using it
- * @max: bytes that the blob may have
+ * @form: what the blob is to be
  * @packed: out: the blob in pieces, for vmport_packed_write() and then
- *	vmport_packed_free(); on -E2BIG only its size, with nothing to free
+ *	vmport_packed_free(); on an error only its size or what is lacking, with nothing
+ *	to free
  *
  * Waits for no guest.  When vCPUs run, the channels and the requests are those of one
  * instant, and every entry is packed whole.
  *
  * Context: may sleep.
- * Return: 0, -E2BIG or -ENOMEM.
+ * Return: 0, -E2BIG, -EOPNOTSUPP when the state cannot do without a section that the
+ * reader does not know, or -ENOMEM.
  */
-int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed *packed)
+int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form *form,
+		      struct vmport_packed *packed)
 {
 	struct vmport_packer *p;
 	int r;
@@ -513,14 +529,14 @@ int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed 
 		return -ENOMEM;
 
 	for (;;) {
-		*p = (struct vmport_packer) { .packed = packed };
+		*p = (struct vmport_packer) { .packed = packed, .form = form };
 		r = pack_sections(p, state);
 		if (r)
 			break;
 
 		packed->copied = p->copied;
 		packed->size = p->copied + p->referenced;
-		r = packed->size > max ? -E2BIG : 0;
+		r = packed->size > form->max ? -E2BIG : 0;
 		if (r || packed->copied <= packed->room)
 			break;
 		r = make_room(packed);
@@ -532,13 +548,13 @@ int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed 
 	if (r)
 		vmport_packed_free(packed);
 	else
-		pack_header(packed);
+		pack_header(packed, form->features);
 	return r;
 }
 
 /**
  * vmport_packed_free() - free a blob
- * @packed: from vmport_state_pack(); keeps its size
+ * @packed: from vmport_state_pack(); keeps what is no memory
  *
  * Context: may sleep.
  */
@@ -550,5 +566,8 @@ void vmport_packed_free(struct vmport_packed *packed)
 		vmport_guestinfo_put(packed->pieces[i].entry);
 	kvfree(packed->pieces);
 	kvfree(packed->buffer);
-	*packed = (struct vmport_packed) { .size = packed->size };
+	*packed = (struct vmport_packed) {
+		.size = packed->size,
+		.lacking = packed->lacking,
+	};
 }

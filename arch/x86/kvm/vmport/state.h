@@ -90,6 +90,8 @@ struct vmport_piece {
 /**
  * struct vmport_packed - a blob in pieces
  * @size: bytes of it all
+ * @lacking: with -EOPNOTSUPP: which sections the state cannot do without, a bit for
+ *	each type
  * @buffer: what is not in the pieces
  * @room: bytes at @buffer
  * @copied: bytes used of them
@@ -98,6 +100,7 @@ struct vmport_piece {
  */
 struct vmport_packed {
 	u64 size;
+	u64 lacking;
 	u8 *buffer;
 	size_t room;
 	size_t copied;
@@ -105,10 +108,23 @@ struct vmport_packed {
 	u32 count;
 };
 
+/**
+ * struct vmport_blob_form - what a blob is to be
+ * @max: bytes at most
+ * @features: KVM_VMPORT_FEATURE_* that the guest was promised
+ * @sections: types that its reader knows, a bit for each
+ */
+struct vmport_blob_form {
+	u64 max;
+	u64 features;
+	u64 sections;
+};
+
 /* Where and why a blob was refused. */
 struct vmport_blob_error {
 	u32 error;
 	u64 offset;		/* bytes from the blob's start */
+	u64 features;		/* with KVM_VMPORT_ERR_FEATURE: those that are missing */
 };
 
 int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *section,
@@ -127,9 +143,13 @@ int vmport_unpack_guestinfo(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_order(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_names(struct vmport_unpacker *u, u64 size);
 
+u64 vmport_state_sections(void);
+u32 vmport_state_requests(struct vmport_state *state, struct kvm_vmport_tclo_item *items);
+int vmport_state_cancel(struct vmport_state *state, u64 id, u32 *status);
 struct vmport_state *vmport_state_alloc(struct vmport_events *events);
 void vmport_state_free(struct vmport_state *state);
-int vmport_state_pack(struct vmport_state *state, u64 max, struct vmport_packed *packed);
+int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form *form,
+		      struct vmport_packed *packed);
 int vmport_packed_write(const struct vmport_packed *packed, struct vmport_sink *sink);
 void vmport_packed_free(struct vmport_packed *packed);
 struct vmport_state *vmport_state_unpack(const struct vmport_config *config,

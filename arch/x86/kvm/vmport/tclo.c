@@ -7,6 +7,7 @@
  */
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -88,26 +89,35 @@ void vmport_request_free(struct vmport_request *request)
  * @request: to be queued
  * @id: out: its number
  *
- * Context: may sleep.
- * Return: 0; -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are there, or
- * -EOVERFLOW when there are no more numbers; the caller keeps the request then.
+ * Context: may sleep; one at a time for a VM.
+ * Return: 0; -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are there,
+ * those that channels hold among them; or -EOVERFLOW when there are no more numbers; the caller keeps the request then.
  */
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id)
 {
 	int r = 0;
+	u64 next;
 
 	mutex_lock(&tclo->lock);
 	if (tclo->queued + tclo->unread + tclo->taken >= KVM_VMPORT_MAX_TCLO) {
 		r = -EBUSY;
-	} else if (tclo->next_id == S64_MAX) {
-		/* Only a blob can have brought it there. */
-		r = -EOVERFLOW;
-	} else {
-		/* A guest may take it, answer and have it freed as soon as it is in. */
-		*id = request->id = tclo->next_id++;
-		tclo->queue[tclo->queued] = request;
-		WRITE_ONCE(tclo->queued, tclo->queued + 1);
+		goto out;
 	}
+	/* This may be an older state than the one in which the VMM has seen the last number. */
+	next = max_t(u64, tclo->next_id, tclo->events->requested + 1);
+	/* Only a blob can have brought it there. */
+	if (next > VMPORT_MAX_REQUEST_ID) {
+		r = -EOVERFLOW;
+		goto out;
+	}
+	tclo->events->requested = next;
+	tclo->next_id = next + 1;
+	/* A guest may take it, answer and have it freed as soon as it is in. */
+	*id = next;
+	request->id = next;
+	tclo->queue[tclo->queued] = request;
+	WRITE_ONCE(tclo->queued, tclo->queued + 1);
+out:
 	mutex_unlock(&tclo->lock);
 	return r;
 }
@@ -119,6 +129,65 @@ static struct vmport_request *take_out(struct vmport_request **array, u32 *count
 	WRITE_ONCE(*count, *count - 1);
 	memmove(array + n, array + n + 1, (*count - n) * sizeof(*array));
 	return request;
+}
+
+/* Where @id is in @array of @count; @count when it is not there. */
+static u32 find_request(struct vmport_request **array, u32 count, u64 id)
+{
+	u32 n;
+
+	for (n = 0; n < count && array[n]->id != id; n++)
+		;
+	return n;
+}
+
+/**
+ * vmport_tclo_cancel() - drop a request that no channel holds, or a result
+ * @tclo: the queue
+ * @id: number of the request
+ * @status: out: KVM_VMPORT_TCLO_* that it had
+ *
+ * Context: may sleep.
+ * Return: 0, or -ENOENT when there is none with that number.
+ */
+int vmport_tclo_cancel(struct vmport_tclo *tclo, u64 id, u32 *status)
+{
+	struct vmport_request *request = NULL;
+	u32 n;
+
+	mutex_lock(&tclo->lock);
+	n = find_request(tclo->queue, tclo->queued, id);
+	if (n < tclo->queued) {
+		request = take_out(tclo->queue, &tclo->queued, n);
+		*status = KVM_VMPORT_TCLO_QUEUED;
+	} else {
+		n = find_request(tclo->results, tclo->unread, id);
+		if (n < tclo->unread) {
+			request = take_out(tclo->results, &tclo->unread, n);
+			*status = request->status;
+		}
+	}
+	mutex_unlock(&tclo->lock);
+
+	if (!request)
+		return -ENOENT;
+	vmport_request_free(request);
+	return 0;
+}
+
+/**
+ * vmport_tclo_forget() - the VMM does not want to hear of a request that a channel took
+ * @tclo: the queue
+ * @request: freed
+ *
+ * Context: may sleep.
+ */
+void vmport_tclo_forget(struct vmport_tclo *tclo, struct vmport_request *request)
+{
+	mutex_lock(&tclo->lock);
+	tclo->taken--;
+	mutex_unlock(&tclo->lock);
+	vmport_request_free(request);
 }
 
 /**

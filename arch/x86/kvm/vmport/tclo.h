@@ -3,6 +3,7 @@
 #define _VMPORT_TCLO_H
 
 #include <linux/compiler.h>
+#include <linux/limits.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -37,13 +38,13 @@ struct vmport_request {
 /**
  * struct vmport_tclo - requests that no channel has taken, and results
  * @lock: of everything here
- * @events: told of each result
+ * @events: where requests are numbered; told of each result
  * @queue: requests, oldest first
  * @results: not read by the VMM yet, oldest first
  * @queued: in @queue; read without @lock to see whether a poll finds something
  * @unread: in @results
  * @taken: requests that channels hold
- * @next_id: of the next request
+ * @next_id: of the next request, at least
  */
 struct vmport_tclo {
 	struct mutex lock;		/* all below but @events */
@@ -55,6 +56,9 @@ struct vmport_tclo {
 	u32 taken;
 	u64 next_id;
 };
+
+/* The largest number of a request: a blob holds the next one, as a positive s64. */
+#define VMPORT_MAX_REQUEST_ID	(S64_MAX - 1)
 
 static inline bool vmport_tclo_pending(const struct vmport_tclo *tclo)
 {
@@ -68,9 +72,11 @@ void vmport_tclo_init(struct vmport_tclo *tclo, struct vmport_events *events);
 void vmport_tclo_destroy(struct vmport_tclo *tclo);
 struct vmport_request *vmport_request_alloc(u64 id, u32 size);
 void vmport_request_free(struct vmport_request *request);
+int vmport_tclo_cancel(struct vmport_tclo *tclo, u64 id, u32 *status);
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id);
 struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
 					const struct vmport_name *name);
+void vmport_tclo_forget(struct vmport_tclo *tclo, struct vmport_request *request);
 void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result);
 struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo);
 void vmport_tclo_drop_result(struct vmport_tclo *tclo);

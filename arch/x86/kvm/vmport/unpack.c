@@ -31,8 +31,7 @@ struct vmport_unpacker {
 
 static int refuse_at(struct vmport_unpacker *u, size_t offset, int r, u32 error)
 {
-	u->why->error = error;
-	u->why->offset = offset;
+	*u->why = (struct vmport_blob_error) { .error = error, .offset = offset };
 	return r;
 }
 
@@ -44,6 +43,15 @@ static int malformed(struct vmport_unpacker *u, size_t offset, u32 error)
 static int too_big(struct vmport_unpacker *u, size_t offset, u32 error)
 {
 	return refuse_at(u, offset, -E2BIG, error);
+}
+
+/* The VM does not have these features. */
+static int lacks(struct vmport_unpacker *u, size_t offset, u64 features)
+{
+	int r = refuse_at(u, offset, -EPERM, KVM_VMPORT_ERR_FEATURE);
+
+	u->why->features = features;
+	return r;
 }
 
 static int read_bytes(struct vmport_unpacker *u, void *to, size_t size)
@@ -107,7 +115,8 @@ static bool ask_id_in_use(const struct vmport_state *state, u64 id)
 	return false;
 }
 
-static bool id_in_use(const struct vmport_state *state, u64 id)
+/* The request or result with this number; NULL when there is none yet. */
+static struct vmport_request *find_request(const struct vmport_state *state, u64 id)
 {
 	const struct vmport_tclo *tclo = &state->tclo;
 	unsigned int i;
@@ -115,17 +124,17 @@ static bool id_in_use(const struct vmport_state *state, u64 id)
 	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
 		if (state->channels[i] && state->channels[i]->request &&
 		    state->channels[i]->request->id == id)
-			return true;
+			return state->channels[i]->request;
 	}
 	for (i = 0; i < tclo->unread; i++) {
 		if (tclo->results[i]->id == id)
-			return true;
+			return tclo->results[i];
 	}
 	for (i = 0; i < tclo->queued; i++) {
 		if (tclo->queue[i]->id == id)
-			return true;
+			return tclo->queue[i];
 	}
-	return false;
+	return NULL;
 }
 
 #define FIELD_POS(_pos, _record, _field)	((_pos) + offsetof(typeof(*(_record)), _field))
@@ -190,8 +199,8 @@ static int check_id(struct vmport_unpacker *u, size_t pos,
 
 	if (flags & KVM_VMPORT_CHANNEL_ASK) {
 		if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_EXIT_RPC))
-			return refuse_at(u, FIELD_POS(pos, packed, flags), -EPERM,
-					 KVM_VMPORT_ERR_FEATURE);
+			return lacks(u, FIELD_POS(pos, packed, flags),
+				     KVM_VMPORT_FEATURE_EXIT_RPC);
 		if (!id || id > S64_MAX)
 			return malformed(u, FIELD_POS(pos, packed, request),
 					 KVM_VMPORT_ERR_REQUEST);
@@ -290,7 +299,7 @@ static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channe
 		return unpack_bytes(u, pos, reply, size);
 	}
 
-	if (id_in_use(u->state, id))
+	if (find_request(u->state, id))
 		return malformed(u, FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_ORDER);
 	if (u->state->tclo.taken == KVM_VMPORT_MAX_TCLO)
 		return too_big(u, FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_TCLO_COUNT);
@@ -377,7 +386,7 @@ static int check_request(struct vmport_unpacker *u, size_t pos,
 		return malformed(u, FIELD_POS(pos, packed, reserved16), KVM_VMPORT_ERR_RESERVED);
 	if (!id || id >= tclo->next_id)
 		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_REQUEST);
-	if (id_in_use(u->state, id))
+	if (find_request(u->state, id))
 		return malformed(u, FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
 	if (tclo->queued + tclo->unread + tclo->taken == KVM_VMPORT_MAX_TCLO)
 		return too_big(u, pos, KVM_VMPORT_ERR_TCLO_COUNT);
@@ -460,8 +469,8 @@ int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size)
 
 	/* Without a request ever queued the section would not be there. */
 	u->state->tclo.next_id = le64_to_cpu(packed.next_id);
-	/* From there on the VM gives out no more. */
-	if (u->state->tclo.next_id <= 1 || u->state->tclo.next_id > S64_MAX)
+	if (u->state->tclo.next_id <= 1 ||
+	    u->state->tclo.next_id - 1 > VMPORT_MAX_REQUEST_ID)
 		return malformed(u, FIELD_POS(pos, &packed, next_id), KVM_VMPORT_ERR_REQUEST);
 
 	for (i = 0; i < le32_to_cpu(packed.count); i++) {
@@ -576,20 +585,18 @@ int vmport_unpack_order(struct vmport_unpacker *u, u64 size)
 /* Where a name belongs; NULL: nowhere. */
 static struct vmport_name *find_name(struct vmport_unpacker *u, u16 kind, u64 id)
 {
-	struct vmport_tclo *tclo = &u->state->tclo;
+	struct vmport_request *request;
 	struct vmport_channel *channel;
-	u32 i;
 
-	if (kind == KVM_VMPORT_NAME_CHANNEL && id < KVM_VMPORT_MAX_CHANNELS) {
-		channel = u->state->channels[array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS)];
-		return channel && channel->protocol == VMPORT_PROTOCOL_TCLO ? &channel->name :
-									      NULL;
+	if (kind == KVM_VMPORT_NAME_REQUEST) {
+		request = find_request(u->state, id);
+		return request ? &request->name : NULL;
 	}
-	for (i = 0; kind == KVM_VMPORT_NAME_REQUEST && i < tclo->queued; i++) {
-		if (tclo->queue[i]->id == id)
-			return &tclo->queue[i]->name;
-	}
-	return NULL;
+	if (kind != KVM_VMPORT_NAME_CHANNEL || id >= KVM_VMPORT_MAX_CHANNELS)
+		return NULL;
+
+	channel = u->state->channels[array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS)];
+	return channel && channel->protocol == VMPORT_PROTOCOL_TCLO ? &channel->name : NULL;
 }
 
 int vmport_unpack_names(struct vmport_unpacker *u, u64 size)
@@ -651,8 +658,7 @@ static int unpack_payload(struct vmport_unpacker *u, size_t pos,
 	if (flags != critical)
 		return malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
 	if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_RPC))
-		return critical ? refuse_at(u, pos, -EPERM, KVM_VMPORT_ERR_FEATURE) :
-				  skip_bytes(u, size);
+		return critical ? lacks(u, pos, KVM_VMPORT_FEATURE_RPC) : skip_bytes(u, size);
 
 	r = section->unpack(u, size);
 	if (!critical && (!r || u->why->error)) {
@@ -739,12 +745,15 @@ static int unpack_header(struct vmport_unpacker *u, struct kvm_vmport_blob_heade
 static int unpack_sections(struct vmport_unpacker *u, const struct kvm_vmport_blob_header *header)
 {
 	u32 last_type = 0;
+	u64 missing;
 	int r = 0;
 
 	if (header->reserved32)
 		return malformed(u, FIELD_POS(0, header, reserved32), KVM_VMPORT_ERR_RESERVED);
-	if (header->reserved)
-		return malformed(u, FIELD_POS(0, header, reserved), KVM_VMPORT_ERR_RESERVED);
+	/* First of all: what the guest was promised, the VM must have. */
+	missing = le64_to_cpu(header->features) & ~u->config->features;
+	if (missing)
+		return lacks(u, FIELD_POS(0, header, features), missing);
 
 	while (!r && u->pos < u->end)
 		r = unpack_section(u, &last_type);

@@ -16,11 +16,9 @@
 #include "command.h"
 #include "vmport.h"
 
-static bool features_ok(u64 features)
+/* Does each feature have what it needs? */
+static bool has_needed_features(u64 features)
 {
-	if (features & ~KVM_VMPORT_FEATURES)
-		return false;
-
 	/* What is moved there, or given to the VMM, are messages. */
 	if ((features & (KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_EXIT_RPC)) &&
 	    !(features & KVM_VMPORT_FEATURE_RPC))
@@ -121,8 +119,10 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	struct kvm_vmport *vmport;
 	int r = 0;
 
-	if (!features_ok(features) || cap->args[1] || cap->args[2] || cap->args[3])
+	if ((features & ~KVM_VMPORT_FEATURES) || cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
+	if (!has_needed_features(features))
+		return -ENXIO;
 
 	vmport = vmport_alloc(features);
 	if (!vmport)
@@ -132,10 +132,12 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	static_branch_inc(&kvm_vmport_enabled);
 
 	mutex_lock(&kvm->lock);
-	if (kvm->created_vcpus || !kvm_vmport_features(kvm))
-		r = -EINVAL;
+	if (!kvm_vmport_features(kvm))
+		r = -EOPNOTSUPP;
 	else if (kvm->arch.vmport)
 		r = -EEXIST;
+	else if (kvm->created_vcpus)
+		r = -EBUSY;
 	else
 		kvm->arch.vmport = vmport;
 	mutex_unlock(&kvm->lock);
@@ -203,6 +205,12 @@ static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		.sink.write = write_to_user,
 		.next = u64_to_user_ptr(arg->data),
 	};
+	const struct vmport_blob_form form = {
+		.max = arg->size,
+		/* What the VMM answers, the guest was promised by the VMM. */
+		.features = vmport->features & ~KVM_VMPORT_FEATURE_EXIT_RPC,
+		.sections = arg->sections ?: U64_MAX,
+	};
 	struct vmport_packed packed;
 	struct vmport_state *state;
 	int r;
@@ -210,11 +218,15 @@ static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	lockdep_assert_held(&vmport->lock);
 
 	state = rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
-	r = vmport_state_pack(state, arg->size, &packed);
+	r = vmport_state_pack(state, &form, &packed);
 	if (r == -E2BIG)
 		arg->error = KVM_VMPORT_ERR_BUFFER;
 	if (!r || r == -E2BIG)
 		arg->size = packed.size;
+	if (r == -EOPNOTSUPP) {
+		arg->error = KVM_VMPORT_ERR_CRITICAL;
+		arg->error_mask = packed.lacking;
+	}
 	if (r)
 		return r;
 
@@ -250,6 +262,7 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	if (IS_ERR(state)) {
 		arg->error = why.error;
 		arg->error_offset = why.offset;
+		arg->error_mask = why.features;
 		return PTR_ERR(state);
 	}
 
@@ -280,6 +293,7 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 
 	arg.error = KVM_VMPORT_ERR_NONE;
 	arg.error_offset = 0;
+	arg.error_mask = 0;
 	if (!vmport) {
 		arg.error = KVM_VMPORT_ERR_FEATURE;
 		r = -EPERM;

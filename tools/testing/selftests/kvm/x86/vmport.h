@@ -216,6 +216,16 @@ static inline void *vmport_gva2hva(struct kvm_vm *vm, void *gva)
 	return addr_gva2hva(vm, (unsigned long)gva);
 }
 
+/* What the guest of the VM that was made last was promised, as its blobs say. */
+static u64 vmport_promised;
+
+static inline void vmport_enable(struct kvm_vm *vm, u64 features)
+{
+	if (features)
+		vm_enable_cap(vm, KVM_CAP_X86_VMPORT, features);
+	vmport_promised = features & ~KVM_VMPORT_FEATURE_EXIT_RPC;
+}
+
 /*
  * A VM with @features on, or without the capability when there are none.
  */
@@ -225,8 +235,7 @@ static inline struct kvm_vm *vmport_vm_create(u64 features, u32 nr_vcpus,
 	struct kvm_vm *vm = vm_create(nr_vcpus);
 	u32 i;
 
-	if (features)
-		vm_enable_cap(vm, KVM_CAP_X86_VMPORT, features);
+	vmport_enable(vm, features);
 
 	for (i = 0; i < nr_vcpus; i++)
 		vcpus[i] = vm_vcpu_add(vm, i, vmport_in);
@@ -239,8 +248,7 @@ static inline struct kvm_vm *vmport_vm_create_barebones(u64 features)
 {
 	struct kvm_vm *vm = vm_create_barebones();
 
-	if (features)
-		vm_enable_cap(vm, KVM_CAP_X86_VMPORT, features);
+	vmport_enable(vm, features);
 	return vm;
 }
 
@@ -918,7 +926,7 @@ struct vmport_blob {
 	size_t room;
 };
 
-static __thread u64 vmport_error_offset;
+static __thread u64 vmport_error_offset, vmport_error_mask;
 
 static inline int vmport_get_state(struct kvm_vm *vm, void *data, u64 *size)
 {
@@ -942,6 +950,7 @@ static inline int vmport_set_state(struct kvm_vm *vm, const void *data, u64 size
 		.size = size,
 		.data = (unsigned long)data,
 		.error_offset = 0x5555555555555555ull,
+		.error_mask = 0x5555555555555555ull,
 	};
 	int r = __vm_ioctl(vm, KVM_SET_VMPORT_STATE, &state);
 
@@ -949,6 +958,7 @@ static inline int vmport_set_state(struct kvm_vm *vm, const void *data, u64 size
 	TEST_ASSERT_EQ(state.size, size);
 	vmport_error = state.error;
 	vmport_error_offset = state.error_offset;
+	vmport_error_mask = state.error_mask;
 	return r ? errno : 0;
 }
 
@@ -989,20 +999,6 @@ static inline void vmport_blob_free(struct vmport_blob *blob)
 static inline bool vmport_blob_equal(const struct vmport_blob *a, const struct vmport_blob *b)
 {
 	return a->size == b->size && !memcmp(a->data, b->data, a->size);
-}
-
-/* Is @blob what the VM's state is? */
-static inline bool vmport_state_is(struct kvm_vm *vm, const struct vmport_blob *blob)
-{
-	u64 size = blob->size;
-	u8 *now = malloc(size);
-	bool equal;
-
-	TEST_ASSERT(now, "No memory");
-	equal = !vmport_get_state(vm, now, &size) && size == blob->size &&
-		!memcmp(now, blob->data, size);
-	free(now);
-	return equal;
 }
 
 static inline struct vmport_blob vmport_blob_copy(const struct vmport_blob *from)
@@ -1086,6 +1082,22 @@ static inline void vmport_blob_seal(struct vmport_blob *blob)
 	header->checksum = ~vmport_crc32c(~0u, blob->data, blob->size);
 }
 
+/* Is @blob what the VM's state is?  It may promise less than the VM has. */
+static inline bool vmport_state_is(struct kvm_vm *vm, const struct vmport_blob *blob)
+{
+	struct vmport_blob now = vmport_save(vm), same = vmport_blob_copy(blob);
+	bool equal = now.size == same.size;
+
+	if (equal) {
+		vmport_blob_header(&same)->features = vmport_blob_header(&now)->features;
+		vmport_blob_seal(&same);
+		equal = vmport_blob_equal(&now, &same);
+	}
+	vmport_blob_free(&now);
+	vmport_blob_free(&same);
+	return equal;
+}
+
 /* Returns where the bytes are; @data NULL: zeroes. */
 static inline size_t vmport_blob_add(struct vmport_blob *blob, const void *data, size_t size)
 {
@@ -1115,6 +1127,7 @@ static inline void vmport_blob_begin(struct vmport_blob *blob)
 		.magic = KVM_VMPORT_BLOB_MAGIC,
 		.version = KVM_VMPORT_BLOB_VERSION,
 		.header_size = sizeof(header),
+		.features = vmport_promised,
 	};
 
 	*blob = (struct vmport_blob) { };

@@ -18,13 +18,15 @@
 #define CHECK_NUMBER(_name, _number)						\
 	_Static_assert((_name) == (_number), #_name)
 
-CHECK_SIZE(kvm_vmport_state, 64);
+CHECK_SIZE(kvm_vmport_state, 80);
 CHECK_FIELD(kvm_vmport_state, flags, 0);
 CHECK_FIELD(kvm_vmport_state, error, 4);
 CHECK_FIELD(kvm_vmport_state, size, 8);
 CHECK_FIELD(kvm_vmport_state, data, 16);
-CHECK_FIELD(kvm_vmport_state, error_offset, 24);
-CHECK_FIELD(kvm_vmport_state, reserved, 32);
+CHECK_FIELD(kvm_vmport_state, sections, 24);
+CHECK_FIELD(kvm_vmport_state, error_offset, 32);
+CHECK_FIELD(kvm_vmport_state, error_mask, 40);
+CHECK_FIELD(kvm_vmport_state, reserved, 48);
 
 CHECK_SIZE(kvm_vmport_identity, 96);
 CHECK_FIELD(kvm_vmport_identity, version, 0);
@@ -104,6 +106,25 @@ CHECK_FIELD(kvm_vmport_rpc, flags, 20);
 CHECK_FIELD(kvm_vmport_rpc, channel, 24);
 CHECK_FIELD(kvm_vmport_rpc, reserved, 32);
 
+CHECK_SIZE(kvm_vmport_info, 64);
+CHECK_FIELD(kvm_vmport_info, features, 0);
+CHECK_FIELD(kvm_vmport_info, get_attrs, 8);
+CHECK_FIELD(kvm_vmport_info, set_attrs, 16);
+CHECK_FIELD(kvm_vmport_info, sections, 24);
+CHECK_FIELD(kvm_vmport_info, reserved, 32);
+
+CHECK_SIZE(kvm_vmport_tclo_list, 48);
+CHECK_FIELD(kvm_vmport_tclo_list, items, 0);
+CHECK_FIELD(kvm_vmport_tclo_list, count, 8);
+CHECK_FIELD(kvm_vmport_tclo_list, reserved, 16);
+
+CHECK_SIZE(kvm_vmport_tclo_item, 64);
+CHECK_FIELD(kvm_vmport_tclo_item, id, 0);
+CHECK_FIELD(kvm_vmport_tclo_item, status, 8);
+CHECK_FIELD(kvm_vmport_tclo_item, size, 12);
+CHECK_FIELD(kvm_vmport_tclo_item, name, 16);
+CHECK_FIELD(kvm_vmport_tclo_item, reserved, 48);
+
 CHECK_SIZE(kvm_vmport_exit, 56);
 CHECK_FIELD(kvm_vmport_exit, type, 0);
 CHECK_FIELD(kvm_vmport_exit, channel, 4);
@@ -122,7 +143,7 @@ CHECK_FIELD(kvm_vmport_blob_header, version, 4);
 CHECK_FIELD(kvm_vmport_blob_header, header_size, 6);
 CHECK_FIELD(kvm_vmport_blob_header, size, 8);
 CHECK_FIELD(kvm_vmport_blob_header, checksum, 16);
-CHECK_FIELD(kvm_vmport_blob_header, reserved, 24);
+CHECK_FIELD(kvm_vmport_blob_header, features, 24);
 CHECK_SIZE(kvm_vmport_blob_section, 16);
 CHECK_FIELD(kvm_vmport_blob_section, size, 8);
 CHECK_SIZE(kvm_vmport_blob_channel, 40);
@@ -133,8 +154,8 @@ CHECK_SIZE(kvm_vmport_blob_request, 16);
 CHECK_SIZE(kvm_vmport_blob_guestinfo, 8);
 CHECK_SIZE(kvm_vmport_blob_order, 2);
 
-CHECK_NUMBER(KVM_GET_VMPORT_STATE, 0xc040aef0);
-CHECK_NUMBER(KVM_SET_VMPORT_STATE, 0xc040aef1);
+CHECK_NUMBER(KVM_GET_VMPORT_STATE, 0xc050aef0);
+CHECK_NUMBER(KVM_SET_VMPORT_STATE, 0xc050aef1);
 CHECK_NUMBER(KVM_GET_VMPORT_ATTR, 0xc100aef2);
 CHECK_NUMBER(KVM_SET_VMPORT_ATTR, 0xc100aef3);
 

@@ -358,13 +358,13 @@ TEST(enabling_and_vcpu_creation)
 			enabled++;
 			ASSERT_TRUE(racers[0].refused || racers[1].refused);
 			j = racers[0].refused ? 0 : 1;
-			ASSERT_TRUE(racers[j].refused == EEXIST || racers[j].refused == EINVAL);
+			ASSERT_TRUE(racers[j].refused == EEXIST || racers[j].refused == EBUSY);
 			blob = vmport_save(vm);
 			ASSERT_EQ(blob.size, 32);
 			vmport_blob_free(&blob);
 		} else {
-			ASSERT_EQ(racers[0].refused, EINVAL);
-			ASSERT_EQ(racers[1].refused, EINVAL);
+			ASSERT_EQ(racers[0].refused, EBUSY);
+			ASSERT_EQ(racers[1].refused, EBUSY);
 		}
 		close(fd);
 		kvm_vm_free(vm);

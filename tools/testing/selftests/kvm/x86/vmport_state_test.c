@@ -181,6 +181,9 @@ TEST(move_at_every_point_of_a_conversation)
 	}
 
 	for (i = FIRST_MOVE; i < NR_STEPS; i++) {
+		/* The one that has been there knows more numbers than those of the blob. */
+		kvm_vm_free(vm);
+		vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
 		c = channels_at[i];
 		ASSERT_EQ(vmport_load(vm, &blobs[i]), 0)
 			TH_LOG("step %u: error %u at %llu", i, vmport_error,
@@ -466,6 +469,9 @@ TEST_F(state, golden_blob_is_what_the_tests_build)
 	const struct vmport_blob golden = { .data = (u8 *)golden_v1, .size = sizeof(golden_v1) };
 	struct vmport_blob blob = build_blob(NULL);
 
+	/* It was written when blobs did not say what was promised. */
+	vmport_blob_header(&blob)->features = 0;
+	vmport_blob_seal(&blob);
 	EXPECT_TRUE(vmport_blob_equal(&golden, &blob));
 	vmport_blob_free(&blob);
 }
@@ -575,7 +581,8 @@ static bool refused_or_meant(struct kvm_vm *vm, const struct vmport_blob *old,
 	int r = vmport_load(vm, blob);
 
 	if (r) {
-		TEST_ASSERT(r == EINVAL || r == E2BIG || r == EOPNOTSUPP,
+		TEST_ASSERT(r == EINVAL || r == E2BIG || r == EOPNOTSUPP ||
+			    (r == EPERM && vmport_error == KVM_VMPORT_ERR_FEATURE),
 			    "%s %zu: errno %d, error %u", what, where, r, vmport_error);
 		TEST_ASSERT(vmport_error != KVM_VMPORT_ERR_NONE, "%s %zu: no error", what, where);
 		TEST_ASSERT(vmport_error_offset <= blob->size, "%s %zu: error at %lu", what,
@@ -754,7 +761,8 @@ TEST_F(state, header_errors)
 	EXPECT_HEADER(size, 8, blob.size + 8, EINVAL, KVM_VMPORT_ERR_LENGTH);
 	EXPECT_HEADER(size, 8, blob.size | 1ull << 32, EINVAL, KVM_VMPORT_ERR_LENGTH);
 	EXPECT_HEADER(reserved32, 4, 1, EINVAL, KVM_VMPORT_ERR_RESERVED);
-	EXPECT_HEADER(reserved, 8, 1ull << 63, EINVAL, KVM_VMPORT_ERR_RESERVED);
+	EXPECT_HEADER(features, 8, 1ull << 63, EPERM, KVM_VMPORT_ERR_FEATURE);
+	EXPECT_EQ(vmport_error_mask, 1ull << 63);
 
 	/* A newer format is that before all else, whatever it looks like. */
 	vmport_blob_header(&blob)->version = 2;
@@ -1120,6 +1128,91 @@ TEST_F(state, rpc_state_needs_rpc)
 	vmport_blob_free(&empty);
 	vmport_blob_free(&blob);
 	kvm_vm_free(vm);
+}
+
+/* A VM of every set of features into one of every other. */
+TEST(what_the_guest_was_promised_must_be_there)
+{
+	static const u64 sets[] = {
+		VMPORT_BASIC, VMPORT_RPC, VMPORT_RING3, VMPORT_HYPERCALL, VMPORT_EXIT_RPC,
+		VMPORT_RPC | KVM_VMPORT_FEATURE_HB, VMPORT_BASIC | KVM_VMPORT_FEATURE_PMC,
+		VMPORT_RING3 | KVM_VMPORT_FEATURE_NESTED,
+	};
+	u64 offered = (u32)kvm_check_cap(KVM_CAP_X86_VMPORT), missing;
+	struct kvm_vm *from, *to;
+	struct vmport_blob blob;
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(sets); i++) {
+		if (sets[i] & ~offered)
+			continue;
+		from = vmport_vm_create_barebones(sets[i]);
+		blob = vmport_save(from);
+		kvm_vm_free(from);
+		EXPECT_EQ(vmport_blob_header(&blob)->features,
+			  sets[i] & ~KVM_VMPORT_FEATURE_EXIT_RPC);
+		for (j = 0; j < ARRAY_SIZE(sets); j++) {
+			if (sets[j] & ~offered)
+				continue;
+			to = vmport_vm_create_barebones(sets[j]);
+			missing = sets[i] & ~sets[j] & ~KVM_VMPORT_FEATURE_EXIT_RPC;
+			EXPECT_EQ(vmport_load(to, &blob), missing ? EPERM : 0);
+			EXPECT_EQ(vmport_error,
+				  missing ? KVM_VMPORT_ERR_FEATURE : KVM_VMPORT_ERR_NONE);
+			EXPECT_EQ(vmport_error_mask, missing);
+			EXPECT_EQ(vmport_error_offset,
+				  missing ? offsetof(struct kvm_vmport_blob_header, features) : 0);
+			kvm_vm_free(to);
+		}
+		vmport_blob_free(&blob);
+	}
+}
+
+/* What GET says to a reader that knows these types of section. */
+static int save_for(struct kvm_vm *vm, u64 sections, void *data, struct kvm_vmport_state *state)
+{
+	*state = (struct kvm_vmport_state) {
+		.size = 4096,
+		.data = (unsigned long)data,
+		.sections = sections,
+		.error_mask = ~0ull,
+		.error_offset = ~0ull,
+	};
+	return __vm_ioctl(vm, KVM_GET_VMPORT_STATE, state) ? errno : 0;
+}
+
+TEST_F(state, a_blob_for_a_reader_that_knows_less)
+{
+	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_INFO };
+	struct vmport_blob whole = vmport_save(self->vm), less = { };
+	struct kvm_vmport_state state;
+	u8 data[4096];
+	u64 id;
+
+	ASSERT_EQ(vmport_attr(self->vm, KVM_GET_VMPORT_ATTR, &attr), 0);
+	EXPECT_EQ(save_for(self->vm, 0, data, &state), 0);
+	EXPECT_EQ(state.size, whole.size);
+	EXPECT_EQ(memcmp(data, whole.data, whole.size), 0);
+	EXPECT_EQ(state.error_mask, 0);
+	EXPECT_EQ(save_for(self->vm, attr.u.info.sections, data, &state), 0);
+	EXPECT_EQ(memcmp(data, whole.data, whole.size), 0);
+	vmport_blob_free(&whole);
+
+	/* A name is optional, a request is not. */
+	ASSERT_EQ(vmport_tclo_send_to(self->vm, "toolbox-dnd", 11, "ping", 4, &id), 0);
+	whole = vmport_save(self->vm);
+	memset(data, 0xa5, sizeof(data));
+	EXPECT_EQ(save_for(self->vm, ~BIT_ULL(KVM_VMPORT_SECTION_TCLO), data, &state), EOPNOTSUPP);
+	EXPECT_EQ(state.error, KVM_VMPORT_ERR_CRITICAL);
+	EXPECT_EQ(state.error_mask, BIT_ULL(KVM_VMPORT_SECTION_TCLO));
+	EXPECT_EQ(data[0], 0xa5);
+	EXPECT_EQ(save_for(self->vm, ~BIT_ULL(KVM_VMPORT_SECTION_NAMES), data, &state), 0);
+	EXPECT_LT(state.size, whole.size);
+	less.data = data;
+	less.size = state.size;
+	EXPECT_EQ(vmport_load(self->vm, &less), 0);
+	EXPECT_TRUE(vmport_state_is(self->vm, &less));
+	vmport_blob_free(&whole);
 }
 
 TEST_F(state, bad_address_efault)
