@@ -162,7 +162,7 @@ sent.  Pack all of it into one versioned blob, and check every field of
 one before any of it is used.
 END
 	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/vmport.h" "$vmport/vmport_trace.h"
-	add_parts attr exit gp hypercall memory pmc string vm
+	add_parts attr exit gp hypercall memory pmc privilege string vm
 	for number in 0001 0004 0010; do
 		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
 	done

@@ -261,13 +261,13 @@ struct kvm_vmport_limits {
  * guest writes it, "guestinfo.metadata".  Keys have 1 to KVM_VMPORT_MAX_KEY
  * bytes, none of them space or NUL.  A guest sees keys that begin with
  * "guestinfo."; "machine.id" is what machine.id.get answers; other keys stay
- * with the host.
+ * with the host.  An entry that the guest sets keeps its flags.
  *
  * GET: @value_size in: bytes at @value; out: bytes of the value.  @flags out.
  *      -ENOENT no such entry; -E2BIG does not fit, @value_size says what
  *      is needed and nothing is written.
  * SET: set, or with KVM_VMPORT_GUESTINFO_DELETE delete (-ENOENT: none).
- *      -E2BIG past a limit (error says which), -EINVAL malformed key.
+ *      -E2BIG past a limit (error says which), -EINVAL malformed key or flags.
  */
 struct kvm_vmport_guestinfo {
 	__u64 key;		/* user address, no NUL needed */
@@ -281,8 +281,14 @@ struct kvm_vmport_guestinfo {
 
 /* The guest can read the entry but not change it. */
 #define KVM_VMPORT_GUESTINFO_READONLY	(1U << 0)
-/* SET only: remove the entry. */
+/* SET only, alone: remove the entry. */
 #define KVM_VMPORT_GUESTINFO_DELETE	(1U << 1)
+/*
+ * Only privileged callers read and change the entry: ring 0, and whom the guest's own
+ * system lets use port 0x5658, by IOPL or the TSS I/O bitmap.  Not L2.  For all others
+ * info-get finds no value; info-set is refused, from which they can tell that it exists.
+ */
+#define KVM_VMPORT_GUESTINFO_PRIVILEGED	(1U << 2)
 
 /*
  * KVM_VMPORT_ATTR_GUESTINFO_MANY (SET): several entries in one step, all or
@@ -649,6 +655,8 @@ struct kvm_vmport_blob_channel {
  * reply; @request is 1 to 2^63 - 1.  Not with SEND or RECV.  Needs EXIT_RPC.
  */
 #define KVM_VMPORT_CHANNEL_ASK		(1U << 4)
+/* RPCI, with RECV: the message holds the value of a PRIVILEGED entry. */
+#define KVM_VMPORT_CHANNEL_PRIVILEGED	(1U << 5)
 
 /*
  * KVM_VMPORT_SECTION_TCLO: this, then @count records of struct
@@ -679,7 +687,7 @@ struct kvm_vmport_blob_request {
 struct kvm_vmport_blob_guestinfo {
 	__le32 value_size;
 	__le16 key_size;
-	__le16 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+	__le16 flags;		/* KVM_VMPORT_GUESTINFO_*, not DELETE */
 };
 
 /*

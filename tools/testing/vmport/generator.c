@@ -213,6 +213,10 @@ static void vmm(struct generator *gen, struct op *op)
 	static const u8 kinds[] = {
 		OP_SET, OP_SET, OP_DELETE, OP_GET, OP_REQUEST, OP_REQUEST, OP_RESULT, OP_RESULT,
 	};
+	static const u8 flags[] = {
+		0, 0, 0, 0, KVM_VMPORT_GUESTINFO_READONLY, KVM_VMPORT_GUESTINFO_PRIVILEGED,
+		KVM_VMPORT_GUESTINFO_READONLY | KVM_VMPORT_GUESTINFO_PRIVILEGED,
+	};
 
 	op->kind = kinds[below(gen, ARRAY_SIZE(kinds))];
 	if (gen->exit_rpc && below(gen, 2))
@@ -225,7 +229,7 @@ static void vmm(struct generator *gen, struct op *op)
 		op->size = random_bytes(gen, op->data, KVM_VMPORT_MAX_MESSAGE);
 	} else if (op->kind == OP_SET) {
 		op->size = random_bytes(gen, op->data, KVM_VMPORT_MAX_VALUE);
-		op->flags = below(gen, 3) ? 0 : KVM_VMPORT_GUESTINFO_READONLY;
+		op->flags = flags[below(gen, ARRAY_SIZE(flags))];
 	}
 }
 
@@ -240,6 +244,7 @@ const struct op *generator_next(struct generator *gen)
 	}
 
 	gen->op.kind = OP_CALL;
+	gen->op.is_privileged = below(gen, 4);
 	*regs = (struct vmport_regs) {
 		.ax = VMPORT_MAGIC,
 		.bx = rng_next(&gen->rng),
@@ -316,6 +321,7 @@ void vm_apply(struct vm *vm, const struct op *op, u64 step, struct outcome *outc
 	switch (op->kind) {
 	case OP_CALL:
 		outcome->regs = op->regs;
+		vm->is_privileged = op->is_privileged;
 		outcome->result = vm_call(vm, &outcome->regs);
 		return;
 	case OP_SET:

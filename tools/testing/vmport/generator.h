@@ -30,6 +30,7 @@ struct op {
 	u8 *data;		/* value or request; the generator's */
 	u32 size;
 	u32 flags;
+	bool is_privileged;	/* who calls */
 };
 
 /* What came of it.  Compared whole, so what does not apply is zero. */

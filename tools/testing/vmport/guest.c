@@ -253,6 +253,7 @@ enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
 		.vcpu = vm_vcpu(0),
 		.regs = *regs,
 		.no_hb = vm->no_hb,
+		.is_privileged = vm->is_privileged,
 	};
 	enum vmport_result result = VMPORT_NEEDS_SLEEP;
 	bool ours = vmport_command_is_ours(&call);

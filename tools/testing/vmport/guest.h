@@ -53,6 +53,7 @@ struct vm {
 	enum mode mode;
 	u64 promises;		/* features that its blobs ask for */
 	bool no_hb;		/* its callers cannot use the port for blocks */
+	bool is_privileged;	/* its callers are */
 	unsigned long fast;	/* calls that were answered atomically */
 	unsigned long slow;	/* and those that were not */
 };

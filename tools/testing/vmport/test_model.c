@@ -9,6 +9,7 @@
 
 struct model_message {
 	bool there;
+	bool secret;
 	u32 size;
 	u32 pos;
 	u8 bytes[OP_BYTES];
@@ -54,6 +55,7 @@ struct model {
 	u64 last_id;
 	u64 clock;
 	u64 last_ask;
+	bool privileged;	/* who calls */
 };
 
 static struct model *model_new(const struct vmport_config *config)
@@ -151,20 +153,28 @@ static void model_store(struct model *m, const char *key, const u8 *bytes, u32 s
 static void reply(struct model_channel *c, const char *text)
 {
 	c->out.there = true;
+	c->out.secret = false;
 	c->out.pos = 0;
 	c->out.size = strlen(text);
 	memcpy(c->out.bytes, text, c->out.size);
 }
 
-static void reply_value(struct model_channel *c, struct model_entry *entry, const char *none)
+static bool model_hides(struct model *m, const struct model_entry *entry)
 {
-	if (!entry) {
+	return (entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED) && !m->privileged;
+}
+
+static void reply_value(struct model *m, struct model_channel *c, struct model_entry *entry,
+			const char *none)
+{
+	if (!entry || model_hides(m, entry)) {
 		reply(c, none);
 		return;
 	}
 	reply(c, "1 ");
 	memcpy(c->out.bytes + 2, entry->bytes, entry->size);
 	c->out.size += entry->size;
+	c->out.secret = entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED;
 }
 
 static void model_info_set(struct model *m, struct model_channel *c, u8 *arg, u32 size)
@@ -196,13 +206,13 @@ static void model_info_set(struct model *m, struct model_channel *c, u8 *arg, u3
 		return;
 	}
 	old = model_find(m, key);
-	if (old && old->flags) {
+	if (old && (model_hides(m, old) || (old->flags & KVM_VMPORT_GUESTINFO_READONLY))) {
 		reply(c, "0 Permission denied");
 		return;
 	}
 	switch (model_limit(m, key, value_size)) {
 	case KVM_VMPORT_ERR_NONE:
-		model_store(m, key, space + 1, value_size, 0);
+		model_store(m, key, space + 1, value_size, old ? old->flags : 0);
 		reply(c, "1 ");
 		break;
 	case KVM_VMPORT_ERR_KEY_COUNT:
@@ -224,7 +234,7 @@ static void model_info_get(struct model *m, struct model_channel *c, const u8 *a
 	}
 	memcpy(key, arg, size);
 	key[size] = '\0';
-	reply_value(c, model_find(m, key), "0 No value found");
+	reply_value(m, c, model_find(m, key), "0 No value found");
 }
 
 static bool is_report(const char *word)
@@ -277,6 +287,7 @@ static void model_answer(struct model *m, const struct op *op, struct outcome *o
 	memcpy(outcome->data, oldest->in.bytes, oldest->in.size);
 	oldest->asks = false;
 	oldest->out.there = true;
+	oldest->out.secret = false;
 	oldest->out.pos = 0;
 	oldest->out.size = op->size;
 	memcpy(oldest->out.bytes, op->data, op->size);
@@ -305,7 +316,7 @@ static void model_rpci(struct model *m, struct model_channel *c)
 	else if (!strcmp(word, "info-set"))
 		model_info_set(m, c, arg, text + size - arg);
 	else if (!strcmp(word, "machine.id.get"))
-		reply_value(c, model_find(m, "machine.id"), "0 No machine id");
+		reply_value(m, c, model_find(m, "machine.id"), "0 No machine id");
 	else
 		model_ask(m, c, is_report(word) ? "1 " : "0 Unknown command");
 }
@@ -335,6 +346,7 @@ static void model_take(struct model *m, struct model_channel *c)
 		return;
 	c->request = first->id;
 	c->out.there = true;
+	c->out.secret = false;
 	c->out.size = first->size;
 	memcpy(c->out.bytes, first->bytes, first->size);
 	free(first->bytes);
@@ -487,12 +499,14 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 			model_take(m, c);
 		if (!c->out.there)
 			return 1;
+		if (c->out.secret && !m->privileged)
+			return 0;
 		c->out.pos = 0;
 		regs->bx = c->out.size;
 		regs->dx = 1 << 16;
 		return 3;
 	case 4:
-		if (!c->out.there)
+		if (!c->out.there || (c->out.secret && !m->privileged))
 			return 0;
 		if (!(regs->bx & 1)) {
 			c->out.pos = 0;
@@ -503,7 +517,7 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 		c->out.pos = min(c->out.pos + 4, c->out.size);
 		return 1;
 	case 5:
-		if (!c->out.there)
+		if (!c->out.there || (c->out.secret && !m->privileged))
 			return 0;
 		c->out.there = false;
 		if (c->is_tclo && (regs->bx & 1))
@@ -600,6 +614,7 @@ static void model_apply(struct model *m, const struct op *op, const struct outco
 	switch (op->kind) {
 	case OP_CALL:
 		outcome->regs = op->regs;
+		m->privileged = op->is_privileged;
 		model_call(m, seen, outcome);
 		break;
 	case OP_SET:

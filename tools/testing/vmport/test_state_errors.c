@@ -334,7 +334,7 @@ TEST("error CHANNEL_ID, PROTOCOL, FLAGS of a channel")
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_PROTOCOL, FIELD(channel, protocol));
 
 	channel = rpci_channel();
-	channel.flags = cpu_to_le16(1 << 5);
+	channel.flags = cpu_to_le16(1 << 6);
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
 	channel.flags = cpu_to_le16(1 << 15);
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
@@ -344,6 +344,30 @@ TEST("error CHANNEL_ID, PROTOCOL, FLAGS of a channel")
 	channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN, 0);
 	check_channel(&channel, "", 0, 0, 0);
 	channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN | KVM_VMPORT_CHANNEL_RECV, 0);
+	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
+}
+
+TEST("error FLAGS: PRIVILEGED of a channel where no reply waits")
+{
+	static const u16 others[] = {
+		0, KVM_VMPORT_CHANNEL_SEND, KVM_VMPORT_CHANNEL_ASK,
+		KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND, KVM_VMPORT_CHANNEL_RUN,
+	};
+	struct kvm_vmport_blob_channel channel = rpci_channel();
+	unsigned int i;
+
+	channel.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_PRIVILEGED | KVM_VMPORT_CHANNEL_RECV);
+	check_channel(&channel, "", 0, 0, 0);
+	channel.flags |= cpu_to_le16(KVM_VMPORT_CHANNEL_COOKIE);
+	check_channel(&channel, "", 0, 0, 0);
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		tap_context("flags %u", others[i]);
+		channel.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_PRIVILEGED | others[i]);
+		check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS,
+			      FIELD(channel, flags));
+	}
+	/* "reset", and what the VMM asks, are for all. */
+	channel = tclo_channel(KVM_VMPORT_CHANNEL_PRIVILEGED | KVM_VMPORT_CHANNEL_RECV, 0);
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
 }
 
@@ -797,6 +821,7 @@ TEST("error ORDER: guestinfo keys not in byte order, or twice")
 TEST("error KEY, KEY_SIZE, FLAGS of a guestinfo entry")
 {
 	static char key[260];
+	u16 flags;
 
 	check_entries("", NULL, 0, -EINVAL, KVM_VMPORT_ERR_KEY, PAYLOAD);
 	check_entries("a b", NULL, 0, -EINVAL, KVM_VMPORT_ERR_KEY, PAYLOAD);
@@ -804,8 +829,16 @@ TEST("error KEY, KEY_SIZE, FLAGS of a guestinfo entry")
 	check_entries(key, NULL, 0, -E2BIG, KVM_VMPORT_ERR_KEY_SIZE, PAYLOAD);
 	key[256] = '\0';
 	check_entries(key, NULL, 0, 0, 0, 0);
-	check_entries("a", "b", 1, 0, 0, 0);
-	check_entries("a", "b", 2, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
+	for (flags = 0; flags < 8; flags++) {
+		tap_context("flags %u", flags);
+		/* DELETE is no flag of an entry. */
+		if (flags & KVM_VMPORT_GUESTINFO_DELETE)
+			check_entries("a", "b", flags, -EINVAL, KVM_VMPORT_ERR_FLAGS,
+				      PAYLOAD + 16 + 6);
+		else
+			check_entries("a", "b", flags, 0, 0, 0);
+	}
+	check_entries("a", "b", 1 << 3, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
 	check_entries("a", "b", 1 << 15, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
 }
 

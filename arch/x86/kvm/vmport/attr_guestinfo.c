@@ -78,7 +78,7 @@ static int get_change(const struct kvm_vmport_guestinfo *arg,
 {
 	const void *copy;
 
-	if (arg->flags && arg->flags != KVM_VMPORT_GUESTINFO_READONLY &&
+	if (!vmport_guestinfo_flags_ok(arg->flags) &&
 	    arg->flags != KVM_VMPORT_GUESTINFO_DELETE) {
 		change->error = KVM_VMPORT_ERR_FLAGS;
 		return -EINVAL;

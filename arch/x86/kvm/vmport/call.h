@@ -65,6 +65,7 @@ enum vmport_result {
  * @regs: in and out
  * @atomic: the caller cannot sleep
  * @no_hb: the caller cannot use the high-bandwidth port, and is not offered it
+ * @is_privileged: the guest's own system lets the caller use the port
  * @asks: out: it ended in an RPC that waits for the VMM, see vmport_ask_next()
  */
 struct vmport_call {
@@ -74,6 +75,7 @@ struct vmport_call {
 	struct vmport_regs regs;
 	bool atomic;
 	bool no_hb;
+	bool is_privileged;
 	bool asks;
 };
 

@@ -477,6 +477,8 @@ static enum vmport_result message_recvsize(struct vmport_call *call,
 
 	if (!vmport_channel_is_waiting(channel))
 		return done(call, VMPORT_STATUS_SUCCESS);
+	if (!vmport_channel_can_receive(channel, call))
+		return done(call, VMPORT_STATUS_FAIL);
 
 	channel->recv_done = 0;
 	call->regs.bx = vmport_channel_recv_size(channel);
@@ -496,7 +498,7 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	__le32 word = 0;
 	u32 size;
 
-	if (!vmport_channel_is_waiting(channel))
+	if (!vmport_channel_can_receive(channel, call))
 		return done(call, VMPORT_STATUS_FAIL);
 
 	/* The guest gives up: it may begin again. */
@@ -519,7 +521,7 @@ static enum vmport_result message_recvstatus(struct vmport_call *call,
 {
 	bool is_sending = vmport_channel_is_sending(channel);
 
-	if (!vmport_channel_is_waiting(channel))
+	if (!vmport_channel_can_receive(channel, call))
 		return done(call, VMPORT_STATUS_FAIL);
 
 	if (channel->request && !is_received(call)) {

@@ -108,6 +108,14 @@ static inline bool vmport_channel_is_waiting(const struct vmport_channel *channe
 	       channel->activity == VMPORT_WAITING_SENDING;
 }
 
+/* May the caller have the message that waits? */
+static inline bool vmport_channel_can_receive(const struct vmport_channel *channel,
+					      const struct vmport_call *call)
+{
+	return vmport_channel_is_waiting(channel) &&
+	       (call->is_privileged || !channel->reply.is_privileged);
+}
+
 static inline bool vmport_channel_is_running(const struct vmport_channel *channel)
 {
 	return channel->activity == VMPORT_RUNNING ||

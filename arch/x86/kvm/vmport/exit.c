@@ -178,10 +178,12 @@ static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *
 	return answered;
 }
 
-static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic)
+static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic,
+				      bool is_privileged)
 {
 	struct vmport_call call = {
 		.atomic = atomic,
+		.is_privileged = is_privileged,
 		/* Port 0x5659 of L2 is L1's. */
 		.no_hb = is_guest_mode(vcpu),
 	};
@@ -198,14 +200,16 @@ static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomi
  * kvm_vmport_call() - answer a 32-bit IN or OUT on the port
  * @vcpu: the caller; its VM has the interface enabled
  * @in: IN, not OUT
+ * @is_privileged: the guest's own system lets the caller; L2's does not count
  *
  * Context: vCPU's thread, kvm->srcu held, may sleep.
  * Return: true when answered; false when it is not the kernel's, and nothing
  * has changed.
  */
-bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in)
+bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in, bool is_privileged)
 {
-	return kvm_vmport_can_use_port(vcpu) && port_call(vcpu, in, false);
+	return kvm_vmport_can_use_port(vcpu) &&
+	       port_call(vcpu, in, false, is_privileged && !is_guest_mode(vcpu));
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_call);
 
@@ -255,7 +259,8 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 	    !kvm_pmu_is_fastpath_emulation_allowed(vcpu))
 		return EXIT_FASTPATH_NONE;
 
-	if (!port_call(vcpu, in, true))
+	/* The guest's system has let it pass, else it would have come as a #GP. */
+	if (!port_call(vcpu, in, true, true))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -297,6 +302,7 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 	if (!kvm_vmport_is_port(ctxt) || !kvm_vmport_can_call(ctxt->vcpu))
 		return false;
 
+	call.is_privileged = kvm_vmport_is_privileged(ctxt->vcpu);
 	call.regs.ax = reg_read(ctxt, VCPU_REGS_RAX);
 	call.regs.bx = reg_read(ctxt, VCPU_REGS_RBX);
 	call.regs.cx = reg_read(ctxt, VCPU_REGS_RCX);

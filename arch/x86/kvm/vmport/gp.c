@@ -279,7 +279,7 @@ static bool port_gp(struct kvm_vcpu *vcpu, int *r)
 	    !is_port_insn(vcpu, &insn))
 		return false;
 
-	if (kvm_vmport_call(vcpu, insn.in)) {
+	if (kvm_vmport_call(vcpu, insn.in, false)) {
 		*r = finish_insn(&insn);
 		return true;
 	}

@@ -215,6 +215,17 @@ static int prepare_change(struct vmport_guestinfo *gi, const struct kvm_vmport_l
 	return 0;
 }
 
+/* May the guest change @old?  The new entry takes over its flags. */
+static int check_guest(const struct vmport_entry *old, struct vmport_guestinfo_change *change)
+{
+	if (!vmport_entry_is_visible(old, change->is_privileged) ||
+	    (old->flags & KVM_VMPORT_GUESTINFO_READONLY))
+		return -EPERM;
+
+	change->entry->flags = old->flags;
+	return 0;
+}
+
 /* What the store holds. */
 struct totals {
 	u32 count;
@@ -227,6 +238,7 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 {
 	struct vmport_guestinfo_change *change = &changes[n], *other;
 	struct vmport_entry *old = NULL;
+	int r;
 
 	for (other = changes; other < change; other++) {
 		if (other->hash == change->hash && other->key_size == change->key_size &&
@@ -240,8 +252,11 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 		old = *find_link(gi, change->hash, change->key, change->key_size);
 	if (!old && is_delete(change))
 		return -ENOENT;
-	if (old && change->by_guest && (old->flags & KVM_VMPORT_GUESTINFO_READONLY))
-		return -EPERM;
+	if (old && change->by_guest) {
+		r = check_guest(old, change);
+		if (r)
+			return r;
+	}
 
 	if (old) {
 		totals->count--;
@@ -289,6 +304,8 @@ static void replace_entry(struct vmport_guestinfo *gi, struct vmport_guestinfo_c
 	link = find_link(gi, change->hash, change->key, change->key_size);
 	old = *link;
 	if (entry) {
+		if (entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED)
+			WRITE_ONCE(gi->has_privileged, true);
 		entry->change = atomic64_inc_return(&gi->events->changes);
 		entry->next = old ? old->next : NULL;
 		*link = entry;

@@ -21,7 +21,7 @@ struct vmport_entry {
 	refcount_t refs;
 	u32 hash;
 	u64 change;		/* number of the change that set it */
-	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY */
+	u32 flags;		/* KVM_VMPORT_GUESTINFO_*, not DELETE */
 	u32 key_size;		/* bytes */
 	u32 value_size;		/* bytes */
 	u8 data[];		/* key, then value */
@@ -35,6 +35,8 @@ struct vmport_entry {
  * @hash_key: random, so that a guest cannot choose keys that collide
  * @count: entries
  * @bytes: of all keys and values
+ * @has_privileged: something here, or in a channel, is or was for privileged callers
+ *	only; read without @lock
  */
 struct vmport_guestinfo {
 	struct mutex lock;		/* all below but @events */
@@ -43,6 +45,7 @@ struct vmport_guestinfo {
 	siphash_key_t hash_key;
 	u32 count;
 	u32 bytes;
+	bool has_privileged;
 };
 
 /* A change of one entry, by guest, VMM or state blob. */
@@ -51,8 +54,9 @@ struct vmport_guestinfo_change {
 	const u8 *value;
 	u32 key_size;		/* bytes */
 	u32 value_size;		/* bytes */
-	u32 flags;		/* KVM_VMPORT_GUESTINFO_READONLY or _DELETE */
-	bool by_guest;		/* read-only entries are refused */
+	u32 flags;		/* KVM_VMPORT_GUESTINFO_*; of the guest's none */
+	bool by_guest;		/* the flags of the old entry count, and stay */
+	bool is_privileged;	/* by_guest: as of struct vmport_call */
 	u32 error;		/* out, with -E2BIG and -EINVAL */
 
 	/*
@@ -64,6 +68,18 @@ struct vmport_guestinfo_change {
 	/* The store's own. */
 	u32 hash;
 };
+
+/* Can an entry have these? */
+static inline bool vmport_guestinfo_flags_ok(u32 flags)
+{
+	return !(flags & ~(KVM_VMPORT_GUESTINFO_READONLY | KVM_VMPORT_GUESTINFO_PRIVILEGED));
+}
+
+/* May a caller know of the entry? */
+static inline bool vmport_entry_is_visible(const struct vmport_entry *entry, bool is_privileged)
+{
+	return is_privileged || !(entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED);
+}
 
 static inline const u8 *vmport_entry_value(const struct vmport_entry *entry)
 {

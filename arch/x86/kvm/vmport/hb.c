@@ -37,11 +37,12 @@ static bool can_send(const struct vmport_channel *channel, u64 count)
 }
 
 /* Can the guest receive @count bytes now, and from where on? */
-static bool can_receive(const struct vmport_channel *channel, u64 count, u32 *position)
+static bool can_receive(const struct vmport_channel *channel, const struct vmport_call *call,
+			u64 count, u32 *position)
 {
 	u32 size = vmport_channel_recv_size(channel);
 
-	if (!vmport_channel_is_waiting(channel) || !count || count > size)
+	if (!vmport_channel_can_receive(channel, call) || !count || count > size)
 		return false;
 
 	*position = min_t(u32, channel->recv_done, size - count);
@@ -194,7 +195,7 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 	if (!channel)
 		return false;
 
-	ok = can_receive(channel, count, &position) &&
+	ok = can_receive(channel, call, count, &position) &&
 	     hold_bytes(channel, position, count, source);
 	if (ok)
 		vmport_channel_touch(channel);
@@ -219,7 +220,7 @@ void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 
 	/* Another vCPU may have been at it meanwhile: then it is the guest's mistake. */
 	if (channel) {
-		if (can_receive(channel, count, &position)) {
+		if (can_receive(channel, call, count, &position)) {
 			channel->recv_done = position + moved;
 			vmport_channel_touch(channel);
 		}

@@ -87,6 +87,7 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	int addr_reg = in ? VCPU_REGS_RDI : VCPU_REGS_RSI;
 	struct transfer t = {
 		.vcpu = vcpu,
+		.call.is_privileged = kvm_vmport_is_privileged(vcpu),
 		.call.regs.dx = kvm_edx_read(vcpu),
 		.call.regs.si = in ? kvm_esi_read(vcpu) : kvm_ebp_read(vcpu),
 		.call.regs.di = in ? kvm_ebp_read(vcpu) : kvm_edi_read(vcpu),
@@ -143,7 +144,7 @@ int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
 	}
 
 	/* Unlike IN this is no load of EAX: the high half of RAX stays. */
-	if (kvm_vmport_call(vcpu, false))
+	if (kvm_vmport_call(vcpu, false, kvm_vmport_is_privileged(vcpu)))
 		return kvm_skip_emulated_instruction(vcpu);
 
 	return kvm_fast_pio(vcpu, 4, VMPORT_PORT, !(flags & FLAG_OUT));

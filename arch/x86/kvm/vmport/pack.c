@@ -125,6 +125,8 @@ static void pack_channel(struct vmport_packer *p, const struct vmport_section *s
 	if (flags & KVM_VMPORT_CHANNEL_RECV) {
 		recv = vmport_channel_recv_size(channel);
 		packed.recv_size = cpu_to_le32(recv);
+		if (channel->reply.is_privileged)
+			flags |= KVM_VMPORT_CHANNEL_PRIVILEGED;
 		packed.recv_done = cpu_to_le32(channel->recv_done);
 	}
 	if (channel->request)

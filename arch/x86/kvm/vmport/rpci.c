@@ -82,6 +82,7 @@ void vmport_reply_free(struct vmport_reply *reply)
 	vmport_large_put(reply->large);
 	reply->large = NULL;
 	reply->size = 0;
+	reply->is_privileged = false;
 }
 
 /* Split @text at its first space; false when there is none. */
@@ -121,19 +122,22 @@ static void reply_entry(const struct vmport_call *call, const u8 *key, u32 size,
 	struct vmport_entry *entry = vmport_guestinfo_get(&call->state->guestinfo, key, size);
 	u8 *data;
 
-	if (!entry) {
+	if (!entry || !vmport_entry_is_visible(entry, call->is_privileged)) {
 		vmport_reply_text(reply, none);
-		return;
+		goto out;
 	}
 
 	data = vmport_reply_alloc(reply, 2 + entry->value_size);
 	if (data) {
 		memcpy(data, "1 ", 2);
 		memcpy(data + 2, vmport_entry_value(entry), entry->value_size);
+		reply->is_privileged = entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED;
 	} else {
 		vmport_reply_text(reply, "0 Out of memory");
 	}
-	vmport_guestinfo_put(entry);
+out:
+	if (entry)
+		vmport_guestinfo_put(entry);
 }
 
 static void rpci_info_get(const struct vmport_call *call, const struct rpci_text *arg,
@@ -191,6 +195,7 @@ static void rpci_info_set(const struct vmport_call *call, const struct rpci_text
 	change.key_size = key.size;
 	change.value = value.data;
 	change.value_size = value.size;
+	change.is_privileged = call->is_privileged;
 	r = vmport_guestinfo_set(&call->state->guestinfo, &call->config->limits, &change);
 	if (!r)
 		vmport_signal(call->state->events);

@@ -20,11 +20,13 @@ struct vmport_large {
  * struct vmport_reply - bytes that wait for the guest
  * @large: allocated when they do not fit @small, else NULL
  * @size: bytes
+ * @is_privileged: only privileged callers may have them
  * @small: most replies, without an allocation that could fail
  */
 struct vmport_reply {
 	struct vmport_large *large;
 	u32 size;
+	bool is_privileged;
 	u8 small[VMPORT_REPLY_INLINE];
 };
 

@@ -138,6 +138,7 @@ static bool begin(struct x86_emulate_ctxt *ctxt, struct vmport_call *call)
 	    (u16)reg_read(ctxt, VCPU_REGS_RBX) != VMPORT_HB_MESSAGE)
 		return false;
 
+	call->is_privileged = kvm_vmport_is_privileged(ctxt->vcpu);
 	call->regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
 	return true;
 }

@@ -232,6 +232,8 @@ static enum vmport_activity flags_activity(u16 flags, bool tclo)
 		return VMPORT_SENDING;
 	case KVM_VMPORT_CHANNEL_RECV:
 		return VMPORT_WAITING;
+	case KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_PRIVILEGED:
+		return tclo ? VMPORT_CLOSED : VMPORT_WAITING;
 	case KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND:
 		return tclo ? VMPORT_WAITING_SENDING : VMPORT_CLOSED;
 	case KVM_VMPORT_CHANNEL_RUN:
@@ -296,6 +298,10 @@ static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channe
 		reply = vmport_reply_alloc(&channel->reply, size);
 		if (!reply)
 			return -ENOMEM;
+		if (le16_to_cpu(packed->flags) & KVM_VMPORT_CHANNEL_PRIVILEGED) {
+			channel->reply.is_privileged = true;
+			u->state->guestinfo.has_privileged = true;
+		}
 		return unpack_bytes(u, pos, reply, size);
 	}
 
@@ -495,7 +501,7 @@ static int check_entry(struct vmport_unpacker *u, size_t pos,
 	u32 key_size = le16_to_cpu(packed->key_size);
 	u32 value_size = le32_to_cpu(packed->value_size);
 
-	if (le16_to_cpu(packed->flags) & ~KVM_VMPORT_GUESTINFO_READONLY)
+	if (!vmport_guestinfo_flags_ok(le16_to_cpu(packed->flags)))
 		return malformed(u, FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
 	if ((u64)key_size + value_size > u->end - u->pos)
 		return malformed(u, pos, KVM_VMPORT_ERR_SECTION);

@@ -47,7 +47,7 @@ struct kvm_vmport {
 DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 
 bool kvm_vmport_can_call(struct kvm_vcpu *vcpu);
-bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in);
+bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in, bool is_privileged);
 bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
 bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count);
 bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
@@ -100,7 +100,7 @@ static inline bool kvm_vmport_is_access(struct kvm_vcpu *vcpu, int size, u16 por
 
 /**
  * kvm_vmport_pio() - answer an IN or OUT if it is a call
- * @vcpu: the caller
+ * @vcpu: the caller, whom the guest's system has let use the port
  * @size: bytes accessed
  * @port: I/O port
  * @in: IN, not OUT
@@ -110,7 +110,7 @@ static inline bool kvm_vmport_is_access(struct kvm_vcpu *vcpu, int size, u16 por
  */
 static inline bool kvm_vmport_pio(struct kvm_vcpu *vcpu, int size, u16 port, bool in)
 {
-	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_call(vcpu, in);
+	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_call(vcpu, in, true);
 }
 
 /* The same before the exit loop ends, with interrupts disabled. */
@@ -257,6 +257,7 @@ void kvm_vmport_wait_for_calls(void);
 
 bool kvm_vmport_l2_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu);
+bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_port(const struct x86_emulate_ctxt *ctxt);
 bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt);
 

@@ -86,6 +86,7 @@ static void hb_regs(struct vm *vm, const struct process *process, struct vmport_
 		.config = &vm->config,
 		.state = vm->state,
 		.vcpu = vm_vcpu(fuzz_vcpu),
+		.is_privileged = fuzz_vcpu & 1,
 		.regs.dx = (u32)process->id << 16 | VMPORT_HB_PORT,
 		.regs.si = process->cookie_high,
 		.regs.di = process->cookie_low,
@@ -176,7 +177,12 @@ static void host_many(struct vm *vm, struct input *in)
 
 	for (i = 0; i < count; i++) {
 		changes[i].key = pick_key(in, &changes[i].key_size);
-		changes[i].flags = input_u8(in) & 3;
+		changes[i].flags = input_u8(in) & 7;
+		/* The glue lets no others through. */
+		if (changes[i].flags != KVM_VMPORT_GUESTINFO_DELETE &&
+		    !vmport_guestinfo_flags_ok(changes[i].flags))
+			changes[i].flags &= KVM_VMPORT_GUESTINFO_READONLY |
+					    KVM_VMPORT_GUESTINFO_PRIVILEGED;
 		changes[i].value = zeroes;
 		changes[i].value_size = min_t(u32, input_number(in), sizeof(zeroes));
 		if (changes[i].flags & KVM_VMPORT_GUESTINFO_DELETE)

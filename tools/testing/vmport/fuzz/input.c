@@ -157,6 +157,7 @@ enum vmport_result fuzz_call(struct vm *vm, struct vmport_regs *regs)
 		.config = &vm->config,
 		.state = vm->state,
 		.vcpu = vm_vcpu(fuzz_vcpu),
+		.is_privileged = fuzz_vcpu & 1,
 		.regs = *regs,
 	};
 	bool ours = vmport_command_is_ours(&call);

@@ -693,7 +693,7 @@ TEST_F(store, many_all_or_nothing)
 	u32 index;
 	int i;
 
-	bad[5].item.flags = 1 << 2;
+	bad[5].item.flags = 1 << 4;
 	bad[6].item.reserved[3] = 1;
 	bad[7].item.value = 1;
 	bad[8].item.value_size = KVM_VMPORT_MAX_VALUE + 1;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Privileged callers: those whom the guest's own system lets use port 0x5658, by the
+ * processor's rules.  That is ring 0, a ring that IOPL lets, and whom the I/O bitmap of
+ * the TSS lets: Linux since 5.5 does iopl() and ioperm() by that bitmap alone.
+ *
+ * The processor applies them before it looks at an intercept: the SDM says so in "Relative
+ * Priority of Faults and VM Exits", and with SVM ring 3 is known by its #GP too.  So an IN
+ * or OUT that leaves the guest by itself has passed, one that comes as a #GP has not.  Of
+ * all other calls the rules are looked up here.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+
+#include "mmu.h"
+#include "x86.h"
+
+#include "state.h"
+#include "vmport.h"
+
+/* SDM volume 1, 19.5.2: where a 32-bit or 64-bit TSS says where its I/O bitmap begins. */
+#define TSS_IO_MAP_BASE		102
+/* Type bits of a TSS; one without this is a 16-bit one and has no bitmap. */
+#define TSS_TYPE_32_BIT		BIT(3)
+
+/* The bits of a 32-bit access lie in one byte of the bitmap. */
+#define PORT_BYTE		(VMPORT_PORT / 8)
+#define PORT_BITS		(0xf << VMPORT_PORT % 8)
+
+/* Byte @offset of the TSS, as the processor reads it; -1 when there is none. */
+static int tss_byte(struct kvm_vcpu *vcpu, const struct kvm_segment *tr, u32 offset)
+{
+	struct kvm_pagewalk *walk = &vcpu->arch.gva_walk;
+	gva_t addr = tr->base + offset;
+	struct x86_exception exception;
+	gpa_t gpa;
+	u8 byte;
+
+	if (offset > tr->limit)
+		return -1;
+	if (!is_long_mode(vcpu))
+		addr = (u32)addr;
+
+	gpa = walk->gva_to_gpa(vcpu, walk, addr, 0, &exception);
+	if (gpa == INVALID_GPA ||
+	    kvm_vcpu_read_guest_page(vcpu, gpa_to_gfn(gpa), &byte, offset_in_page(gpa), 1))
+		return -1;
+	return byte;
+}
+
+static bool tss_allows(struct kvm_vcpu *vcpu)
+{
+	int low, high, bits, next;
+	struct kvm_segment tr;
+	u32 at;
+
+	kvm_get_segment(vcpu, &tr, VCPU_SREG_TR);
+	if (tr.unusable || !tr.present || !(tr.type & TSS_TYPE_32_BIT))
+		return false;
+
+	low = tss_byte(vcpu, &tr, TSS_IO_MAP_BASE);
+	high = tss_byte(vcpu, &tr, TSS_IO_MAP_BASE + 1);
+	if (low < 0 || high < 0)
+		return false;
+
+	/* The processor always reads two bytes of it. */
+	at = (high << 8 | low) + PORT_BYTE;
+	bits = tss_byte(vcpu, &tr, at);
+	next = tss_byte(vcpu, &tr, at + 1);
+	return bits >= 0 && next >= 0 && !(bits & PORT_BITS);
+}
+
+/* Else it does not matter who calls. */
+static bool has_privileged(struct kvm_vcpu *vcpu)
+{
+	struct vmport_state *state;
+	bool has;
+	int idx;
+
+	idx = srcu_read_lock(&kvm_vmport_srcu);
+	state = srcu_dereference(vcpu->kvm->arch.vmport->state, &kvm_vmport_srcu);
+	has = READ_ONCE(state->guestinfo.has_privileged);
+	srcu_read_unlock(&kvm_vmport_srcu, idx);
+	return has;
+}
+
+/**
+ * kvm_vmport_is_privileged() - would the guest's system let the caller use the port?
+ * @vcpu: the caller, not in L2; its VM has the interface enabled
+ *
+ * To be asked before a call begins, as it looks at the guest's memory.
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: false also when nothing is privileged at this moment.
+ */
+bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu)
+{
+	unsigned long rflags;
+	int cpl;
+
+	cpl = kvm_x86_call(get_cpl)(vcpu);
+	if (!cpl)
+		return true;
+	if (!has_privileged(vcpu))
+		return false;
+
+	/* In virtual-8086 mode IOPL is about other instructions. */
+	rflags = kvm_get_rflags(vcpu);
+	if (!(rflags & X86_EFLAGS_VM) &&
+	    cpl <= (rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT)
+		return true;
+	return tss_allows(vcpu);
+}
