@@ -289,6 +289,11 @@ struct kvm_vmport_guestinfo {
  * info-get finds no value; info-set is refused, from which they can tell that it exists.
  */
 #define KVM_VMPORT_GUESTINFO_PRIVILEGED	(1U << 2)
+/*
+ * With READONLY: the guest can wipe the entry.  Whatever it sets it to, the entry becomes
+ * empty; it stays, with its flags.
+ */
+#define KVM_VMPORT_GUESTINFO_WIPEABLE	(1U << 3)
 
 /*
  * KVM_VMPORT_ATTR_GUESTINFO_MANY (SET): several entries in one step, all or

@@ -25,6 +25,10 @@
 #define GETTIMEFULL_WITH_LAG	55
 #define GET_VCPU_INFO		68
 
+/* KVM_VMPORT_GUESTINFO_READONLY and _WIPEABLE; _PRIVILEGED. */
+#define WIPEABLE	0x9
+#define PRIVILEGED	0x4
+
 #define RPCI		0x49435052
 #define TCLO		0x4f4c4354
 #define FLAG_COOKIE	0x80000000
@@ -140,6 +144,7 @@ struct client_step {
 	enum client_step_kind kind;
 	u32 protocol;
 	const char *key;
+	u32 flags;
 	const char *text;
 	u32 text_size;
 	u32 pattern;
@@ -151,6 +156,11 @@ struct client_step {
 
 #define STEP_GIVEN(_key, _text)		{ .kind = GIVEN, .key = _key, TEXT(_text) }
 #define STEP_GIVEN_LONG(_key, _size)	{ .kind = GIVEN, .key = _key, .pattern = _size }
+/* With flags. */
+#define STEP_GIVEN_AS(_flags, _key, _text)					\
+	{ .kind = GIVEN, .key = _key, .flags = _flags, TEXT(_text) }
+#define STEP_GIVEN_LONG_AS(_flags, _key, _size)					\
+	{ .kind = GIVEN, .key = _key, .flags = _flags, .pattern = _size }
 #define STEP_HAS(_key, _text)		{ .kind = HAS, .key = _key, TEXT(_text) }
 #define STEP_COMMAND(...)							\
 	{ .kind = COMMAND, .command = &(const struct client_command) { __VA_ARGS__ } }
@@ -354,6 +364,16 @@ static const struct client_step cloud_init_steps[] = {
 	STEP_HAS("guestinfo.userdata", "---"),
 	STEPS_ASK_ONCE("info-set guestinfo.userdata.encoding  ", "1 "),
 	STEP_HAS("guestinfo.userdata.encoding", " "),
+
+	/* The same where the host lets it do just that. */
+	STEP_GIVEN_AS(WIPEABLE, "guestinfo.userdata", "#cloud-config"),
+	STEP_GIVEN_AS(WIPEABLE, "guestinfo.userdata.encoding", "base64"),
+	STEPS_ASK_ONCE("info-get guestinfo.userdata", "1 #cloud-config"),
+	STEPS_ASK_ONCE("info-set guestinfo.userdata ---", "1 "),
+	STEP_HAS("guestinfo.userdata", ""),
+	STEPS_ASK_ONCE("info-set guestinfo.userdata.encoding  ", "1 "),
+	STEP_HAS("guestinfo.userdata.encoding", ""),
+	STEPS_ASK_ONCE("info-get guestinfo.userdata", "1 "),
 	{ }
 };
 
@@ -456,15 +476,29 @@ static const struct client_style go_style = {
  * rpcvmx/rpcvmx.go and rpcout/rpcout.go.
  */
 static const struct client_step ignition_steps[] = {
+	/* Behind iopl(), vmcheck/bits_linux.go. */
 	STEP_GO_CHECK,
-	STEP_GIVEN_LONG("guestinfo.ignition.config.data", 8000),
-	STEP_GIVEN("guestinfo.ignition.config.data.encoding", "base64"),
+	STEP_GIVEN_LONG_AS(PRIVILEGED | WIPEABLE, "guestinfo.ignition.config.data", 8000),
+	STEP_GIVEN_AS(PRIVILEGED | WIPEABLE, "guestinfo.ignition.config.data.encoding",
+		      "gzip+base64"),
 	STEPS_ASK_ONCE("info-get guestinfo.ovfenv", "0 No value found"),
 	STEP_OPEN(RPCI),
 	STEPS_ASK_LONG("info-get guestinfo.ignition.config.data", 8000),
 	STEP_CLOSE(RPCI),
-	STEPS_ASK_ONCE("info-get guestinfo.ignition.config.data.encoding", "1 base64"),
+	STEPS_ASK_ONCE("info-get guestinfo.ignition.config.data.encoding", "1 gzip+base64"),
 	STEP_REFUSED(RPCI),
+
+	/* ignition-rmcfg, once all is done: each reply but "1 " ends the boot. */
+	STEP_GO_CHECK,
+	STEP_OPEN(RPCI),
+	STEPS_ASK_LONG("info-get guestinfo.ignition.config.data", 8000),
+	STEP_CLOSE(RPCI),
+	STEPS_ASK_ONCE("info-set guestinfo.ignition.config.data e30K", "1 "),
+	STEPS_ASK_ONCE("info-get guestinfo.ignition.config.data.encoding", "1 gzip+base64"),
+	STEPS_ASK_ONCE("info-set guestinfo.ignition.config.data.encoding base64", "1 "),
+	STEPS_ASK_ONCE("info-get guestinfo.ovfenv", "0 No value found"),
+	STEP_HAS("guestinfo.ignition.config.data", ""),
+	STEP_HAS("guestinfo.ignition.config.data.encoding", ""),
 	{ }
 };
 
@@ -472,6 +506,7 @@ const struct client client_ignition = {
 	.style = &go_style,
 	.steps = ignition_steps,
 	.ring3 = true,
+	.permitted = true,
 	.blocks = true,
 	.cookie = true,
 };
@@ -1229,7 +1264,8 @@ static bool given(struct talk *talk)
 {
 	u32 size = compose(talk->step);
 
-	return talk->machine->set(talk->machine, talk->step->key, message_data, size) ||
+	return talk->machine->set(talk->machine, talk->step->key, message_data, size,
+				  talk->step->flags) ||
 	       complain(talk, "the host cannot set %s", talk->step->key);
 }
 

@@ -34,7 +34,7 @@ enum client_instruction {
 /**
  * struct client_machine - where a client runs
  * @call: run the instruction with these registers in the client's ring
- * @set: the host sets a guestinfo entry
+ * @set: the host sets a guestinfo entry; flags as in the ABI
  * @has: does the host see this value of an entry?
  * @request: the host wants something of the guest's tools of this name; its number
  * @result: is this the result of that request?
@@ -47,7 +47,7 @@ struct client_machine {
 	void (*call)(struct client_machine *machine, enum client_instruction instruction,
 		     struct client_regs *regs);
 	bool (*set)(struct client_machine *machine, const char *key, const void *value,
-		    u32 size);
+		    u32 size, u32 flags);
 	bool (*has)(struct client_machine *machine, const char *key, const void *value,
 		    u32 size);
 	u64 (*request)(struct client_machine *machine, const char *name, const void *data,
@@ -71,6 +71,7 @@ struct client_step;
  * @style: how it makes requests
  * @steps: what it says, and what it must hear; the last one is empty
  * @ring3: it is a process
+ * @permitted: which the guest's system lets use the port
  * @blocks: the host offers the high-bandwidth port
  * @cookie: it asks for cookies
  */
@@ -78,6 +79,7 @@ struct client {
 	const struct client_style *style;
 	const struct client_step *steps;
 	bool ring3;
+	bool permitted;
 	bool blocks;
 	bool cookie;
 };

@@ -89,6 +89,7 @@ static void call_block(struct vm *vm, bool in, struct client_regs *regs)
 {
 	struct vmport_call call = {
 		.config = &vm->config,
+		.is_privileged = vm->is_privileged,
 		.regs.dx = regs->dx,
 		.regs.si = in ? regs->si : regs->bp,
 		.regs.di = in ? regs->bp : regs->di,
@@ -120,9 +121,9 @@ static void machine_call(struct client_machine *machine, enum client_instruction
 }
 
 static bool machine_set(struct client_machine *machine, const char *key, const void *value,
-			u32 size)
+			u32 size, u32 flags)
 {
-	return !host_set(vm_of(machine), key, value, size, 0, NULL);
+	return !host_set(vm_of(machine), key, value, size, flags, NULL);
 }
 
 static bool machine_has(struct client_machine *machine, const char *key, const void *value,
@@ -172,6 +173,7 @@ static void run_client(const struct client *client, struct vm *vm)
 	};
 
 	memcpy(vm->config.identity.uuid, CLIENT_UUID, sizeof(vm->config.identity.uuid));
+	vm->is_privileged = client->permitted || !client->ring3;
 	if (client->blocks)
 		vm->config.features |= KVM_VMPORT_FEATURE_HB;
 	if (!client_run(client, &test.machine))

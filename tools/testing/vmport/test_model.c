@@ -206,10 +206,14 @@ static void model_info_set(struct model *m, struct model_channel *c, u8 *arg, u3
 		return;
 	}
 	old = model_find(m, key);
-	if (old && (model_hides(m, old) || (old->flags & KVM_VMPORT_GUESTINFO_READONLY))) {
+	if (old && (model_hides(m, old) ||
+		    (old->flags & ~KVM_VMPORT_GUESTINFO_PRIVILEGED) ==
+		    KVM_VMPORT_GUESTINFO_READONLY)) {
 		reply(c, "0 Permission denied");
 		return;
 	}
+	if (old && (old->flags & KVM_VMPORT_GUESTINFO_WIPEABLE))
+		value_size = 0;
 	switch (model_limit(m, key, value_size)) {
 	case KVM_VMPORT_ERR_NONE:
 		model_store(m, key, space + 1, value_size, old ? old->flags : 0);

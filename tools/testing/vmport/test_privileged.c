@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Entries that only privileged callers read and change: what guests keep secrets from
- * their own users with.
+ * Entries that only privileged callers read and change, and entries that the guest can
+ * wipe: what guests keep secrets from their own users with.
  */
 #include <linux/slab.h>
 
@@ -12,6 +12,7 @@
 
 #define READONLY	KVM_VMPORT_GUESTINFO_READONLY
 #define PRIVILEGED	KVM_VMPORT_GUESTINFO_PRIVILEGED
+#define WIPEABLE	KVM_VMPORT_GUESTINFO_WIPEABLE
 
 static void host_set_flags(struct vm *vm, const char *key, const char *value, u32 flags)
 {
@@ -293,12 +294,123 @@ TEST("HB: the reply that comes while another is read is not touched by one who m
 	vm_free(vm);
 }
 
+/* How the guests' own tools clear what they have used; test_clients.c has their sources. */
+static const char *const wipes[] = {
+	"",			/* the BOSH agent: encodings */
+	" ",			/* cloud-init: encodings */
+	"---",			/* cloud-init and the BOSH agent: data */
+	"e30K",			/* Ignition: data */
+	"base64",		/* Ignition: encodings */
+	"{}", "  ", "any other value",
+};
+
+CONVERSATION("a wipeable entry: whatever the guest sets it to, it is empty, and stays so")
+{
+	char text[64];
+	unsigned int i;
+	u64 change;
+	u32 size;
+
+	for (i = 0; i < ARRAY_SIZE(wipes); i++) {
+		tap_context("'%s'", wipes[i]);
+		host_set_flags(vm, "guestinfo.config", "secret", READONLY | WIPEABLE);
+		change = atomic64_read(&vm->events.changes);
+		snprintf(text, sizeof(text), "info-set guestinfo.config %s", wipes[i]);
+		CHECK(!strcmp(rpc_as(vm, false, text), "1 "));
+		CHECK(atomic64_read(&vm->events.changes) > change);
+		CHECK_EQ(vm->signals, 2 * i + 1);
+		CHECK(!strcmp(rpc(vm, "info-get guestinfo.config"), "1 "));
+		CHECK(host_get(vm, "guestinfo.config", &size));
+		CHECK_EQ(size, 0);
+		CHECK_EQ(host_flags(vm, "guestinfo.config"), READONLY | WIPEABLE);
+		CHECK(!strcmp(rpc(vm, "info-set guestinfo.config back"), "1 "));
+		CHECK(!strcmp(rpc(vm, "info-get guestinfo.config"), "1 "));
+	}
+	host_set_text(vm, "guestinfo.config", "again");
+	CHECK(!strcmp(rpc(vm, "info-get guestinfo.config"), "1 again"));
+}
+
+CONVERSATION("a wipeable and privileged entry: only the privileged wipe it")
+{
+	host_set_flags(vm, "guestinfo.config", "secret", READONLY | WIPEABLE | PRIVILEGED);
+	CHECK(!strcmp(rpc_as(vm, false, "info-set guestinfo.config "), "0 Permission denied"));
+	CHECK(!strcmp(host_get(vm, "guestinfo.config", NULL), "secret"));
+	CHECK(!strcmp(rpc_as(vm, true, "info-get guestinfo.config"), "1 secret"));
+	CHECK(!strcmp(rpc_as(vm, true, "info-set guestinfo.config e30K"), "1 "));
+	CHECK(!strcmp(rpc_as(vm, true, "info-get guestinfo.config"), "1 "));
+	CHECK(!strcmp(rpc_as(vm, false, "info-get guestinfo.config"), "0 No value found"));
+	CHECK_EQ(host_flags(vm, "guestinfo.config"), READONLY | WIPEABLE | PRIVILEGED);
+}
+
+TEST("wiping keeps no memory for what the guest has sent, and makes room in the store")
+{
+	static char text[KVM_VMPORT_MAX_MESSAGE + 1];
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan = open_chan(vm, RPCI);
+	size_t live;
+	int i;
+
+	i = sprintf(text, "info-set guestinfo.config ");
+	memset(text + i, 'x', sizeof(text) - 1 - i);
+	host_set_flags(vm, "guestinfo.config", "secret", READONLY | WIPEABLE);
+	CHECK(!strcmp(ask(&chan, "info-set guestinfo.config "), "1 "));
+	CHECK(!strcmp(ask(&chan, "log x"), "1 "));
+	CHECK_EQ(vm->state->guestinfo.bytes, strlen("guestinfo.config"));
+	live = shim_live_bytes();
+
+	CHECK(!strcmp(ask(&chan, text), "1 "));
+	CHECK(!strcmp(ask(&chan, "log x"), "1 "));
+	CHECK_EQ(shim_live_bytes(), live);
+	CHECK_EQ(vm->state->guestinfo.bytes, strlen("guestinfo.config"));
+	vm_free(vm);
+}
+
+TEST("wiping is possible in a store that is past its limits, and not with too long a value")
+{
+	struct vm *vm = vm_new(SLEEPING);
+
+	host_set_flags(vm, "guestinfo.config", "secret", READONLY | WIPEABLE);
+	host_set_text(vm, "guestinfo.other", "other");
+	vm->config.limits.keys = 1;
+	vm->config.limits.guestinfo_bytes = 1;
+	vm->config.limits.value_bytes = 4;
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.config 12345"), "0 Value too long"));
+	CHECK(!strcmp(host_get(vm, "guestinfo.config", NULL), "secret"));
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.config e30K"), "1 "));
+	CHECK(!strcmp(host_get(vm, "guestinfo.config", NULL), ""));
+	vm_free(vm);
+}
+
+TEST("wiping without memory says so, and the entry is as before")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct chan chan = open_chan(vm, RPCI);
+	char reply[32];
+	int nth;
+
+	host_set_flags(vm, "guestinfo.config", "secret", READONLY | WIPEABLE);
+	/* The buffer for messages is there, the entry and the empty one are not. */
+	CHECK(!strcmp(ask(&chan, "log x"), "1 "));
+	for (nth = 1; nth <= 2; nth++) {
+		shim_fail_alloc(nth);
+		send_message(&chan, "info-set guestinfo.config ---", 29);
+		CHECK(shim_alloc_failed());
+		shim_fail_alloc(0);
+		CHECK_EQ(receive(&chan, reply, sizeof(reply)), 15);
+		CHECK(!memcmp(reply, "0 Out of memory", 15));
+		CHECK(!strcmp(host_get(vm, "guestinfo.config", NULL), "secret"));
+		CHECK_EQ(vm->state->guestinfo.bytes, 16 + 6);
+	}
+	CHECK(!strcmp(ask(&chan, "info-set guestinfo.config ---"), "1 "));
+	vm_free(vm);
+}
+
 TEST("nothing is privileged until something is: then the callers' rights are looked up")
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct chan chan;
 
-	host_set_flags(vm, "guestinfo.open", "o", READONLY);
+	host_set_flags(vm, "guestinfo.open", "o", READONLY | WIPEABLE);
 	CHECK(!vm->state->guestinfo.has_privileged);
 	host_set_flags(vm, "guestinfo.secret", "s", PRIVILEGED);
 	CHECK(vm->state->guestinfo.has_privileged);
@@ -332,15 +444,17 @@ TEST("the format: flags of an entry and of a reply, byte for byte as described")
 	size_t size;
 	u8 *packed;
 
-	host_set_flags(vm, "guestinfo.all", "a", READONLY | PRIVILEGED);
+	host_set_flags(vm, "guestinfo.all", "a", READONLY | PRIVILEGED | WIPEABLE);
 	host_set_flags(vm, "guestinfo.p", "s", PRIVILEGED);
+	host_set_flags(vm, "guestinfo.w", "w", READONLY | WIPEABLE);
 	send_as(&chan, true, "info-get guestinfo.p");
 
 	blob_init(&blob);
 	blob_channel(&blob, &channel, "1 s");
 	blob_begin(&blob, 3, 1);
-	blob_entry(&blob, "guestinfo.all", "a", 1 | 4);
+	blob_entry(&blob, "guestinfo.all", "a", 1 | 4 | 8);
 	blob_entry(&blob, "guestinfo.p", "s", 4);
+	blob_entry(&blob, "guestinfo.w", "w", 1 | 8);
 	blob_end(&blob);
 	blob_seal(&blob);
 	packed = vm_pack(vm, &size);

@@ -829,16 +829,17 @@ TEST("error KEY, KEY_SIZE, FLAGS of a guestinfo entry")
 	check_entries(key, NULL, 0, -E2BIG, KVM_VMPORT_ERR_KEY_SIZE, PAYLOAD);
 	key[256] = '\0';
 	check_entries(key, NULL, 0, 0, 0, 0);
-	for (flags = 0; flags < 8; flags++) {
+	for (flags = 0; flags < 16; flags++) {
 		tap_context("flags %u", flags);
-		/* DELETE is no flag of an entry. */
-		if (flags & KVM_VMPORT_GUESTINFO_DELETE)
+		/* DELETE is no flag of an entry, WIPEABLE only one with READONLY. */
+		if ((flags & KVM_VMPORT_GUESTINFO_DELETE) ||
+		    (flags & ~KVM_VMPORT_GUESTINFO_PRIVILEGED) == KVM_VMPORT_GUESTINFO_WIPEABLE)
 			check_entries("a", "b", flags, -EINVAL, KVM_VMPORT_ERR_FLAGS,
 				      PAYLOAD + 16 + 6);
 		else
 			check_entries("a", "b", flags, 0, 0, 0);
 	}
-	check_entries("a", "b", 1 << 3, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
+	check_entries("a", "b", 1 << 4, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
 	check_entries("a", "b", 1 << 15, -EINVAL, KVM_VMPORT_ERR_FLAGS, PAYLOAD + 16 + 6);
 }
 

@@ -215,15 +215,37 @@ static int prepare_change(struct vmport_guestinfo *gi, const struct kvm_vmport_l
 	return 0;
 }
 
-/* May the guest change @old?  The new entry takes over its flags. */
+/* What the guest sends to wipe an entry counts for nothing, and is not kept. */
+static int drop_value(struct vmport_guestinfo_change *change)
+{
+	struct vmport_entry *empty = vmport_entry_alloc(change->key_size, 0);
+
+	if (!empty)
+		return -ENOMEM;
+
+	memcpy(empty->data, change->key, change->key_size);
+	empty->hash = change->hash;
+	vmport_guestinfo_put(change->entry);
+	change->entry = empty;
+	change->value_size = 0;
+	return 0;
+}
+
+/* May the guest change @old?  The new entry becomes what the flags of @old make of it. */
 static int check_guest(const struct vmport_entry *old, struct vmport_guestinfo_change *change)
 {
-	if (!vmport_entry_is_visible(old, change->is_privileged) ||
-	    (old->flags & KVM_VMPORT_GUESTINFO_READONLY))
-		return -EPERM;
+	int r = 0;
 
-	change->entry->flags = old->flags;
-	return 0;
+	if (!vmport_entry_is_visible(old, change->is_privileged))
+		return -EPERM;
+	if (old->flags & KVM_VMPORT_GUESTINFO_WIPEABLE)
+		r = drop_value(change);
+	else if (old->flags & KVM_VMPORT_GUESTINFO_READONLY)
+		r = -EPERM;
+
+	if (!r)
+		change->entry->flags = old->flags;
+	return r;
 }
 
 /* What the store holds. */

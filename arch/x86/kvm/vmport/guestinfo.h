@@ -72,7 +72,12 @@ struct vmport_guestinfo_change {
 /* Can an entry have these? */
 static inline bool vmport_guestinfo_flags_ok(u32 flags)
 {
-	return !(flags & ~(KVM_VMPORT_GUESTINFO_READONLY | KVM_VMPORT_GUESTINFO_PRIVILEGED));
+	if (flags & ~(KVM_VMPORT_GUESTINFO_READONLY | KVM_VMPORT_GUESTINFO_PRIVILEGED |
+		      KVM_VMPORT_GUESTINFO_WIPEABLE))
+		return false;
+
+	return !(flags & KVM_VMPORT_GUESTINFO_WIPEABLE) ||
+	       (flags & KVM_VMPORT_GUESTINFO_READONLY);
 }
 
 /* May a caller know of the entry? */

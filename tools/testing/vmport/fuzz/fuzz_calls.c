@@ -177,7 +177,7 @@ static void host_many(struct vm *vm, struct input *in)
 
 	for (i = 0; i < count; i++) {
 		changes[i].key = pick_key(in, &changes[i].key_size);
-		changes[i].flags = input_u8(in) & 7;
+		changes[i].flags = input_u8(in) & 15;
 		/* The glue lets no others through. */
 		if (changes[i].flags != KVM_VMPORT_GUESTINFO_DELETE &&
 		    !vmport_guestinfo_flags_ok(changes[i].flags))

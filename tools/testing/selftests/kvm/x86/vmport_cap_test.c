@@ -703,11 +703,47 @@ TEST_F(attr, guestinfo_unknown_flags_einval)
 {
 	int i;
 
-	for (i = 3; i < 32; i++) {
+	for (i = 4; i < 32; i++) {
 		EXPECT_EQ(vmport_set_entry(self->vm, "guestinfo.a", 11, "b", 1, 1u << i), EINVAL);
 		EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FLAGS);
 	}
 	EXPECT_EQ(vmport_get_text(self->vm, "guestinfo.a"), NULL);
+}
+
+/* DELETE stands alone, WIPEABLE goes with READONLY; for one entry and for several. */
+TEST_F(attr, guestinfo_flags_together)
+{
+	struct kvm_vmport_guestinfo item = vmport_item("guestinfo.a", "b");
+	u32 flags, seen, size, index;
+	char value[4];
+	bool ok;
+
+	for (flags = 0; flags < 16; flags++) {
+		if (flags == KVM_VMPORT_GUESTINFO_DELETE)
+			continue;
+		ok = !(flags & KVM_VMPORT_GUESTINFO_DELETE) &&
+		     (!(flags & KVM_VMPORT_GUESTINFO_WIPEABLE) ||
+		      (flags & KVM_VMPORT_GUESTINFO_READONLY));
+		item.flags = flags;
+		EXPECT_EQ(vmport_set_entry(self->vm, "guestinfo.a", 11, "b", 1, flags),
+			  ok ? 0 : EINVAL) TH_LOG("flags %u", flags);
+		EXPECT_EQ(vmport_error, ok ? KVM_VMPORT_ERR_NONE : KVM_VMPORT_ERR_FLAGS);
+		if (!ok) {
+			EXPECT_EQ(vmport_get_text(self->vm, "guestinfo.a"), NULL);
+			EXPECT_EQ(vmport_set_many(self->vm, &item, 1, &index), EINVAL);
+			EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FLAGS);
+			continue;
+		}
+		size = sizeof(value);
+		EXPECT_EQ(vmport_get_entry(self->vm, "guestinfo.a", 11, value, &size, &seen), 0);
+		EXPECT_EQ(seen, flags);
+		EXPECT_EQ(vmport_delete(self->vm, "guestinfo.a"), 0);
+		EXPECT_EQ(vmport_set_many(self->vm, &item, 1, &index), 0);
+		size = sizeof(value);
+		EXPECT_EQ(vmport_get_entry(self->vm, "guestinfo.a", 11, value, &size, &seen), 0);
+		EXPECT_EQ(seen, flags);
+		EXPECT_EQ(vmport_delete(self->vm, "guestinfo.a"), 0);
+	}
 }
 
 TEST_F(attr, guestinfo_malformed_key_einval)

@@ -28,6 +28,8 @@ static void create(struct test_machine *test)
 	struct kvm_vmport_identity identity;
 
 	test->user = user_create(features);
+	if (test->client->permitted)
+		user_set_bitmap(&test->user, BITMAP_ALLOW);
 	TEST_ASSERT_EQ(vmport_get_identity(test->user.vm, &identity), 0);
 	memcpy(identity.uuid, CLIENT_UUID, sizeof(identity.uuid));
 	TEST_ASSERT_EQ(vmport_set_identity(test->user.vm, &identity), 0);
@@ -110,9 +112,10 @@ static void machine_call(struct client_machine *machine, enum client_instruction
 }
 
 static bool machine_set(struct client_machine *machine, const char *key, const void *value,
-			u32 size)
+			u32 size, u32 flags)
 {
-	return !vmport_set_entry(test_of(machine)->user.vm, key, strlen(key), value, size, 0);
+	return !vmport_set_entry(test_of(machine)->user.vm, key, strlen(key), value, size,
+				 flags);
 }
 
 static bool machine_has(struct client_machine *machine, const char *key, const void *value,
