@@ -267,6 +267,55 @@ TEST("golden blobs: v1-ask loads, and the message in it can be answered")
 	vm_free(vm);
 }
 
+TEST("golden blobs: v1-privileged loads: whose entries are whose, and a reply half read")
+{
+	struct vm *vm = seeded_vm();
+	struct chan chan = { .vm = vm };
+	char text[16];
+
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		CHECK_EQ(host_set(writer, "guestinfo.both", "both", 4,
+				  KVM_VMPORT_GUESTINFO_READONLY | KVM_VMPORT_GUESTINFO_WIPEABLE |
+				  KVM_VMPORT_GUESTINFO_PRIVILEGED, NULL), 0);
+		CHECK_EQ(host_set(writer, "guestinfo.secret", "secret", 6,
+				  KVM_VMPORT_GUESTINFO_PRIVILEGED, NULL), 0);
+		CHECK_EQ(host_set(writer, "guestinfo.wipe", "wipe", 4,
+				  KVM_VMPORT_GUESTINFO_READONLY | KVM_VMPORT_GUESTINFO_WIPEABLE,
+				  NULL), 0);
+		writer->is_privileged = true;
+		chan = open_chan(writer, RPCI);
+		send_message(&chan, "info-get guestinfo.secret", 25);
+		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
+		write_golden(writer, "v1-privileged");
+		vm_free(writer);
+		chan = (struct chan){ .vm = vm };
+	}
+
+	load_golden(vm, "v1-privileged");
+	CHECK_EQ(request(&chan, RECVPAYLOAD, 1), FAILED);
+	vm->is_privileged = true;
+	CHECK_EQ(request(&chan, RECVPAYLOAD, 1), SUCCESS);
+	CHECK_EQ(chan.regs.bx, 'c' | 'r' << 8 | 'e' << 16 | 't' << 24);
+	CHECK_EQ(receive(&chan, text, sizeof(text)), 8);
+	CHECK(!memcmp(text, "1 secret", 8));
+
+	vm->is_privileged = false;
+	CHECK(!strcmp(rpc(vm, "info-get guestinfo.both"), "0 No value found"));
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.both ---"), "0 Permission denied"));
+	CHECK(!strcmp(rpc(vm, "info-get guestinfo.secret"), "0 No value found"));
+	CHECK(!strcmp(rpc(vm, "info-get guestinfo.wipe"), "1 wipe"));
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.wipe ---"), "1 "));
+	CHECK(!strcmp(host_get(vm, "guestinfo.wipe", NULL), ""));
+	vm->is_privileged = true;
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.both ---"), "1 "));
+	CHECK(!strcmp(host_get(vm, "guestinfo.both", NULL), ""));
+	CHECK(!strcmp(rpc(vm, "info-set guestinfo.secret ---"), "1 "));
+	CHECK(!strcmp(host_get(vm, "guestinfo.secret", NULL), "---"));
+	vm_free(vm);
+}
+
 TEST("golden blobs: v1-names loads: who is who, and whom a request is for")
 {
 	static const char name[] = "toolbox-dnd";

@@ -44,6 +44,16 @@ guestinfo: 4 entries, 64 bytes of keys and values
   "machine.id": 1 byte
 """
 
+PRIVILEGED = """\
+version 1, 208 bytes, checksum 0x1c2f8f95 is right
+channel 0: RPCI, no cookie
+  receiving privileged message: 4 of 8 bytes
+guestinfo: 3 entries, 58 bytes of keys and values
+  "guestinfo.both": 4 bytes, read-only, privileged, wipeable
+  "guestinfo.secret": 6 bytes, privileged
+  "guestinfo.wipe": 4 bytes, read-only, wipeable
+"""
+
 # Where things stand in v1-rich.
 CHANNEL_0, CHANNEL_1, TCLO, GUESTINFO = 32, 112, 376, 496
 PAYLOAD = 16
@@ -188,6 +198,30 @@ def _():
     check("last used: channels 5, 3\n" in out, out)
 
 
+@test("who may have what: privileged and wipeable entries, and a reply that waits")
+def _():
+    equal(run(path("v1-privileged")), (0, PRIVILEGED, ""))
+
+
+@test("flags of entries and replies that contradict are refused where they stand")
+def _():
+    def entry(flags):
+        payload = tool.GUESTINFO.pack(1, 1, flags) + b"kv"
+        return blob_of((3, 1, payload + bytes(-len(payload) % 8)))
+
+    for flags in (1, 4, 5, 9, 13):
+        decode(entry(flags))
+    refused(entry(8), 32 + PAYLOAD + 6, "not read-only")
+    refused(entry(12), 32 + PAYLOAD + 6, "not read-only")
+    refused(entry(2), 32 + PAYLOAD + 6, "unknown flags")
+    refused(entry(16), 32 + PAYLOAD + 6, "unknown flags")
+    secret = tool.PRIVILEGED_REPLY
+    decode(blob_of(channel(0, secret | tool.RECV, recv=(1, 0), data=b"x")))
+    refused(blob_of(channel(0, secret)), 32 + PAYLOAD + 2, "contradict")
+    refused(blob_of(channel(0, secret | tool.RECV, tool.TCLO_PROTOCOL, recv=(1, 0), data=b"x")),
+            32 + PAYLOAD + 2, "contradict")
+
+
 def name(number, kind, text):
     record = tool.NAME.pack(number, kind, len(text), 0) + text
     return record + bytes(-len(record) % 8)
@@ -286,7 +320,7 @@ def _():
     at = CHANNEL_0 + PAYLOAD
     refused(patched(at, "H", 128), at, "channel 128")
     refused(patched(CHANNEL_1 + PAYLOAD, "H", 0), CHANNEL_1 + PAYLOAD, "behind channel 0")
-    refused(patched(at + 2, "H", 0x20), at + 2, "unknown flags")
+    refused(patched(at + 2, "H", 0x40), at + 2, "unknown flags")
     refused(patched(at + 2, "H", 3 | 8), at + 2, "contradict")
     refused(patched(at + 2, "H", 2), at + 8, "cookie")
     refused(patched(at + 2, "H", 1), at + 16, "not begun")
