@@ -831,6 +831,25 @@ TEST_F(nested, rpc)
 	}
 }
 
+/* Whatever L1 or L2's own system lets its ring 3 do. */
+TEST_F(nested, never_privileged)
+{
+	struct vmport_channel channel;
+	int way;
+
+	ASSERT_EQ(vmport_set_entry(self->on.vm, "guestinfo.s", 11, "old", 3,
+				   KVM_VMPORT_GUESTINFO_PRIVILEGED), 0);
+	for (way = 0; way < NR_WAYS; way++) {
+		set_way(&self->on, way);
+		channel = l2_open(&self->on);
+		l2_send_part(&self->on, &channel, "info-get guestinfo.s", 5);
+		l2_expect_reply(&self->on, &channel, "0 No value found");
+		l2_send_part(&self->on, &channel, "info-set guestinfo.s new", 6);
+		l2_expect_reply(&self->on, &channel, "0 Permission denied");
+		EXPECT_STREQ(vmport_get_text(self->on.vm, "guestinfo.s"), "old");
+	}
+}
+
 TEST_F(nested, off_no_channel_is_opened)
 {
 	struct vmport_channel channel = { };
