@@ -19,11 +19,13 @@
 #define GETMHZ			1
 #define GETVERSION		10
 #define GETUUID			19
+#define STOPCATCHUP		24
 #define MESSAGE			30
 #define GETHZ			45
 #define GETTIMEFULL		46
 #define GETTIMEFULL_WITH_LAG	55
 #define GET_VCPU_INFO		68
+#define PRECISIONCLOCK		97
 
 /* KVM_VMPORT_GUESTINFO_READONLY and _WIPEABLE; _PRIVILEGED. */
 #define WIPEABLE	0x9
@@ -230,6 +232,7 @@ static const struct client_step open_vm_tools_steps[] = {
 				 IS_NOT(CX, 0xffff0000, 0xffff0000) }),
 	STEP_COMMAND(.nr = GETTIMEFULL_WITH_LAG, .changes = BX | CX | DX | SI | DI,
 		     .checks = { IS(AX, ~0u, MAGIC), IS(SI, ~0u, 0), IS_NOT(DX, ~0u, 0) }),
+	STEP_COMMAND(.nr = STOPCATCHUP, .changes = 0),
 	STEP_GIVEN("guestinfo.given", "by the host"),
 	STEP_GIVEN_LONG("guestinfo.long", 6000),
 
@@ -399,6 +402,9 @@ static const struct client_step linux_platform_steps[] = {
 				 IS_NOT(CX, ~0u, 0) }),
 	STEP_COMMAND(.nr = GET_VCPU_INFO, .loads = BX, .bx = ~0u, .changes = AX,
 		     .checks = { IS(AX, 1u << 31, 0) }),
+	/* drivers/ptp/ptp_vmw.c: nanoseconds since 1970 in EBX:ECX, 0 in EAX for success. */
+	STEP_COMMAND(.nr = PRECISIONCLOCK, .loads = BX | DX, .changes = AX | BX | CX,
+		     .checks = { IS(AX, ~0u, 0), IS_NOT(BX, ~0u, 0) }),
 	{ }
 };
 

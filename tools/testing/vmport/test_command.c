@@ -145,6 +145,43 @@ CONVERSATION("GETTIMEFULL_WITH_LAG: as GETTIMEFULL, and an interrupt lag of 0 in
 	check_regs(&regs, VMPORT_MAGIC, 0, 1000000, 1763856000, 0, 0);
 }
 
+CONVERSATION("STOPCATCHUP: accepted, no register changes")
+{
+	struct vmport_regs regs;
+
+	CHECK_EQ(command(vm, 24, &regs), VMPORT_DONE);
+	check_regs(&regs, VMPORT_MAGIC, BX, CX(24), DX, SI, DI);
+}
+
+CONVERSATION("PRECISIONCLOCK GETTIME: 0 in EAX, nanoseconds in EBX:ECX, past 2106 too")
+{
+	struct vmport_regs regs = {
+		.ax = VMPORT_MAGIC, .bx = BX, .cx = 97, .dx = DX, .si = SI, .di = DI,
+	};
+	struct vmport_regs again = regs;
+
+	shim_set_time(1763856000, 987654321);
+	CHECK_EQ(vm_call(vm, &regs), VMPORT_DONE);
+	check_regs(&regs, 0, 1763856000987654321ull >> 32, (u32)1763856000987654321ull, DX, SI,
+		   DI);
+
+	shim_set_time(0x123456789ll, 1);
+	CHECK_EQ(vm_call(vm, &again), VMPORT_DONE);
+	check_regs(&again, 0, (0x123456789ull * 1000000000 + 1) >> 32,
+		   (u32)(0x123456789ull * 1000000000 + 1), DX, SI, DI);
+}
+
+CONVERSATION("PRECISIONCLOCK: what sets a clock is the VMM's, as is what nobody knows")
+{
+	struct vmport_regs regs;
+	u32 sub;
+
+	for (sub = 1; sub <= 0xffff; sub++) {
+		regs = (struct vmport_regs){ .ax = VMPORT_MAGIC, .cx = sub << 16 | 97 };
+		CHECK_EQ(vm_call(vm, &regs), VMPORT_NOT_OURS);
+	}
+}
+
 CONVERSATION("GETHZ: TSC Hz in EBX:EAX, APIC bus Hz in ECX, the vCPU's until set")
 {
 	struct vmport_regs regs;
@@ -185,7 +222,7 @@ CONVERSATION("GET_VCPU_INFO: legacy x2APIC only where CPUID has x2APIC; bit 31 c
 
 static bool is_ours(u16 nr)
 {
-	static const u16 ours[] = { 1, 10, 17, 19, 20, 23, 30, 45, 46, 55, 68 };
+	static const u16 ours[] = { 1, 10, 17, 19, 20, 23, 24, 30, 45, 46, 55, 68 };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ours); i++) {
@@ -195,7 +232,7 @@ static bool is_ours(u16 nr)
 	return false;
 }
 
-TEST("commands that the kernel does not own: the VMM's, all 65,525 of them, nothing changed")
+TEST("commands that the kernel does not own: the VMM's, all 65,524 of them, nothing changed")
 {
 	struct vm *vm = vm_new(SLEEPING);
 	struct vmport_regs regs;
@@ -251,7 +288,7 @@ CONVERSATION("without RPC: MESSAGE is the VMM's, the other commands stay ours")
 
 TEST("all commands but MESSAGE are answered in the fast path")
 {
-	static const u16 fast[] = { 1, 10, 17, 19, 20, 23, 45, 46, 55, 68 };
+	static const u16 fast[] = { 1, 10, 17, 19, 20, 23, 24, 45, 46, 55, 68 };
 	struct vm *vm = vm_new(FAST);
 	struct vmport_regs regs;
 	unsigned int i;
@@ -260,7 +297,9 @@ TEST("all commands but MESSAGE are answered in the fast path")
 	vm->config.identity.memory_mib = 1;
 	for (i = 0; i < ARRAY_SIZE(fast); i++)
 		CHECK_EQ(command(vm, fast[i], &regs), VMPORT_DONE);
-	CHECK_EQ(vm->fast, ARRAY_SIZE(fast));
+	regs = (struct vmport_regs){ .ax = VMPORT_MAGIC, .cx = 97 };
+	CHECK_EQ(vm_call(vm, &regs), VMPORT_DONE);
+	CHECK_EQ(vm->fast, ARRAY_SIZE(fast) + 1);
 	CHECK_EQ(vm->slow, 0);
 	vm_free(vm);
 }

@@ -585,6 +585,13 @@ static void model_call(struct model *m, const struct outcome *seen, struct outco
 		/* Clocks and rates: test_command.c. */
 		*regs = seen->regs;
 		break;
+	case 24:
+		break;
+	case 97:
+		if (regs->cx >> 16)
+			return;
+		*regs = seen->regs;
+		break;
 	default:
 		return;
 	}

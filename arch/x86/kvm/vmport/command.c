@@ -2,7 +2,8 @@
 /*
  * The commands of the VMware guest interface: one table, one small function
  * each.  Register use as open-vm-tools (lib/include/backdoor_def.h) and Linux
- * (arch/x86/include/asm/vmware.h, arch/x86/kernel/cpu/vmware.c) expect it.
+ * (arch/x86/include/asm/vmware.h, arch/x86/kernel/cpu/vmware.c,
+ * drivers/ptp/ptp_vmw.c) expect it.
  */
 #include <linux/kernel.h>
 #include <linux/ktime.h>
@@ -17,8 +18,8 @@
 struct vmport_command {
 	enum vmport_result (*handler)(struct vmport_call *call);
 	u64 feature;		/* owned by the kernel when this is enabled */
-	/* and when this, if there is one, says that the VMM gave the answer */
-	bool (*has_answer)(const struct vmport_config *config);
+	/* and when this, if there is one, says that there is an answer to this call */
+	bool (*has_answer)(const struct vmport_call *call);
 };
 
 static u64 tsc_hz(const struct vmport_call *call)
@@ -46,9 +47,11 @@ static enum vmport_result cmd_gethwversion(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-static bool has_uuid(const struct vmport_config *config)
+static bool has_uuid(const struct vmport_call *call)
 {
-	return memchr_inv(config->identity.uuid, 0, sizeof(config->identity.uuid));
+	const struct kvm_vmport_identity *identity = &call->config->identity;
+
+	return memchr_inv(identity->uuid, 0, sizeof(identity->uuid));
 }
 
 static enum vmport_result cmd_getuuid(struct vmport_call *call)
@@ -65,9 +68,9 @@ static enum vmport_result cmd_getuuid(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-static bool has_memory_size(const struct vmport_config *config)
+static bool has_memory_size(const struct vmport_call *call)
 {
-	return config->identity.memory_mib;
+	return call->config->identity.memory_mib;
 }
 
 static enum vmport_result cmd_getmemsize(struct vmport_call *call)
@@ -110,6 +113,34 @@ static enum vmport_result cmd_gettimefull_with_lag(struct vmport_call *call)
 	return cmd_gettimefull(call);
 }
 
+/*
+ * The guest has stepped its clock, so that timer interrupts which it missed need not
+ * be made up for.  KVM's timers have none in hand.  No register has a result.
+ */
+static enum vmport_result cmd_stopcatchup(struct vmport_call *call)
+{
+	return VMPORT_DONE;
+}
+
+#define PRECISIONCLOCK_GETTIME	0
+
+/* The other sub-commands set the clock and its rate: a matter of the VMM's. */
+static bool is_precisionclock_gettime(const struct vmport_call *call)
+{
+	return call->regs.cx >> 16 == PRECISIONCLOCK_GETTIME;
+}
+
+/* EAX is 0 for success. */
+static enum vmport_result cmd_precisionclock(struct vmport_call *call)
+{
+	u64 ns = ktime_get_real_ns();
+
+	call->regs.ax = 0;
+	call->regs.bx = upper_32_bits(ns);
+	call->regs.cx = lower_32_bits(ns);
+	return VMPORT_DONE;
+}
+
 static enum vmport_result cmd_gethz(struct vmport_call *call)
 {
 	u64 apic_hz = call->config->identity.apic_hz ?: vmport_vcpu_apic_hz(call->vcpu);
@@ -148,11 +179,14 @@ static const struct vmport_command vmport_commands[] = {
 	COMMAND_IF(GETUUID,		cmd_getuuid,			ENABLE, has_uuid),
 	COMMAND_IF(GETMEMSIZE,		cmd_getmemsize,			ENABLE, has_memory_size),
 	COMMAND(GETTIME,		cmd_gettime,			ENABLE),
+	COMMAND(STOPCATCHUP,		cmd_stopcatchup,		ENABLE),
 	COMMAND(MESSAGE,		vmport_message,			RPC),
 	COMMAND(GETHZ,			cmd_gethz,			ENABLE),
 	COMMAND(GETTIMEFULL,		cmd_gettimefull,		ENABLE),
 	COMMAND(GETTIMEFULL_WITH_LAG,	cmd_gettimefull_with_lag,	ENABLE),
 	COMMAND(GET_VCPU_INFO,		cmd_get_vcpu_info,		ENABLE),
+	COMMAND_IF(PRECISIONCLOCK,	cmd_precisionclock,		ENABLE,
+		   is_precisionclock_gettime),
 };
 
 /* The command of @call, NULL when it is not the kernel's. */
@@ -168,7 +202,7 @@ static const struct vmport_command *find_command(const struct vmport_call *call)
 	command = &vmport_commands[nr];
 	if (!command->handler || !vmport_has_feature(call->config, command->feature))
 		return NULL;
-	if (command->has_answer && !command->has_answer(call->config))
+	if (command->has_answer && !command->has_answer(call))
 		return NULL;
 
 	return command;

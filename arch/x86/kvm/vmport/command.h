@@ -11,11 +11,13 @@
 #define VMPORT_CMD_GETUUID		19
 #define VMPORT_CMD_GETMEMSIZE		20
 #define VMPORT_CMD_GETTIME		23
+#define VMPORT_CMD_STOPCATCHUP		24
 #define VMPORT_CMD_MESSAGE		30
 #define VMPORT_CMD_GETHZ		45
 #define VMPORT_CMD_GETTIMEFULL		46
 #define VMPORT_CMD_GETTIMEFULL_WITH_LAG	55
 #define VMPORT_CMD_GET_VCPU_INFO	68
+#define VMPORT_CMD_PRECISIONCLOCK	97
 
 bool vmport_command_is_ours(const struct vmport_call *call);
 enum vmport_result vmport_command(struct vmport_call *call);

@@ -433,3 +433,8 @@ void ktime_get_real_ts64(struct timespec64 *ts)
 {
 	*ts = now;
 }
+
+u64 ktime_get_real_ns(void)
+{
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}

@@ -216,6 +216,41 @@ TEST_F(cmd, gettimefull_with_lag_is_the_hosts)
 	check_time(self->vcpu, VMPORT_CMD_GETTIMEFULL_WITH_LAG, vmport_out, true);
 }
 
+TEST_F(cmd, stopcatchup_is_accepted)
+{
+	check_cmd(self->vcpu, VMPORT_CMD_STOPCATCHUP, cmd_regs(VMPORT_CMD_STOPCATCHUP));
+}
+
+/* Sub-command 0 of PRECISIONCLOCK. */
+static void check_precisionclock(struct kvm_vcpu *vcpu, const void *rip)
+{
+	struct vmport_regs in = cmd_regs(VMPORT_CMD_PRECISIONCLOCK), out;
+	struct kvm_regs regs;
+	u64 before, after, seen;
+
+	in.cx = VMPORT_CMD_PRECISIONCLOCK;
+	vmport_set_regs(vcpu, &regs, &in);
+	before = host_us();
+	vmport_run_done(vcpu, rip, &regs);
+	after = host_us();
+	out = vmport_low(&regs);
+	vmport_assert_high(&regs);
+
+	seen = ((u64)out.bx << 32 | out.cx) / 1000;
+	TEST_ASSERT(seen >= before && seen <= after, "It says %lu us, the host %lu to %lu",
+		    (unsigned long)seen, (unsigned long)before, (unsigned long)after);
+	TEST_ASSERT_EQ(out.ax, 0);
+	TEST_ASSERT_EQ(out.dx, in.dx);
+	TEST_ASSERT_EQ(out.si, in.si);
+	TEST_ASSERT_EQ(out.di, in.di);
+}
+
+TEST_F(cmd, precisionclock_gettime_is_the_hosts)
+{
+	check_precisionclock(self->vcpu, vmport_in);
+	check_precisionclock(self->vcpu, vmport_out);
+}
+
 FIXTURE(defaults) {
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
@@ -463,9 +498,9 @@ TEST_F(foreign, commands_of_the_vmm_reach_the_vmm)
 {
 	/* Mouse, clipboard, GUI, ring-0 commands, and numbers that nobody knows. */
 	static const u16 cmds[] = {
-		0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 18, 21, 22, 24, 28,
+		0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 18, 21, 22, 28,
 		29, 31, 36, 37, 39, 40, 41, 44, 47, 48, 49, 50, 54, 56, 64, 65, 67, 69,
-		70, 86, 91, 127, 128, 255, 256, 0x100 + VMPORT_CMD_GETVERSION,
+		70, 86, 91, 97, 127, 128, 255, 256, 0x100 + VMPORT_CMD_GETVERSION,
 		0x8000 + VMPORT_CMD_GETVERSION, 0x7fff, 0x8000, 0xffff,
 	};
 	int i;
@@ -577,8 +612,8 @@ TEST_F(foreign, owned_commands_without_the_feature_reach_the_vmm)
 {
 	static const u16 cmds[] = {
 		VMPORT_CMD_GETMHZ, VMPORT_CMD_GETVERSION, VMPORT_CMD_GETHWVERSION,
-		VMPORT_CMD_GETTIME, VMPORT_CMD_MESSAGE, VMPORT_CMD_GETHZ,
-		VMPORT_CMD_GETTIMEFULL, VMPORT_CMD_GETTIMEFULL_WITH_LAG,
+		VMPORT_CMD_GETTIME, VMPORT_CMD_STOPCATCHUP, VMPORT_CMD_MESSAGE,
+		VMPORT_CMD_GETHZ, VMPORT_CMD_GETTIMEFULL, VMPORT_CMD_GETTIMEFULL_WITH_LAG,
 		VMPORT_CMD_GET_VCPU_INFO,
 	};
 	struct vmport_regs in;

@@ -10,5 +10,6 @@ struct timespec64 {
 };
 
 void ktime_get_real_ts64(struct timespec64 *ts);
+u64 ktime_get_real_ns(void);
 
 #endif /* _SHIM_LINUX_TIMEKEEPING_H */
