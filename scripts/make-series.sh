@@ -146,7 +146,7 @@ KVM: x86/vmport: Move whole messages by string instructions
 Four bytes a call is slow for what is longer.  Add the high-bandwidth
 way of moving a message, of its second port.
 END
-	add_parts command
+	add_parts command steal
 	commit <<'END'
 KVM: x86/vmport: Add the commands
 
@@ -162,7 +162,7 @@ sent.  Pack all of it into one versioned blob, and check every field of
 one before any of it is used.
 END
 	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/vmport.h" "$vmport/vmport_trace.h"
-	add_parts attr exit gp hypercall memory pmc privilege string vm
+	add_parts attr attr_ask attr_guestinfo clock exit gp hypercall memory pmc privilege string vm
 	for number in 0001 0004 0010; do
 		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
 	done
@@ -188,7 +188,7 @@ Give vmport the first look at port accesses that are not string
 instructions.  Where no VM on the host has enabled it, that is a static
 branch.
 END
-	for number in 0002 0003 0004 0005 0006 0007 0008 0009; do
+	for number in 0002 0003 0004 0005 0006 0007 0008 0009 0011; do
 		hook "$number"
 	done
 	apply 0001 "$capability" ''

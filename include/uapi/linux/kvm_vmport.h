@@ -59,8 +59,8 @@
 
 /*
  * Port 0x5658: GETMHZ (1), GETVERSION (10), GETHWVERSION (17), GETUUID (19), GETMEMSIZE
- * (20), GETTIME (23), GETHZ (45), GETTIMEFULL (46), GETTIMEFULL_WITH_LAG (55) and
- * GET_VCPU_INFO (68).
+ * (20), GETTIME (23), STOPCATCHUP (24), GETHZ (45), GETTIMEFULL (46), GETTIMEFULL_WITH_LAG
+ * (55), GET_VCPU_INFO (68) and of PRECISIONCLOCK (97) sub-command 0, GETTIME.
  */
 #define KVM_VMPORT_FEATURE_ENABLE	(1ULL << 0)
 /*
@@ -92,6 +92,11 @@
  * intercepts: its processes use L1's guestinfo and host requests.  Needs RING3.
  */
 #define KVM_VMPORT_FEATURE_NESTED	(1ULL << 7)
+/*
+ * The STEALCLOCK command, of ring 0 only: how long a vCPU has waited for a processor of
+ * the host, where in its memory the guest wants to read it.
+ */
+#define KVM_VMPORT_FEATURE_STEALCLOCK	(1ULL << 8)
 
 /* Limits of the interface; struct kvm_vmport_limits can lower some per VM. */
 #define KVM_VMPORT_MAX_CHANNELS		128
@@ -106,6 +111,7 @@
 #define KVM_VMPORT_MAX_NAME		31	/* bytes of the name of a TCLO channel */
 #define KVM_VMPORT_MAX_MANY		256	/* items of KVM_VMPORT_ATTR_GUESTINFO_MANY */
 #define KVM_VMPORT_MAX_STATE		33554432 /* bytes of a state blob */
+#define KVM_VMPORT_MAX_VCPU_ID		16384	/* vCPU ids below have a steal clock */
 
 /*
  * What a guest can make the host hold at one instant, whatever it does, all of it charged
@@ -152,6 +158,8 @@
 #define KVM_VMPORT_ERR_ATTR		44	/* no such attribute, or not this way */
 #define KVM_VMPORT_ERR_NAME		45	/* a name is too long or has a space or NUL */
 #define KVM_VMPORT_ERR_IDENTITY		46	/* version 0, or bit 31 of vcpu_info */
+#define KVM_VMPORT_ERR_VCPU_ID		47	/* not below KVM_VMPORT_MAX_VCPU_ID */
+#define KVM_VMPORT_ERR_ADDRESS		48	/* not a multiple of 64 */
 
 /* -EOPNOTSUPP */
 #define KVM_VMPORT_ERR_VERSION		64	/* a blob of a newer format */
@@ -547,7 +555,8 @@ struct kvm_vmport_rpc {
 #define KVM_VMPORT_ATTR_RPC		10	/* GET, SET; needs EXIT_RPC */
 /*
  * SET, no data: the guest is reset.  Closes all channels as the guest's CLOSE
- * does.  Guestinfo, waiting TCLO requests and unread results stay.
+ * does, and stops the steal clocks of all vCPUs.  Guestinfo, waiting TCLO requests and
+ * unread results stay.  Needs RPC or STEALCLOCK.
  */
 #define KVM_VMPORT_ATTR_RESET		11
 #define KVM_VMPORT_ATTR_INFO		12	/* GET */
@@ -626,6 +635,7 @@ struct kvm_vmport_blob_section {
 #define KVM_VMPORT_SECTION_GUESTINFO	3	/* critical; at most one */
 #define KVM_VMPORT_SECTION_ORDER	4	/* not critical; at most one */
 #define KVM_VMPORT_SECTION_NAMES	5	/* not critical; at most one */
+#define KVM_VMPORT_SECTION_STEALCLOCK	6	/* critical; at most one */
 
 /*
  * KVM_VMPORT_SECTION_CHANNEL: this, then @send_done bytes of the message that
@@ -720,5 +730,16 @@ struct kvm_vmport_blob_name {
 
 #define KVM_VMPORT_NAME_CHANNEL		0
 #define KVM_VMPORT_NAME_REQUEST		1
+
+/*
+ * KVM_VMPORT_SECTION_STEALCLOCK: one of this for each vCPU whose steal clock runs, in
+ * ascending order of their ids.  The clock itself travels with the guest's memory: KVM
+ * adds to what stands there.  Needs STEALCLOCK.
+ */
+struct kvm_vmport_blob_stealclock {
+	__le64 address;		/* guest physical, a multiple of 64 */
+	__le32 vcpu_id;		/* as given to KVM_CREATE_VCPU */
+	__le32 reserved32;
+};
 
 #endif /* _UAPI_LINUX_KVM_VMPORT_H */

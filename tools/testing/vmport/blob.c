@@ -100,6 +100,17 @@ void blob_entry(struct blob *blob, const char *key, const char *value, u16 flags
 	blob_pad(blob);
 }
 
+void blob_stealclock(struct blob *blob, u64 address, u32 vcpu_id, u32 reserved)
+{
+	struct kvm_vmport_blob_stealclock packed = {
+		.address = cpu_to_le64(address),
+		.vcpu_id = cpu_to_le32(vcpu_id),
+		.reserved32 = cpu_to_le32(reserved),
+	};
+
+	blob_bytes(blob, &packed, sizeof(packed));
+}
+
 void blob_order(struct blob *blob, const struct use *order, u32 count)
 {
 	u32 i;

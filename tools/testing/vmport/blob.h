@@ -30,6 +30,7 @@ void blob_channel(struct blob *blob, const struct kvm_vmport_blob_channel *packe
 void blob_tclo(struct blob *blob, u64 next_id, u32 count);
 void blob_request(struct blob *blob, u64 id, u16 kind, const char *bytes);
 void blob_entry(struct blob *blob, const char *key, const char *value, u16 flags);
+void blob_stealclock(struct blob *blob, u64 address, u32 vcpu_id, u32 reserved);
 
 /* A whole section with the order of @count channels. */
 struct use {

@@ -4,6 +4,9 @@
 u64 vcpu_tsc_hz = 2500000000ull;
 u32 vcpu_apic_hz = 1000000000;
 bool vcpu_x2apic = true;
+bool vcpu_ring3;
+u64 vcpu_waited[VCPUS];
+u64 memory_end = 1ull << 40;
 
 /* The engine must not look inside. */
 static char opaque_vcpus[VCPUS];
@@ -36,6 +39,29 @@ bool vmport_vcpu_has_x2apic(void *vcpu)
 {
 	check_vcpu(vcpu);
 	return vcpu_x2apic;
+}
+
+u32 vmport_vcpu_id(void *vcpu)
+{
+	check_vcpu(vcpu);
+	return (char *)vcpu - opaque_vcpus;
+}
+
+bool vmport_vcpu_is_ring0(void *vcpu)
+{
+	check_vcpu(vcpu);
+	return !vcpu_ring3;
+}
+
+u64 vmport_vcpu_waited(void *vcpu)
+{
+	return vcpu_waited[vmport_vcpu_id(vcpu)];
+}
+
+bool vmport_vcpu_has_memory(void *vcpu, u64 address)
+{
+	check_vcpu(vcpu);
+	return address < memory_end;
 }
 
 void vmport_signal(struct vmport_events *events)
@@ -250,7 +276,7 @@ enum vmport_result vm_call(struct vm *vm, struct vmport_regs *regs)
 	struct vmport_call call = {
 		.config = &vm->config,
 		.state = vm->state,
-		.vcpu = vm_vcpu(0),
+		.vcpu = vm_vcpu(vm->vcpu),
 		.regs = *regs,
 		.no_hb = vm->no_hb,
 		.is_privileged = vm->is_privileged,

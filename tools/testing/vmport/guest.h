@@ -52,6 +52,7 @@ struct vm {
 	struct vmport_state *state;
 	enum mode mode;
 	u64 promises;		/* features that its blobs ask for */
+	unsigned int vcpu;	/* which one calls */
 	bool no_hb;		/* its callers cannot use the port for blocks */
 	bool is_privileged;	/* its callers are */
 	unsigned long fast;	/* calls that were answered atomically */
@@ -62,6 +63,10 @@ struct vm {
 extern u64 vcpu_tsc_hz;
 extern u32 vcpu_apic_hz;
 extern bool vcpu_x2apic;
+extern bool vcpu_ring3;
+/* How long each has waited, and where the memory of all ends. */
+extern u64 vcpu_waited[];
+extern u64 memory_end;
 
 struct vm *vm_new(enum mode mode);
 void vm_free(struct vm *vm);

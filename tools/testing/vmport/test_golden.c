@@ -364,3 +364,33 @@ TEST("golden blobs: v1-names loads: who is who, and whom a request is for")
 	CHECK(!memcmp(text, "ping", 4));
 	vm_free(vm);
 }
+
+TEST("golden blobs: v1-steal loads: whose clock runs, and where it is")
+{
+	struct vm *vm = seeded_vm();
+	struct vmport_call call = { .config = &vm->config, .vcpu = vm_vcpu(2) };
+	u64 address, cycles;
+
+	vm->config.features |= KVM_VMPORT_FEATURE_STEALCLOCK;
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		host_set_text(writer, "guestinfo.a", "b");
+		CHECK_EQ(vmport_steal_set(&writer->state->steals, 2, 0x3fc00040, 0), 0);
+		CHECK_EQ(vmport_steal_set(&writer->state->steals, 16383, 0xfffc0, 0), 0);
+		write_golden(writer, "v1-steal");
+		vm_free(writer);
+	}
+
+	load_golden(vm, "v1-steal");
+	call.state = vm->state;
+	vm->config.identity.tsc_hz = 1000000000;
+	vcpu_waited[2] = 1000;
+	CHECK(!vmport_steal_take(&call, &address, &cycles));
+	vcpu_waited[2] += 5;
+	CHECK(vmport_steal_take(&call, &address, &cycles));
+	CHECK_EQ(address, 0x3fc00040);
+	CHECK_EQ(cycles, 5);
+	CHECK(!strcmp(host_get(vm, "guestinfo.a", NULL), "b"));
+	vm_free(vm);
+}

@@ -850,7 +850,8 @@ TEST("a reader that knows fewer sections: the optional ones are left out, the ot
 	u8 *blob;
 
 	CHECK_EQ(vmport_state_sections(), SECTION_BIT(CHANNEL) | SECTION_BIT(TCLO) |
-		 SECTION_BIT(GUESTINFO) | SECTION_BIT(ORDER) | SECTION_BIT(NAMES));
+		 SECTION_BIT(GUESTINFO) | SECTION_BIT(ORDER) | SECTION_BIT(NAMES) |
+		 SECTION_BIT(STEALCLOCK));
 
 	large_values(vm);
 	tools = open_chan(vm, TCLO);

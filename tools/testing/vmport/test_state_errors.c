@@ -958,7 +958,7 @@ TEST("error SECTION: an empty guestinfo section, or one that ends inside a recor
 	vm_free(vm);
 }
 
-TEST("error FEATURE: each critical section needs RPC; without it a header, or what is skipped, loads")
+TEST("error FEATURE: each critical section needs its feature; without it a header, or what is skipped, loads")
 {
 	struct kvm_vmport_blob_channel channel = rpci_channel();
 	struct vm *vm = vm_new(SLEEPING);
@@ -976,6 +976,8 @@ TEST("error FEATURE: each critical section needs RPC; without it a header, or wh
 				blob_tclo(&blob, 2, 0);
 			else if (type == 3)
 				blob_entry(&blob, "k", "v", 0);
+			else if (type == 6)
+				blob_stealclock(&blob, 0x1000, 0, 0);
 			blob_end(&blob);
 		}
 		blob_seal(&blob);

@@ -362,9 +362,30 @@ def _():
     refused(blob_of((3, 1, b"")), 48, "a guestinfo entry of 8 bytes")
 
 
+@test("v1-steal: whose clock, and where")
+def _():
+    text = decode(golden("v1-steal"))
+    check("steal clocks:\n  vCPU 2: at 0x3fc00040\n  vCPU 16383: at 0xfffc0\n" in text, text)
+
+
+@test("errors: steal clocks")
+def _():
+    def clocks(*records):
+        return blob_of((6, 1, b"".join(struct.pack("<QII", *r) for r in records)))
+
+    good = (0x1000, 5, 0)
+    decode(clocks(good, (0x1040, 6, 0)))
+    for record, offset, text in (((0x1000, 16384, 0), 8, "vCPU 16384"),
+                                 ((0x1000, 5, 0), 8, "vCPU 5 behind vCPU 5"),
+                                 ((0x1020, 6, 0), 0, "at 0x1020"),
+                                 ((0x1000, 6, 1), 12, "reserved")):
+        refused(clocks(good, record), 64 + offset, text)
+    refused(clocks(), 48, "a steal clock of 16 bytes")
+
+
 @test("no byte of a blob makes it fail in any other way")
 def _():
-    for blob_name in ("v1-names", "v1-order", "v1-rich"):
+    for blob_name in ("v1-names", "v1-order", "v1-steal", "v1-rich"):
         good = golden(blob_name)
         for i in range(32, len(good)):
             for value in (0, 0xFF, good[i] ^ 1, good[i] ^ 0x80):

@@ -144,9 +144,12 @@ static int get_events(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return 0;
 }
 
-static int reset_channels(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int reset_guest(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	vmport_channels_reset(kvm_vmport_current_state(kvm->arch.vmport));
+	struct vmport_state *state = kvm_vmport_current_state(kvm->arch.vmport);
+
+	vmport_channels_reset(state);
+	vmport_steal_reset(&state->steals);
 	return 0;
 }
 
@@ -154,7 +157,7 @@ static int reset_channels(struct kvm *kvm, struct kvm_vmport_attr *attr)
  * struct attr_type - what can be done with a type of attribute
  * @get: KVM_GET_VMPORT_ATTR; may be NULL
  * @set: KVM_SET_VMPORT_ATTR; may be NULL
- * @feature: KVM_VMPORT_FEATURE_* that it needs
+ * @feature: KVM_VMPORT_FEATURE_* of which it needs one
  * @reserved: where in struct kvm_vmport_attr its reserved fields begin
  * @end: where they end
  */
@@ -192,8 +195,8 @@ static const struct attr_type vmport_attrs[] = {
 	ATTR(EVENTS, RPC, get_events, NULL, events, reserved),
 	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved32),
 	[KVM_VMPORT_ATTR_RESET] = {
-		.set = reset_channels,
-		.feature = KVM_VMPORT_FEATURE_RPC,
+		.set = reset_guest,
+		.feature = KVM_VMPORT_FEATURE_RPC | KVM_VMPORT_FEATURE_STEALCLOCK,
 	},
 	ATTR(INFO, ENABLE, get_info, NULL, info, reserved),
 	ATTR(TCLO_LIST, RPC, kvm_vmport_list_tclo, NULL, tclo_list, reserved32),

@@ -95,5 +95,13 @@ u64 vmport_vcpu_tsc_hz(void *vcpu);
 u32 vmport_vcpu_apic_hz(void *vcpu);
 /* Does the vCPU's CPUID offer x2APIC? */
 bool vmport_vcpu_has_x2apic(void *vcpu);
+/* Its number, as the VMM gave it. */
+u32 vmport_vcpu_id(void *vcpu);
+/* Does it make this call from ring 0? */
+bool vmport_vcpu_is_ring0(void *vcpu);
+/* Ns that its thread has waited for a processor, since that thread began. */
+u64 vmport_vcpu_waited(void *vcpu);
+/* Is there memory to write to at this guest physical address?  May sleep. */
+bool vmport_vcpu_has_memory(void *vcpu, u64 address);
 
 #endif /* _VMPORT_CALL_H */

@@ -14,6 +14,7 @@
 
 #include "channel.h"
 #include "command.h"
+#include "steal.h"
 
 struct vmport_command {
 	enum vmport_result (*handler)(struct vmport_call *call);
@@ -22,14 +23,21 @@ struct vmport_command {
 	bool (*has_answer)(const struct vmport_call *call);
 };
 
-static u64 tsc_hz(const struct vmport_call *call)
+/**
+ * vmport_tsc_hz() - the rate of the TSC, as the guest is told it
+ * @call: by the vCPU
+ *
+ * Context: any.
+ * Return: Hz.
+ */
+u64 vmport_tsc_hz(const struct vmport_call *call)
 {
 	return call->config->identity.tsc_hz ?: vmport_vcpu_tsc_hz(call->vcpu);
 }
 
 static enum vmport_result cmd_getmhz(struct vmport_call *call)
 {
-	call->regs.ax = div_u64(tsc_hz(call), 1000000);
+	call->regs.ax = div_u64(vmport_tsc_hz(call), 1000000);
 	return VMPORT_DONE;
 }
 
@@ -144,7 +152,7 @@ static enum vmport_result cmd_precisionclock(struct vmport_call *call)
 static enum vmport_result cmd_gethz(struct vmport_call *call)
 {
 	u64 apic_hz = call->config->identity.apic_hz ?: vmport_vcpu_apic_hz(call->vcpu);
-	u64 hz = tsc_hz(call);
+	u64 hz = vmport_tsc_hz(call);
 
 	call->regs.ax = lower_32_bits(hz);
 	call->regs.bx = upper_32_bits(hz);
@@ -185,6 +193,8 @@ static const struct vmport_command vmport_commands[] = {
 	COMMAND(GETTIMEFULL,		cmd_gettimefull,		ENABLE),
 	COMMAND(GETTIMEFULL_WITH_LAG,	cmd_gettimefull_with_lag,	ENABLE),
 	COMMAND(GET_VCPU_INFO,		cmd_get_vcpu_info,		ENABLE),
+	COMMAND_IF(STEALCLOCK,		vmport_stealclock,		STEALCLOCK,
+		   vmport_stealclock_has_answer),
 	COMMAND_IF(PRECISIONCLOCK,	cmd_precisionclock,		ENABLE,
 		   is_precisionclock_gettime),
 };

@@ -17,8 +17,10 @@
 #define VMPORT_CMD_GETTIMEFULL		46
 #define VMPORT_CMD_GETTIMEFULL_WITH_LAG	55
 #define VMPORT_CMD_GET_VCPU_INFO	68
+#define VMPORT_CMD_STEALCLOCK		91
 #define VMPORT_CMD_PRECISIONCLOCK	97
 
+u64 vmport_tsc_hz(const struct vmport_call *call);
 bool vmport_command_is_ours(const struct vmport_call *call);
 enum vmport_result vmport_command(struct vmport_call *call);
 void vmport_default_config(struct vmport_config *config, u64 features);

@@ -43,6 +43,21 @@ bool vmport_vcpu_has_x2apic(void *data)
 	return false;
 }
 
+u32 vmport_vcpu_id(void *vcpu)
+{
+	return ((struct kvm_vcpu *)vcpu)->vcpu_id;
+}
+
+bool vmport_vcpu_is_ring0(void *vcpu)
+{
+	return kvm_x86_call(get_cpl)(vcpu) == 0;
+}
+
+u64 vmport_vcpu_waited(void *vcpu)
+{
+	return current->sched_info.run_delay;
+}
+
 static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
 {
 	regs->ax = kvm_eax_read(vcpu);
@@ -74,7 +89,7 @@ static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bo
 }
 
 /* Registers and memory of an encrypted guest mean nothing to the host. */
-static bool is_encrypted(struct kvm_vcpu *vcpu)
+bool kvm_vmport_is_encrypted(struct kvm_vcpu *vcpu)
 {
 	return vcpu->arch.guest_state_protected ||
 	       kvm_x86_call(has_encrypted_memory)(vcpu->kvm);
@@ -83,7 +98,7 @@ static bool is_encrypted(struct kvm_vcpu *vcpu)
 /* Not for L2, whose ports, counters and hypercalls are L1's affair. */
 bool kvm_vmport_can_call(struct kvm_vcpu *vcpu)
 {
-	return !is_guest_mode(vcpu) && !is_encrypted(vcpu);
+	return !is_guest_mode(vcpu) && !kvm_vmport_is_encrypted(vcpu);
 }
 
 /* But for calls of its ring 3 on the port, where the VMM says so. */

@@ -262,6 +262,33 @@ int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *sect
 	return 0;
 }
 
+/* Only of vCPUs whose clock runs.  What it shows is in the guest's memory. */
+int vmport_pack_stealclock(struct vmport_packer *p, const struct vmport_section *section,
+			   struct vmport_state *state)
+{
+	struct kvm_vmport_blob_stealclock packed = { };
+	struct vmport_steal *steal;
+	struct place place = { };
+	bool any = false;
+	unsigned long id;
+	u64 address;
+
+	xa_for_each(&state->steals, id, steal) {
+		address = READ_ONCE(steal->address);
+		if (address == VMPORT_STEAL_OFF)
+			continue;
+		if (!any)
+			place = begin_section(p);
+		any = true;
+		packed.address = cpu_to_le64(address);
+		packed.vcpu_id = cpu_to_le32(id);
+		pack_bytes(p, &packed, sizeof(packed));
+	}
+	if (any)
+		end_section(p, &place, section);
+	return 0;
+}
+
 static void pack_request(struct vmport_packer *p, const struct vmport_request *request, u16 kind)
 {
 	struct kvm_vmport_blob_request packed = {
@@ -524,6 +551,7 @@ int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form 
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_guestinfo) != 8);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_order) != 2);
 	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_name) != 16);
+	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_stealclock) != 16);
 
 	*packed = (struct vmport_packed) { };
 	p = kvmalloc(sizeof(*p), VMPORT_GFP);

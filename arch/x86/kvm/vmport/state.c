@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state of a VM's channels, guestinfo and requests.
+ * The state of a VM's channels, guestinfo, requests and steal clocks.
  */
 #include <linux/bits.h>
 #include <linux/kernel.h>
@@ -12,28 +12,39 @@
 const struct vmport_section vmport_sections[] = {
 	{
 		.type = KVM_VMPORT_SECTION_CHANNEL,
+		.feature = KVM_VMPORT_FEATURE_RPC,
 		.is_critical = true,
 		.is_many = true,
 		.pack = vmport_pack_channels,
 		.unpack = vmport_unpack_channel,
 	}, {
 		.type = KVM_VMPORT_SECTION_TCLO,
+		.feature = KVM_VMPORT_FEATURE_RPC,
 		.is_critical = true,
 		.pack = vmport_pack_tclo,
 		.unpack = vmport_unpack_tclo,
 	}, {
 		.type = KVM_VMPORT_SECTION_GUESTINFO,
+		.feature = KVM_VMPORT_FEATURE_RPC,
 		.is_critical = true,
 		.pack = vmport_pack_guestinfo,
 		.unpack = vmport_unpack_guestinfo,
 	}, {
 		.type = KVM_VMPORT_SECTION_ORDER,
+		.feature = KVM_VMPORT_FEATURE_RPC,
 		.pack = vmport_pack_order,
 		.unpack = vmport_unpack_order,
 	}, {
 		.type = KVM_VMPORT_SECTION_NAMES,
+		.feature = KVM_VMPORT_FEATURE_RPC,
 		.pack = vmport_pack_names,
 		.unpack = vmport_unpack_names,
+	}, {
+		.type = KVM_VMPORT_SECTION_STEALCLOCK,
+		.feature = KVM_VMPORT_FEATURE_STEALCLOCK,
+		.is_critical = true,
+		.pack = vmport_pack_stealclock,
+		.unpack = vmport_unpack_stealclock,
 	},
 };
 
@@ -67,6 +78,7 @@ struct vmport_state *vmport_state_alloc(struct vmport_events *events)
 		mutex_init(&state->open_lock);
 		vmport_guestinfo_init(&state->guestinfo, events);
 		vmport_tclo_init(&state->tclo, events);
+		vmport_steal_init(&state->steals);
 		state->events = events;
 	}
 	return state;
@@ -91,6 +103,7 @@ void vmport_state_free(struct vmport_state *state)
 	}
 	vmport_guestinfo_destroy(&state->guestinfo);
 	vmport_tclo_destroy(&state->tclo);
+	vmport_steal_destroy(&state->steals);
 	mutex_destroy(&state->open_lock);
 	kfree(state);
 }

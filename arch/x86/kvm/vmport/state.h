@@ -11,6 +11,7 @@
 #include "channel.h"
 #include "events.h"
 #include "guestinfo.h"
+#include "steal.h"
 #include "tclo.h"
 
 /**
@@ -19,6 +20,8 @@
  * @channels: by id; made when first used, never taken out
  * @guestinfo: the store
  * @tclo: requests of the VMM
+ * @steals: struct vmport_steal by the number of the vCPU; made when first used, never
+ *	taken out
  * @events: what the VMM hears of, of the VM's life
  * @last_ask: largest number of a message that asked when the state was loaded
  *
@@ -30,6 +33,7 @@ struct vmport_state {
 	struct vmport_channel *channels[KVM_VMPORT_MAX_CHANNELS];
 	struct vmport_guestinfo guestinfo;
 	struct vmport_tclo tclo;
+	struct xarray steals;
 	struct vmport_events *events;
 	u64 last_ask;
 };
@@ -50,6 +54,7 @@ struct vmport_unpacker;
 /**
  * struct vmport_section - a type of section of the blob
  * @type: KVM_VMPORT_SECTION_*, in ascending order
+ * @feature: KVM_VMPORT_FEATURE_* that it needs
  * @is_critical: whoever does not know it cannot load the blob.  What is wrong in one
  *	that is not critical is left out
  * @is_many: there may be more than one; of one that is not critical always
@@ -59,6 +64,7 @@ struct vmport_unpacker;
  */
 struct vmport_section {
 	u32 type;
+	u64 feature;
 	bool is_critical;
 	bool is_many;
 	int (*pack)(struct vmport_packer *p, const struct vmport_section *section,
@@ -66,7 +72,7 @@ struct vmport_section {
 	int (*unpack)(struct vmport_unpacker *u, u64 size);
 };
 
-#define VMPORT_SECTIONS	5
+#define VMPORT_SECTIONS	6
 
 /* All that are known, in the order in which they stand. */
 extern const struct vmport_section vmport_sections[VMPORT_SECTIONS];
@@ -137,11 +143,14 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 		      struct vmport_state *state);
 int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *section,
 		      struct vmport_state *state);
+int vmport_pack_stealclock(struct vmport_packer *p, const struct vmport_section *section,
+			   struct vmport_state *state);
 int vmport_unpack_channel(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_guestinfo(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_order(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_names(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_stealclock(struct vmport_unpacker *u, u64 size);
 
 u64 vmport_state_sections(void);
 u32 vmport_state_requests(struct vmport_state *state, struct kvm_vmport_tclo_item *items);

@@ -639,6 +639,47 @@ int vmport_unpack_names(struct vmport_unpacker *u, u64 size)
 	return 0;
 }
 
+static int check_stealclock(struct vmport_unpacker *u, size_t pos,
+			    const struct kvm_vmport_blob_stealclock *packed, u32 next_id)
+{
+	u32 id = le32_to_cpu(packed->vcpu_id);
+
+	if (packed->reserved32)
+		return malformed(u, FIELD_POS(pos, packed, reserved32), KVM_VMPORT_ERR_RESERVED);
+	if (id >= KVM_VMPORT_MAX_VCPU_ID)
+		return malformed(u, FIELD_POS(pos, packed, vcpu_id), KVM_VMPORT_ERR_VCPU_ID);
+	if (id < next_id)
+		return malformed(u, FIELD_POS(pos, packed, vcpu_id), KVM_VMPORT_ERR_ORDER);
+	if (!IS_ALIGNED(le64_to_cpu(packed->address), VMPORT_STEAL_SIZE))
+		return malformed(u, FIELD_POS(pos, packed, address), KVM_VMPORT_ERR_ADDRESS);
+	return 0;
+}
+
+/* Whether there is memory is seen when the vCPU runs: it may come later than this. */
+int vmport_unpack_stealclock(struct vmport_unpacker *u, u64 size)
+{
+	struct kvm_vmport_blob_stealclock packed;
+	u32 next_id = 0;
+	size_t pos;
+	int r;
+
+	do {
+		pos = u->pos;
+		r = unpack_record(u, &packed, sizeof(packed));
+		if (!r)
+			r = check_stealclock(u, pos, &packed, next_id);
+		if (r)
+			return r;
+
+		next_id = le32_to_cpu(packed.vcpu_id) + 1;
+		/* What its thread has waited here was not the guest's time. */
+		r = vmport_steal_set(&u->state->steals, next_id - 1,
+				     le64_to_cpu(packed.address), U64_MAX);
+	} while (!r && u->pos < u->end);
+
+	return r;
+}
+
 static const struct vmport_section *find_section(u32 type)
 {
 	unsigned int i;
@@ -663,8 +704,8 @@ static int unpack_payload(struct vmport_unpacker *u, size_t pos,
 
 	if (flags != critical)
 		return malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
-	if (!vmport_has_feature(u->config, KVM_VMPORT_FEATURE_RPC))
-		return critical ? lacks(u, pos, KVM_VMPORT_FEATURE_RPC) : skip_bytes(u, size);
+	if (!vmport_has_feature(u->config, section->feature))
+		return critical ? lacks(u, pos, section->feature) : skip_bytes(u, size);
 
 	r = section->unpack(u, size);
 	if (!critical && (!r || u->why->error)) {

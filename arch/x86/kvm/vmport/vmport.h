@@ -24,7 +24,8 @@ struct eventfd_ctx;
 	(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC |		\
 	 KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 |		\
 	 KVM_VMPORT_FEATURE_HYPERCALL | KVM_VMPORT_FEATURE_PMC |	\
-	 KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_NESTED)
+	 KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_NESTED |	\
+	 KVM_VMPORT_FEATURE_STEALCLOCK)
 
 /**
  * struct kvm_vmport - a VM with the interface enabled
@@ -58,6 +59,7 @@ int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value);
 bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu);
+void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu);
 
 #ifdef CONFIG_KVM_VMPORT
 static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
@@ -211,6 +213,19 @@ static inline bool kvm_vmport_check_exit(struct kvm_vcpu *vcpu)
 	return kvm_vmport_is_enabled(vcpu->kvm) &&
 	       kvm_check_request(KVM_REQ_VMPORT_EXIT, vcpu) && kvm_vmport_fill_exit(vcpu);
 }
+
+/**
+ * kvm_vmport_record_steal_time() - let the guest's steal clock go on
+ * @vcpu: its thread may have waited for a processor
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep until the VMM has provided the
+ * memory.
+ */
+static inline void kvm_vmport_record_steal_time(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_STEALCLOCK))
+		kvm_vmport_update_steal_clock(vcpu);
+}
 #else
 /*
  * Macros, as even a constant inline function changes how the code around it is
@@ -228,6 +243,7 @@ static inline bool kvm_vmport_check_exit(struct kvm_vcpu *vcpu)
 #define kvm_vmport_is_l2_vmx_pio(vcpu, qual)	false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
 #define kvm_vmport_check_exit(vcpu)		false
+#define kvm_vmport_record_steal_time(vcpu)	do { } while (0)
 #endif /* CONFIG_KVM_VMPORT */
 
 int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu);
@@ -255,6 +271,7 @@ void kvm_vmport_wait_for_calls(void);
 #define VMPORT_OPCODE_IN	0xed	/* IN EAX, DX */
 #define VMPORT_OPCODE_OUT	0xef	/* OUT DX, EAX */
 
+bool kvm_vmport_is_encrypted(struct kvm_vcpu *vcpu);
 bool kvm_vmport_l2_can_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu);

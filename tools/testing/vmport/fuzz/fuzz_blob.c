@@ -53,7 +53,7 @@ void fuzz_one(struct input *in)
 	u8 *blob, *old, *new;
 	int r;
 
-	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_STEALCLOCK;
 	before(vm);
 	old = vm_pack(vm, &old_size);
 	/* Aligned as the kernel's buffer is, and not a byte longer. */

@@ -8,6 +8,7 @@
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
@@ -17,6 +18,7 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 
 #include "shim.h"
 
@@ -437,4 +439,71 @@ void ktime_get_real_ts64(struct timespec64 *ts)
 u64 ktime_get_real_ns(void)
 {
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+u64 mul_u64_u32_div(u64 a, u32 mul, u32 divisor)
+{
+	unsigned __int128 quotient = (unsigned __int128)a * mul / divisor;
+
+	if (quotient >> 64)
+		shim_bug("%llu * %u / %u does not fit", a, mul, divisor);
+	return quotient;
+}
+
+/* Arrays of pointers */
+
+void xa_init_flags(struct xarray *xa, gfp_t flags)
+{
+	if (flags != XA_FLAGS_ACCOUNT)
+		shim_bug("xa_init_flags() with flags %u: not charged", flags);
+	*xa = (struct xarray){ };
+}
+
+void *xa_load(struct xarray *xa, unsigned long index)
+{
+	unsigned long found = index;
+	void *entry = xa_find(xa, &found);
+
+	return found == index ? entry : NULL;
+}
+
+void *xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	struct xarray_item *items;
+	unsigned long i;
+
+	if (!entry || xa_load(xa, index))
+		shim_bug("xa_store() of what this has not");
+	items = kvmalloc_array(xa->count + 1, sizeof(*items), gfp);
+	if (!items)
+		return ERR_PTR(-ENOMEM);
+
+	for (i = 0; i < xa->count && xa->items[i].index < index; i++)
+		items[i] = xa->items[i];
+	items[i] = (struct xarray_item){ .index = index, .entry = entry };
+	for (; i < xa->count; i++)
+		items[i + 1] = xa->items[i];
+	kvfree(xa->items);
+	xa->items = items;
+	xa->count++;
+	return NULL;
+}
+
+void xa_destroy(struct xarray *xa)
+{
+	kvfree(xa->items);
+	*xa = (struct xarray){ };
+}
+
+void *xa_find(struct xarray *xa, unsigned long *index)
+{
+	unsigned long i;
+
+	for (i = 0; i < xa->count; i++) {
+		if (xa->items[i].index >= *index) {
+			*index = xa->items[i].index;
+			return xa->items[i].entry;
+		}
+	}
+	return NULL;
 }

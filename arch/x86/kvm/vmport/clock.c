@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's steal clock, in its memory: see steal.c.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kvm_host.h>
+#include <linux/uaccess.h>
+
+#include "steal.h"
+#include "vmport.h"
+
+/* Where the guest has its steal clock; error codes as of kvm_is_error_hva(). */
+static unsigned long steal_clock_hva(struct kvm *kvm, gpa_t gpa)
+{
+	unsigned long hva = gfn_to_hva(kvm, gpa_to_gfn(gpa));
+
+	return kvm_is_error_hva(hva) ? hva : hva + offset_in_page(gpa);
+}
+
+bool vmport_vcpu_has_memory(void *vcpu, u64 address)
+{
+	return !kvm_is_error_hva(steal_clock_hva(((struct kvm_vcpu *)vcpu)->kvm, address));
+}
+
+/**
+ * kvm_vmport_update_steal_clock() - add to the guest's steal clock
+ * @vcpu: its VM has the feature
+ *
+ * The memory is found anew each time, as it may have gone or moved.  It is that of L1
+ * outside SMM, wherever the vCPU is.  Another vCPU may read meanwhile: it sees the clock
+ * before or after.
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep until the VMM has provided the
+ * memory.
+ */
+void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu)
+{
+	struct vmport_call call = { };
+	u64 address, cycles, clock;
+	unsigned long hva;
+	u64 __user *at;
+	bool any;
+	int idx;
+
+	idx = kvm_vmport_begin_call(vcpu, &call);
+	any = vmport_steal_take(&call, &address, &cycles);
+	kvm_vmport_end_call(vcpu, &call, idx);
+	/* A VM can become encrypted: then nobody but the guest may write there. */
+	if (!any || kvm_vmport_is_encrypted(vcpu))
+		return;
+
+	hva = steal_clock_hva(vcpu->kvm, address);
+	if (kvm_is_error_hva(hva))
+		return;
+	at = (u64 __user *)hva;
+	if (get_user(clock, at) || put_user(clock + cycles, at))
+		return;
+	mark_page_dirty(vcpu->kvm, gpa_to_gfn(address));
+}

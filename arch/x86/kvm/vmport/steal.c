@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * STEALCLOCK: a vCPU's guest says where in its memory it wants to read how long the
+ * vCPU has waited for a processor of the host.  Register use as Linux
+ * (arch/x86/kernel/cpu/vmware.c) and open-vm-tools (lib/include/backdoor_def.h) have it.
+ *
+ * The clock itself is in the guest's memory and nowhere else: what has been waited is
+ * added to what stands there.  So it goes where the memory goes, and never back,
+ * whatever the rates of two hosts are.
+ */
+#include <linux/align.h>
+#include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "command.h"
+#include "state.h"
+#include "steal.h"
+
+/* EAX of the answer: whether the clock runs. */
+#define STEALCLOCK_DISABLED	0
+#define STEALCLOCK_ENABLED	1
+
+/* Nothing waits for longer, and the product below does not overflow. */
+#define MAX_WAITED		(3600 * 1000000000ull)	/* ns */
+
+/**
+ * vmport_stealclock_has_answer() - is a call with command STEALCLOCK answered?
+ * @call: the call
+ *
+ * Who may not make it learns nothing, not even that there is such a command.
+ *
+ * Context: any.
+ */
+bool vmport_stealclock_has_answer(const struct vmport_call *call)
+{
+	/* Linux has 0 in both.  What else there may be is not known. */
+	return !(call->regs.cx >> 16) && !call->regs.bx && vmport_vcpu_is_ring0(call->vcpu);
+}
+
+/**
+ * vmport_steal_set() - start or stop a vCPU's clock
+ * @steals: of all vCPUs
+ * @vcpu_id: whose
+ * @address: of the clock, or VMPORT_STEAL_OFF
+ * @seen: where it begins to count, see struct vmport_steal
+ *
+ * Context: may sleep; not twice at once for a vCPU.
+ * Return: 0 or -ENOMEM, then the clock is what it was.
+ */
+int vmport_steal_set(struct xarray *steals, u32 vcpu_id, u64 address, u64 seen)
+{
+	struct vmport_steal *steal = xa_load(steals, vcpu_id);
+	int r;
+
+	if (!steal) {
+		if (address == VMPORT_STEAL_OFF)
+			return 0;
+
+		steal = kzalloc(sizeof(*steal), VMPORT_GFP);
+		if (!steal)
+			return -ENOMEM;
+		steal->address = VMPORT_STEAL_OFF;
+		r = xa_err(xa_store(steals, vcpu_id, steal, VMPORT_GFP));
+		if (r) {
+			kfree(steal);
+			return r;
+		}
+	}
+
+	steal->seen = seen;
+	WRITE_ONCE(steal->address, address);
+	return 0;
+}
+
+/**
+ * vmport_stealclock() - command STEALCLOCK
+ * @call: the address in ESI:EDI; an odd one is Linux's way to say none
+ *
+ * What is no address of a clock stops the clock, and the guest is told that it stands.
+ *
+ * Context: as of vmport_command().
+ * Return: see enum vmport_result.
+ */
+enum vmport_result vmport_stealclock(struct vmport_call *call)
+{
+	u64 address = (u64)call->regs.si << 32 | call->regs.di;
+	struct xarray *steals = &call->state->steals;
+	u32 id = vmport_vcpu_id(call->vcpu);
+	bool on;
+
+	if (call->atomic)
+		return VMPORT_NEEDS_SLEEP;
+
+	on = IS_ALIGNED(address, VMPORT_STEAL_SIZE) && id < KVM_VMPORT_MAX_VCPU_ID &&
+	     vmport_vcpu_has_memory(call->vcpu, address) &&
+	     !vmport_steal_set(steals, id, address, vmport_vcpu_waited(call->vcpu));
+	/* To stop it takes no memory, so that this cannot fail. */
+	if (!on)
+		vmport_steal_set(steals, id, VMPORT_STEAL_OFF, 0);
+
+	call->regs.ax = on ? STEALCLOCK_ENABLED : STEALCLOCK_DISABLED;
+	return VMPORT_DONE;
+}
+
+/**
+ * vmport_steal_take() - what is to be added to the clock of a vCPU
+ * @call: the vCPU, its VM's configuration and state
+ * @address: out: of the clock in the guest's memory
+ * @cycles: out: in units of the guest's TSC
+ *
+ * It is given once: where it cannot be added the guest has not been waiting for it.
+ *
+ * Context: the vCPU's thread, any context.
+ * Return: false when there is nothing to add.
+ */
+bool vmport_steal_take(const struct vmport_call *call, u64 *address, u64 *cycles)
+{
+	struct vmport_steal *steal = xa_load(&call->state->steals, vmport_vcpu_id(call->vcpu));
+	u64 now, waited, khz;
+
+	if (!steal)
+		return false;
+	*address = READ_ONCE(steal->address);
+	if (*address == VMPORT_STEAL_OFF)
+		return false;
+
+	now = vmport_vcpu_waited(call->vcpu);
+	/* A thread that runs the vCPU for the first time has a past of its own. */
+	waited = now > steal->seen ? min_t(u64, now - steal->seen, MAX_WAITED) : 0;
+	steal->seen = now;
+	/* The guest has made its own factor of what GETHZ gave. */
+	khz = min_t(u64, div_u64(vmport_tsc_hz(call), 1000), U32_MAX);
+	*cycles = mul_u64_u32_div(waited, khz, 1000000);
+	return *cycles;
+}
+
+/**
+ * vmport_steal_init() - no vCPU has a clock
+ * @steals: of a new state
+ */
+void vmport_steal_init(struct xarray *steals)
+{
+	xa_init_flags(steals, XA_FLAGS_ACCOUNT);
+}
+
+/**
+ * vmport_steal_reset() - stop all clocks, as the guest's memory is another's now
+ * @steals: vCPUs may be using them
+ *
+ * Context: may sleep.
+ */
+void vmport_steal_reset(struct xarray *steals)
+{
+	struct vmport_steal *steal;
+	unsigned long id;
+
+	xa_for_each(steals, id, steal)
+		WRITE_ONCE(steal->address, VMPORT_STEAL_OFF);
+}
+
+/**
+ * vmport_steal_destroy() - free all clocks
+ * @steals: nobody uses them any more
+ */
+void vmport_steal_destroy(struct xarray *steals)
+{
+	struct vmport_steal *steal;
+	unsigned long id;
+
+	xa_for_each(steals, id, steal)
+		kfree(steal);
+	xa_destroy(steals);
+}
