@@ -78,6 +78,7 @@ if [ "${LANE_ONLY:-}" != stock ]; then
 	KVM_AMD=npt=0 KVM_INTEL="${KVM_INTEL:-} ept=0"
 	if load_kvm vmport; then
 		run shadow-paging vmport_hostile_test </dev/null
+		run shadow-paging vmport_steal_test </dev/null
 		unload_kvm || echo "@@FAIL our modules unload after shadow paging"
 	else
 		echo "@@FAIL our modules load with shadow paging"
