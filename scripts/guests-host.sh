@@ -259,7 +259,9 @@ quit cloud
 begin "Linux finds VMware for its hypervisor"
 record 45
 echo 1 >$trace/events/kvm/kvm_vmport_result/enable
-start_qemu linux $qemu_options -cpu host,kvm=off -machine vmport=on -action reboot=reset
+start_qemu linux $qemu_options,vmware-stealclock=on -cpu host,kvm=off -machine vmport=on \
+	-initrd /demo/linux.cpio.gz -acpitable sig=SSDT,rev=2,data=/demo/precision-clock.aml \
+	-action reboot=reset
 seen=$(guest_read linux 300 && guest linux 'dmesg | grep -o "Hypervisor detected: .*"')
 echo 0 >$trace/events/kvm/kvm_vmport_result/enable
 same "Hypervisor detected: VMware" "$seen"
@@ -269,6 +271,32 @@ hz=$(awk '/ command 45 / { asked = $1 } $1 == asked && / answered / { print $(NF
 hz=$((hz))
 same "vmware: TSC freq read from hypervisor : $((hz / 1000000)).$(printf %03d $((hz / 1000 % 1000))) MHz" \
 	"$(guest linux 'dmesg | grep -o "vmware: TSC freq.*"')"
+
+begin "it has a steal clock of each processor"
+same "vmware: vmware-stealtime: cpu 0" "$(guest linux 'dmesg | grep -o "vmware: vmware-stealtime: cpu [0-9]*"')"
+
+# stolen: by /proc/stat of the guest, in hundredths of a second
+stolen() {
+	guest linux 'awk "/^cpu / { print \$9 }" /proc/stat'
+}
+
+# Without a rival it is the host itself that takes a little.
+begin "its steal time goes on while its processor is shared"
+before=$(stolen)
+(while :; do :; done) &
+rival=$!
+guest linux 'end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do :; done' >/dev/null
+kill $rival
+between $((before + 50)) $((before + 3000)) "$(stolen)" "hundredths of a second"
+
+begin "its driver finds VMware's precision clock"
+guest linux 'insmod /ptp_vmw.ko' >/dev/null
+same "ptp_vmw" "$(guest linux 'cat /sys/class/ptp/ptp0/clock_name')"
+
+begin "/dev/ptp0 has the host's time"
+low=$(date +%s)
+seen=$(guest linux 'mknod -m 600 /tmp/ptp c $(tr : " " </sys/class/ptp/ptp0/dev) && ptp /tmp/ptp')
+between $low "$(date +%s)" "${seen%?????????}" "s"
 
 begin "QEMU's vmmouse answers its own commands: the version"
 same "1 queued, version 0x3442554a" "$(guest linux 'vmmouse id')"
@@ -302,6 +330,9 @@ same "answered false: " "answered $(field "$seen" answered): $(field "$seen" res
 begin "the guest boots again and finds what it had set"
 seen=$(guest_read linux 300 && guest linux 'vmware-rpctool "info-get guestinfo.kept"')
 same "over a reset" "$seen"
+
+begin "so it does its steal clock, which the reset had stopped"
+same "vmware: vmware-stealtime: cpu 0" "$(guest linux 'dmesg | grep -o "vmware: vmware-stealtime: cpu [0-9]*"')"
 
 begin "the guest's QEMU ends cleanly"
 quit linux

@@ -31,6 +31,21 @@ END
 	mv "$1.tmp" "$1"
 }
 
+# The demo's, with the driver of VMware's precision clock.
+make_linux_initramfs() {
+	root=$(mktemp -d)
+	unpack_module "$(find_module ptp_vmw)" "$root/ptp_vmw.ko"
+	(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 |
+		cat "$build/demo-guest.cpio.gz" - >"$1.tmp"
+	rm -rf "$root"
+	mv "$1.tmp" "$1"
+}
+
+# Scope (\_SB) { Device (PTPV) { Name (_HID, "VMW0005") } }: what that driver looks for.
+make_precision_clock() {
+	printf '\020\033\\_SB_\133\202\023PTPV\010_HID\015VMW0005\000' >"$1"
+}
+
 # The processor begins in its last 16 bytes.
 make_client_firmware() {
 	gcc -m32 -c -o "$1.o" "$top/tools/testing/vmport/guest/firmware.S"
@@ -42,9 +57,13 @@ get_host_parts
 "$top/scripts/guest-image.sh"
 ensure_packages cpio gzip xz-utils zstd gcc binutils
 step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
+step "making Linux' initramfs" make_linux_initramfs "$build/guests-linux.cpio.gz"
+make_precision_clock "$build/precision-clock.aml"
 step "making the firmware that is a client" make_client_firmware "$build/client-firmware.bin"
 make_host "$build/guests-host.cpio.gz" "$top/scripts/guests-host.sh" -m virtio_blk \
 	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz" \
+	-f "$build/guests-linux.cpio.gz:demo/linux.cpio.gz" \
+	-f "$build/precision-clock.aml:demo/precision-clock.aml" \
 	-f "$build/client-firmware.bin:demo/client-firmware.bin"
 note "set-up: $(($(date +%s) - begun)) s"
 run_host 900 -drive "file=$cache/guest/current/root.ext4,format=raw,if=virtio,readonly=on"
