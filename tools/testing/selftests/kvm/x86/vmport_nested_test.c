@@ -653,10 +653,16 @@ TEST_F(nested, ring_0_is_l1s)
 TEST_F(nested, commands_of_others_are_as_without)
 {
 	static const u16 cmds[] = { 0, 2, 4, 41, 69, 91, 0xffff };
+	struct vmport_regs stealclock = call_regs(VMPORT_CMD_STEALCLOCK);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cmds); i++)
 		EXPECT_AS_WITHOUT(insn_in, call_regs(cmds[i]));
+
+	/* As it is answered to ring 0 of L1. */
+	stealclock.bx = 0;
+	stealclock.cx = VMPORT_CMD_STEALCLOCK;
+	EXPECT_AS_WITHOUT(insn_in, stealclock);
 }
 
 /* The VMM's, until it says what they answer. */

@@ -40,11 +40,17 @@ extern char steal_spin[];
 
 #define SPINS			1000000
 
+/* Keeps the others waiting. */
+struct rival {
+	struct kvm_vcpu *vcpu;
+	pthread_t thread;
+	atomic_bool stop;
+};
+
 FIXTURE(steal) {
 	struct kvm_vcpu *vcpus[VMPORT_MAX_VCPUS];
 	struct kvm_vm *vm;
-	pthread_t rival;
-	atomic_bool stop;
+	struct rival rival;
 	u64 khz;
 };
 
@@ -57,11 +63,10 @@ static void spin(struct kvm_vcpu *vcpu)
 
 static void *rival_run(void *data)
 {
-	struct kvm_vcpu *vcpu = ((struct kvm_vcpu **)data)[1];
-	FIXTURE_DATA(steal) *self = container_of(data, FIXTURE_DATA(steal), vcpus);
+	struct rival *rival = data;
 
-	while (!atomic_load(&self->stop))
-		spin(vcpu);
+	while (!atomic_load(&rival->stop))
+		spin(rival->vcpu);
 	return NULL;
 }
 
@@ -91,15 +96,16 @@ FIXTURE_SETUP(steal)
 	add_memory(self->vm, KVM_MEM_LOG_DIRTY_PAGES);
 	self->khz = __vcpu_ioctl(self->vcpus[0], KVM_GET_TSC_KHZ, NULL);
 	ASSERT_GT((s64)self->khz, 0);
-	ASSERT_EQ(pthread_create(&self->rival, NULL, rival_run, self->vcpus), 0);
+	self->rival.vcpu = self->vcpus[1];
+	ASSERT_EQ(pthread_create(&self->rival.thread, NULL, rival_run, &self->rival), 0);
 }
 
 FIXTURE_TEARDOWN(steal)
 {
 	if (!self->vm)
 		return;
-	atomic_store(&self->stop, true);
-	pthread_join(self->rival, NULL);
+	atomic_store(&self->rival.stop, true);
+	pthread_join(self->rival.thread, NULL);
 	kvm_vm_free(self->vm);
 }
 
@@ -163,7 +169,7 @@ static void wait_for(struct kvm_vcpu *vcpu, u64 ns)
 
 static u64 cycles(u64 ns, u64 khz)
 {
-	return (unsigned __int128)ns * khz / 1000000;
+	return (__uint128_t)ns * khz / 1000000;
 }
 
 /* Each time that something is added, up to one is rounded off. */
