@@ -159,8 +159,8 @@ static void make_regs(struct fuzz_case *c)
 	if (one_in(8))
 		regs->rax = PICK(0, VMPORT_MAGIC + 1, 6) | (one_in(2) ? rnd64() << 32 : 0);
 	if (one_in(3))
-		regs->rcx = PICK(1, 4, 17, 19, 20, 23, 30, 45, 46, 55, 68, 255, 0x3001e, 0x1001e,
-				 0x6001e, 0x10000, 0x10001, 0x10002, 0x10003, 0, 1, 100);
+		regs->rcx = PICK(1, 4, 17, 19, 20, 23, 24, 30, 45, 46, 55, 68, 97, 255,
+				 0x3001e, 0x1001e, 0x6001e, 0x10000, 0x10001, 0x10002, 0x10003, 0, 1, 100);
 	if (one_in(4))
 		regs->rcx |= rnd64() << 32;
 	if (c->code[c->opcode_at] >= 0x6c && c->code[c->opcode_at] <= 0x6f) {
