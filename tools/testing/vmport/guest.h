@@ -10,9 +10,15 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
-#include "channel.h"
+#include "channels.h"
 #include "command.h"
+#include "message.h"
+#include "pack.h"
+#include "requests.h"
+#include "section.h"
 #include "state.h"
+#include "steal.h"
+#include "unpack.h"
 
 #include "shim.h"
 #include "tap.h"

@@ -849,7 +849,7 @@ TEST("a reader that knows fewer sections: the optional ones are left out, the ot
 	size_t size;
 	u8 *blob;
 
-	CHECK_EQ(vmport_state_sections(), SECTION_BIT(CHANNEL) | SECTION_BIT(TCLO) |
+	CHECK_EQ(vmport_section_types(), SECTION_BIT(CHANNEL) | SECTION_BIT(TCLO) |
 		 SECTION_BIT(GUESTINFO) | SECTION_BIT(ORDER) | SECTION_BIT(NAMES) |
 		 SECTION_BIT(STEALCLOCK));
 
@@ -860,7 +860,7 @@ TEST("a reader that knows fewer sections: the optional ones are left out, the ot
 	CHECK_EQ(request(&other, RECVSIZE, 0), SUCCESS);
 
 	/* The order of use and the names: nothing is lost but precision. */
-	check_fewer(vm, vmport_state_sections() & ~(SECTION_BIT(ORDER) | SECTION_BIT(NAMES)));
+	check_fewer(vm, vmport_section_types() & ~(SECTION_BIT(ORDER) | SECTION_BIT(NAMES)));
 
 	form.sections = ~SECTION_BIT(GUESTINFO);
 	CHECK_EQ(vm_pack_form(vm, &form, &blob, &size), -EOPNOTSUPP);

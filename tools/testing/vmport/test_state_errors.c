@@ -966,7 +966,7 @@ TEST("error FEATURE: each critical section needs its feature; without it a heade
 	int type;
 
 	vm->config.features = KVM_VMPORT_FEATURE_ENABLE;
-	for (type = 1; type <= VMPORT_SECTIONS; type++) {
+	for (type = 1; type <= vmport_nr_sections; type++) {
 		blob_init(&blob);
 		if (type == 1) {
 			blob_channel(&blob, &channel, "");

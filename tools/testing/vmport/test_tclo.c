@@ -586,7 +586,7 @@ static const char *list(struct vm *vm)
 	if (vm->mode == MIGRATED)
 		vm_migrate(vm);
 	memset(items, 0xa5, sizeof(items));
-	count = vmport_state_requests(vm->state, items);
+	count = vmport_requests_list(vm->state, items);
 	CHECK(count <= KVM_VMPORT_MAX_TCLO);
 	text[0] = '\0';
 	for (i = 0; i < count; i++) {
@@ -614,7 +614,7 @@ static u64 host_request_to(struct vm *vm, const char *name, const char *text)
 static int cancel(struct vm *vm, u64 id, u32 expected)
 {
 	u32 status = 99;
-	int r = vmport_state_cancel(vm->state, id, &status);
+	int r = vmport_requests_cancel(vm->state, id, &status);
 
 	CHECK_EQ(status, r ? 99 : expected);
 	if (vm->mode == MIGRATED)
@@ -743,7 +743,7 @@ TEST("cancel: without memory for what the guest still reads nothing changes")
 	id = host_request(vm, text);
 	CHECK_EQ(request(&chan, RECVSIZE, 0), DORECV);
 	shim_fail_alloc(1);
-	CHECK_EQ(vmport_state_cancel(vm->state, id, &status), -ENOMEM);
+	CHECK_EQ(vmport_requests_cancel(vm->state, id, &status), -ENOMEM);
 	shim_fail_alloc(0);
 	CHECK(!strcmp(list(vm), "1 taken toolbox 0"));
 	CHECK(!strcmp(poll_text(&chan), text));

@@ -9,7 +9,7 @@
 #include <linux/string.h>
 
 #include "ask.h"
-#include "state.h"
+#include "channels.h"
 
 /**
  * vmport_ask() - leave a message to the VMM

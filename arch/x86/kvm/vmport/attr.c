@@ -13,6 +13,9 @@
 
 #include "alloc.h"
 #include "attr.h"
+#include "channels.h"
+#include "section.h"
+#include "steal.h"
 
 /* Replace the configuration by a changed copy. */
 static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
@@ -209,7 +212,7 @@ static int get_info(struct kvm *kvm, struct kvm_vmport_attr *attr)
 
 	attr->u.info = (struct kvm_vmport_info) {
 		.features = kvm->arch.vmport->features,
-		.sections = vmport_state_sections(),
+		.sections = vmport_section_types(),
 	};
 	for (type = 0; type < ARRAY_SIZE(vmport_attrs); type++) {
 		if (vmport_attrs[type].get)

@@ -11,6 +11,7 @@
 
 #include "ask.h"
 #include "attr.h"
+#include "requests.h"
 
 int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
@@ -146,7 +147,7 @@ int kvm_vmport_list_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (!items)
 		return -ENOMEM;
 
-	arg->count = vmport_state_requests(kvm_vmport_current_state(kvm->arch.vmport), items);
+	arg->count = vmport_requests_list(kvm_vmport_current_state(kvm->arch.vmport), items);
 	if (arg->count > room)
 		r = kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
 	else if (copy_to_user(u64_to_user_ptr(arg->items), items, arg->count * sizeof(*items)))
@@ -159,6 +160,6 @@ int kvm_vmport_cancel_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport_tclo *arg = &attr->u.tclo;
 
-	return vmport_state_cancel(kvm_vmport_current_state(kvm->arch.vmport), arg->id,
+	return vmport_requests_cancel(kvm_vmport_current_state(kvm->arch.vmport), arg->id,
 				   &arg->status);
 }

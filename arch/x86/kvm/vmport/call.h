@@ -104,4 +104,10 @@ u64 vmport_vcpu_waited(void *vcpu);
 /* Is there memory to write to at this guest physical address?  May sleep. */
 bool vmport_vcpu_has_memory(void *vcpu, u64 address);
 
+/* The rate of the TSC as the guest is told it, Hz. */
+static inline u64 vmport_tsc_hz(const struct vmport_call *call)
+{
+	return call->config->identity.tsc_hz ?: vmport_vcpu_tsc_hz(call->vcpu);
+}
+
 #endif /* _VMPORT_CALL_H */

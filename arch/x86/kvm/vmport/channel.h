@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 #include "call.h"
-#include "rpci.h"
+#include "reply.h"
 #include "tclo.h"
 
 #define VMPORT_PROTOCOL_RPCI	0x49435052	/* "RPCI" */
@@ -177,14 +177,9 @@ void vmport_channel_own(struct vmport_channel *channel);
 void vmport_channel_own_nested(struct vmport_channel *channel, struct mutex *outer);
 void vmport_channel_disown(struct vmport_channel *channel);
 int vmport_channel_make_room(struct vmport_channel *channel, u32 size);
-struct vmport_channel *vmport_channel_get(const struct vmport_call *call);
-int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size);
 void vmport_channel_trim(struct vmport_channel *channel);
-int vmport_channel_forget_request(struct vmport_state *state, struct vmport_channel *channel);
-void vmport_channels_own(struct vmport_state *state);
-void vmport_channels_disown(struct vmport_state *state);
-void vmport_channels_reset(struct vmport_state *state);
-u32 vmport_channels_tclo(struct vmport_state *state);
-enum vmport_result vmport_message(struct vmport_call *call);
+void vmport_channel_lose_request(struct vmport_tclo *tclo, struct vmport_channel *channel);
+void vmport_channel_close(struct vmport_tclo *tclo, struct vmport_channel *channel);
+int vmport_channel_forget_request(struct vmport_tclo *tclo, struct vmport_channel *channel);
 
 #endif /* _VMPORT_CHANNEL_H */

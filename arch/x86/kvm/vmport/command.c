@@ -12,8 +12,8 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 
-#include "channel.h"
 #include "command.h"
+#include "message.h"
 #include "steal.h"
 
 struct vmport_command {
@@ -22,18 +22,6 @@ struct vmport_command {
 	/* and when this, if there is one, says that there is an answer to this call */
 	bool (*has_answer)(const struct vmport_call *call);
 };
-
-/**
- * vmport_tsc_hz() - the rate of the TSC, as the guest is told it
- * @call: by the vCPU
- *
- * Context: any.
- * Return: Hz.
- */
-u64 vmport_tsc_hz(const struct vmport_call *call)
-{
-	return call->config->identity.tsc_hz ?: vmport_vcpu_tsc_hz(call->vcpu);
-}
 
 static enum vmport_result cmd_getmhz(struct vmport_call *call)
 {

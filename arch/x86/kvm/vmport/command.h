@@ -20,7 +20,6 @@
 #define VMPORT_CMD_STEALCLOCK		91
 #define VMPORT_CMD_PRECISIONCLOCK	97
 
-u64 vmport_tsc_hz(const struct vmport_call *call);
 bool vmport_command_is_ours(const struct vmport_call *call);
 enum vmport_result vmport_command(struct vmport_call *call);
 void vmport_default_config(struct vmport_config *config, u64 features);

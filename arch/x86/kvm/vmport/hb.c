@@ -21,8 +21,9 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "channel.h"
+#include "channels.h"
 #include "hb.h"
+#include "message.h"
 
 /* Does a transfer of the last @count of @size bytes begin within the first @done? */
 static bool position_ok(u64 count, u32 size, u32 done)
@@ -68,7 +69,7 @@ static void take_buffer(struct vmport_channel *channel, u32 size,
 
 /**
  * vmport_hb_send_begin() - get a buffer for bytes of a message from the guest
- * @call: names the channel, as for vmport_channel_get()
+ * @call: names the channel, as for vmport_channels_get()
  * @count: bytes that are left of the message
  * @size: how many of them are to be read at once, 1 to @count
  * @buffer: out: room for @size bytes, when true is returned; for
@@ -80,7 +81,7 @@ static void take_buffer(struct vmport_channel *channel, u32 size,
 bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
 			  struct vmport_hb_buffer *buffer)
 {
-	struct vmport_channel *channel = vmport_channel_get(call);
+	struct vmport_channel *channel = vmport_channels_get(call);
 	bool ok;
 
 	*buffer = (struct vmport_hb_buffer) { };
@@ -127,7 +128,7 @@ static bool add_bytes(struct vmport_call *call, struct vmport_channel *channel, 
 
 /**
  * vmport_hb_send_end() - bytes of a message from the guest are there
- * @call: names the channel, as for vmport_channel_get()
+ * @call: names the channel, as for vmport_channels_get()
  * @count: as for vmport_hb_send_begin()
  * @moved: how many bytes are in @buffer, 0 to the @size there
  * @buffer: given back
@@ -139,7 +140,7 @@ static bool add_bytes(struct vmport_call *call, struct vmport_channel *channel, 
 bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
 			struct vmport_hb_buffer *buffer)
 {
-	struct vmport_channel *channel = vmport_channel_get(call);
+	struct vmport_channel *channel = vmport_channels_get(call);
 	bool ok = false;
 
 	if (channel) {
@@ -177,7 +178,7 @@ static bool hold_bytes(struct vmport_channel *channel, u32 position, u32 count,
 
 /**
  * vmport_hb_receive_begin() - get at the bytes that wait for the guest
- * @call: names the channel, as for vmport_channel_get()
+ * @call: names the channel, as for vmport_channels_get()
  * @count: bytes that are left of the block
  * @source: out: @count bytes, when true is returned; for vmport_hb_receive_end()
  *
@@ -187,7 +188,7 @@ static bool hold_bytes(struct vmport_channel *channel, u32 position, u32 count,
 bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 			     struct vmport_hb_source *source)
 {
-	struct vmport_channel *channel = vmport_channel_get(call);
+	struct vmport_channel *channel = vmport_channels_get(call);
 	u32 position;
 	bool ok;
 
@@ -205,7 +206,7 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 
 /**
  * vmport_hb_receive_end() - the guest has bytes
- * @call: names the channel, as for vmport_channel_get()
+ * @call: names the channel, as for vmport_channels_get()
  * @count: as for vmport_hb_receive_begin()
  * @moved: of @count, in the guest's memory for sure
  * @source: given back
@@ -215,7 +216,7 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 			   struct vmport_hb_source *source)
 {
-	struct vmport_channel *channel = vmport_channel_get(call);
+	struct vmport_channel *channel = vmport_channels_get(call);
 	u32 position;
 
 	/* Another vCPU may have been at it meanwhile: then it is the guest's mistake. */

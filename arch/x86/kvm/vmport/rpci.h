@@ -2,43 +2,10 @@
 #ifndef _VMPORT_RPCI_H
 #define _VMPORT_RPCI_H
 
-#include <linux/refcount.h>
 #include <linux/types.h>
 
 #include "call.h"
-
-/* Holds every reply that is not a guestinfo value. */
-#define VMPORT_REPLY_INLINE	64
-
-/* Bytes of a large reply: the channel's, and of transfers that read them. */
-struct vmport_large {
-	refcount_t refs;
-	u8 data[];
-};
-
-/**
- * struct vmport_reply - bytes that wait for the guest
- * @large: allocated when they do not fit @small, else NULL
- * @size: bytes
- * @is_privileged: only privileged callers may have them
- * @small: most replies, without an allocation that could fail
- */
-struct vmport_reply {
-	struct vmport_large *large;
-	u32 size;
-	bool is_privileged;
-	u8 small[VMPORT_REPLY_INLINE];
-};
-
-static inline const u8 *vmport_reply_data(const struct vmport_reply *reply)
-{
-	return reply->large ? reply->large->data : reply->small;
-}
-
-void vmport_reply_text(struct vmport_reply *reply, const char *text);
-u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size);
-void vmport_reply_free(struct vmport_reply *reply);
-void vmport_large_put(struct vmport_large *large);
+#include "reply.h"
 
 void vmport_rpci_default(const u8 *request, u32 size, struct vmport_reply *reply);
 bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,

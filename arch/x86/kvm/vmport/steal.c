@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "command.h"
+#include "alloc.h"
 #include "state.h"
 #include "steal.h"
 

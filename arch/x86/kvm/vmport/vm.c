@@ -12,7 +12,9 @@
 #include <linux/uaccess.h>
 
 #include "alloc.h"
+#include "pack.h"
 #include "state.h"
+#include "unpack.h"
 #include "command.h"
 #include "vmport.h"
 
