@@ -79,6 +79,7 @@ static const struct {
 	{ KVM_VMPORT_FEATURE_PMC,	KVM_VMPORT_FEATURE_ENABLE },
 	{ KVM_VMPORT_FEATURE_EXIT_RPC,	KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC },
 	{ KVM_VMPORT_FEATURE_NESTED,	KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RING3 },
+	{ KVM_VMPORT_FEATURE_STEALCLOCK, KVM_VMPORT_FEATURE_ENABLE },
 };
 
 static bool is_complete(u64 mask)
@@ -100,7 +101,7 @@ TEST_F(cap, every_mask)
 	u64 mask;
 	bool ok;
 
-	for (mask = 0; mask < 256; mask++) {
+	for (mask = 0; mask < 512; mask++) {
 		struct kvm_vm *vm = vm_create_barebones();
 
 		ok = !(mask & ~offered) && is_complete(mask);

@@ -886,7 +886,7 @@ TEST(vcpu_created_meanwhile)
 		ASSERT_EQ(pthread_join(thread, NULL), 0);
 		ASSERT_EQ(creation.r, 0);
 		if (r) {
-			ASSERT_EQ(r, -EINVAL);
+			ASSERT_EQ(r, -EBUSY);
 			refused++;
 			spin += spin / 2 + 100;
 		} else {
