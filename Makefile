@@ -26,57 +26,57 @@ help:
 	@echo 'make distclean  remove the downloads and built kernels too'
 
 demo:
-	@scripts/demo.sh
+	@scripts/suite/demo.sh
 
 test:
-	@scripts/test.sh
+	@scripts/suite/test.sh
 
 unit build lane guests:
-	@scripts/test.sh $@
+	@scripts/suite/test.sh $@
 
 test-intel:
-	@scripts/test-intel.sh
+	@scripts/suite/test-intel.sh
 
 test-mainline:
-	@scripts/test-mainline.sh
+	@scripts/suite/test-mainline.sh
 
 test-sanitizers:
-	@scripts/test-sanitizers.sh
+	@scripts/suite/test-sanitizers.sh
 
 fuzz:
-	@scripts/fuzz.sh
+	@scripts/suite/fuzz.sh
 
 fuzz-states:
-	@scripts/fuzz-states.sh
+	@scripts/suite/fuzz-states.sh
 
 bench:
-	@scripts/bench.sh
+	@scripts/suite/bench.sh
 
 bench-intel:
-	@scripts/bench-intel.sh
+	@scripts/suite/bench-intel.sh
 
 # WHAT: ring0, ring3, get, set or hb
 profile:
-	@scripts/profile.sh $(WHAT)
+	@scripts/suite/profile.sh $(WHAT)
 
 series:
-	@scripts/make-series.sh
+	@scripts/release/make-series.sh
 
 series-check:
-	@scripts/check-series-builds.sh
+	@scripts/release/check-series-builds.sh
 
 package:
-	@scripts/make-package.sh
+	@scripts/release/make-package.sh
 
 test-package:
-	@scripts/test-package.sh
+	@scripts/suite/test-package.sh
 
 # DEBIAN: 12 or 13; TARGET may have variables after it
 test-fresh:
-	@scripts/test-fresh.sh $(or $(DEBIAN),13) $(TARGET)
+	@scripts/suite/test-fresh.sh $(or $(DEBIAN),13) $(TARGET)
 
 lint:
-	@scripts/lint.sh
+	@scripts/suite/lint.sh
 
 clean:
 	rm -rf build

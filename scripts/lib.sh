@@ -77,7 +77,7 @@ set_up() {
 # as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py
 as_tap() {
 	ensure_packages python3
-	"$@" | python3 "$top/scripts/tap.py"
+	"$@" | python3 "$top/scripts/suite/tap.py"
 }
 
 need_root() {

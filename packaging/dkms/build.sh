@@ -4,6 +4,6 @@
 # build.sh HEADERS JOBS: run by dkms in its build directory.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
-. "$top/scripts/kvm-tree.sh"
+. "$top/scripts/setup/kvm-tree.sh"
 
 kvm_tree_make "$1" "$top/kvm" on -j"${2:-1}"

@@ -7,7 +7,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/dkms/source.sh"
-. "$top/scripts/kvm-tree.sh"
+. "$top/scripts/setup/kvm-tree.sh"
 
 find_source "$1" || {
 	echo "kvm-vmport: $1: $why"

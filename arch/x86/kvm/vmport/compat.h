@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the newest kernel has and older ones don't.  scripts/make-series.sh leaves
+ * What the newest kernel has and older ones don't.  scripts/release/make-series.sh leaves
  * this file out.
  */
 #ifndef _VMPORT_COMPAT_H

@@ -4,8 +4,8 @@
  *
  *	@@BENCH GROUP NAME NUMBER
  *
- * for scripts/bench.sh.  The group "instructions" has ticks of the TSC, which on
- * the machine that scripts/bench.sh boots counts instructions.  A loop's own
+ * for scripts/suite/bench.sh.  The group "instructions" has ticks of the TSC, which on
+ * the machine that scripts/suite/bench.sh boots counts instructions.  A loop's own
  * instructions are in its figures: nine a call, to load the registers.
  *
  *	vmport_bench port NAME		an in-kernel port read, no capability

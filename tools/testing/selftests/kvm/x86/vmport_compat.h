@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The names that the newest selftests have, for those of older kernels.
- * scripts/make-series.sh leaves this file out.
+ * scripts/release/make-series.sh leaves this file out.
  */
 #ifndef SELFTEST_KVM_VMPORT_COMPAT_H
 #define SELFTEST_KVM_VMPORT_COMPAT_H

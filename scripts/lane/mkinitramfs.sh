@@ -1,0 +1,160 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# mkinitramfs.sh -o IMAGE -s SCRIPT [-f FILE:DESTINATION]... [-d DIR:DESTINATION]...
+#	[-m MODULE]...
+#
+# An initramfs for the fetched kernel: busybox, KVM's modules as the distribution
+# has them and as we build them, other modules that are loaded before them, and the
+# given files.  SCRIPT is run by sh when all is mounted; it can call
+#
+#   load_kvm stock|vmport [PARAMETER...]    (kvm.ko's parameters)
+#   unload_kvm
+#
+# The machine is switched off after it.  A program's libraries come along.  MODULES is
+# a directory with all modules of another kernel: "stock" and "vmport" are those.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+output='' script='' extra=''
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT
+trap 'exit 1' HUP INT TERM
+
+if [ "${MODULES:-}" ]; then
+	K_MODULES=$MODULES
+	ours=$MODULES
+else
+	. "$kernel_env"
+	ours=$build/kvm-on
+fi
+ensure_packages binutils busybox-static kmod cpio gzip xz-utils zstd
+
+copy_libraries() {
+	# A static program has none, and that is no error.
+	{ ldd "$1" 2>/dev/null || true; } | sed -n 's#.*\(=> \|\t\)\(/[^ ]*\) (.*#\2#p' |
+		while read -r library; do
+			[ -e "$root$library" ] || install -D "$library" "$root$library"
+		done
+}
+
+add_file() {
+	install -D "$1" "$root/$2"
+	copy_libraries "$1"
+}
+
+add_dir() {
+	mkdir -p "$root/$2"
+	cp -a "$1/." "$root/$2/"
+}
+
+mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/modules"
+while getopts o:s:f:d:m: option; do
+	case $option in
+	o) output=$OPTARG ;;
+	s) script=$OPTARG ;;
+	f) add_file "${OPTARG%%:*}" "${OPTARG#*:}" ;;
+	d) add_dir "${OPTARG%%:*}" "${OPTARG#*:}" ;;
+	m) extra="$extra $OPTARG" ;;
+	*) exit 1 ;;
+	esac
+done
+if [ -z "$output" ] || [ -z "$script" ]; then
+	die "usage: mkinitramfs.sh -o IMAGE -s SCRIPT [...]"
+fi
+
+# add_dependencies FILE: what it needs, in the order of loading.  A subshell: it
+# calls itself, and variables are shared otherwise.
+add_dependencies() (
+	for module in $(modinfo -F depends "$1" | tr ',' ' '); do
+		[ "$module" != kvm ] || continue
+		file=$(find_module "$module")
+		[ -n "$file" ] || continue
+		! grep -qx "$module" "$root/modules/order" || continue
+		add_dependencies "$file"
+		unpack_module "$file" "$root/modules/$module.ko"
+		echo "$module" >>"$root/modules/order"
+	done
+)
+
+: >"$root/modules/order"
+# Faster checksums where the processor has them; not a dependency by name.
+for module in crc32c-intel $extra; do
+	file=$(find_module "$module")
+	[ -n "$file" ] || continue
+	add_dependencies "$file"
+	unpack_module "$file" "$root/modules/$module.ko"
+	echo "$module" >>"$root/modules/order"
+done
+for module in kvm kvm-amd kvm-intel; do
+	file=$(find_module "$module")
+	[ -n "$file" ] || die "the kernel's image has no module $module"
+	add_dependencies "$file"
+	mkdir -p "$root/modules/stock"
+	unpack_module "$file" "$root/modules/stock/$module.ko"
+	if [ -e "$ours/$module.ko" ]; then
+		add_dependencies "$ours/$module.ko"
+		mkdir -p "$root/modules/vmport"
+		cp "$ours/$module.ko" "$root/modules/vmport/"
+		strip --strip-debug "$root/modules/vmport/$module.ko"
+	fi
+done
+
+install "$(command -v busybox)" "$root/bin/busybox"
+for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
+	ln -sf busybox "$root/bin/$applet"
+done
+install "$script" "$root/payload"
+cat >"$root/init" <<'END'
+#!/bin/sh
+export PATH=/bin HOME=/tmp
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/shm
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /tmp
+ifconfig lo up 2>/dev/null
+stty -onlcr 2>/dev/null
+
+load_kvm() {
+	which=$1
+	shift
+	while read -r module; do
+		insmod "/modules/$module.ko" 2>/dev/null
+	done </modules/order
+	insmod "/modules/$which/kvm.ko" "$@" || return
+	if grep -qw svm /proc/cpuinfo; then
+		insmod "/modules/$which/kvm-amd.ko" ${KVM_AMD:-}
+	else
+		insmod "/modules/$which/kvm-intel.ko" ${KVM_INTEL:-}
+	fi
+}
+
+unload_kvm() {
+	rmmod kvm-amd 2>/dev/null || rmmod kvm-intel
+	rmmod kvm
+}
+
+# A payload may leave out what is not ours.
+kernel_log() {
+	dmesg
+}
+
+. /payload
+
+# Nothing that a test does may make the kernel complain.
+if kernel_log | grep -E 'WARNING: (CPU|possible|suspicious|inconsistent)|BUG:|Oops|general protection|stack-protector|UBSAN|KASAN|KCSAN|INFO: (task|rcu|possible|suspicious)|unreferenced object'; then
+	kernel_log | tail -n 60
+	echo '@@LOG bad'
+else
+	echo '@@LOG clean'
+fi
+sync
+poweroff -f
+END
+chmod 755 "$root/init" "$root/payload"
+
+(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$output.tmp"
+mv "$output.tmp" "$output"

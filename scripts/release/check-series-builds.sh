@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check-series-builds.sh [FIRST [LAST]]
+#
+# Does each patch of "make series" build?  arch/x86/kvm and virt/kvm with the option
+# off and on, KVM as modules and built in, W=1, and checkpatch --strict on each
+# patch.  FIRST and LAST are numbers of patches, all by default.  After the last one
+# also allmodconfig, sparse and coccicheck.  The full links are make test-mainline's.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+"$top/scripts/release/make-series.sh"
+. "$cache/source/newest/env"
+repository=$cache/series
+tree=$cache/linux/series/tree
+count=$(git -C "$repository" rev-list --count base..HEAD)
+first=${1:-1} last=${2:-$count}
+failed=0
+
+# expect NAME COMMAND...
+expect() {
+	expect_name=$1
+	shift
+	if "$@" >"$log_dir/series.log" 2>&1; then
+		echo "ok - $expect_name"
+	else
+		tail -n 20 "$log_dir/series.log" | sed 's/^/#   /'
+		echo "not ok - $expect_name"
+		failed=1
+	fi
+}
+
+# Of trace headers and of the selftests' harness checkpatch does not know the style.
+checkpatch() {
+	ignore=FILE_PATH_CHANGES,MACRO_ARG_UNUSED,NOT_UNIFIED_DIFF
+	! grep -q '^+++ .*_trace\.h$' "$1" || ignore=$ignore,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING
+	! grep -q '^+++ .*/selftests/' "$1" || ignore=$ignore,AVOID_EXTERNS,CAMELCASE,SPACING
+	perl "$S_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet --ignore "$ignore" "$1"
+}
+
+# configure NAME SETTING...
+configure() {
+	objects=$cache/linux/series/$1
+	shift
+	mkdir -p "$objects"
+	{
+		cat "$top/scripts/setup/configs/kvm.config"
+		for setting in "$@"; do
+			echo "$setting"
+		done
+	} >"$objects/fragments"
+	make -C "$tree" O="$objects" KCONFIG_ALLCONFIG="$objects/fragments" allnoconfig
+}
+
+# What W=1 says of our files is an error; of KVM's own it is not ours to mend.
+compile() {
+	make -C "$tree" O="$cache/linux/series/$1" W=1 -j"$jobs" arch/x86/kvm/ virt/kvm/ || return
+	! grep -E 'vmport[^ ]*:[0-9]+:.*(warning|error)' "$log_dir/series.log"
+}
+
+prepare() {
+	rm -rf "$tree.tmp"
+	mkdir -p "$cache/linux/series"
+	cp -al "$S_SOURCE" "$tree.tmp"
+	mv "$tree.tmp" "$tree"
+}
+
+[ -d "$tree" ] || step "preparing the tree" prepare
+number=0
+for commit in $(git -C "$repository" rev-list --reverse base..HEAD); do
+	number=$((number + 1))
+	if [ $number -lt "$first" ] || [ $number -gt "$last" ]; then
+		continue
+	fi
+	what="$number/$count $(git -C "$repository" log -1 --format=%s "$commit" | cut -c 1-50)"
+	patch=$(find "$build/series" -name "$(printf '%04d' $number)-*.patch")
+	expect "$what: checkpatch" checkpatch "$patch"
+	git -C "$repository" checkout -q --force --detach "$commit"
+	rsync -rc --exclude=.git --delete "$repository/arch/x86/kvm/" "$tree/arch/x86/kvm/"
+	rsync -rc --exclude=.git "$repository/" "$tree/"
+	expect "$what: configures" configure off CONFIG_KVM=m
+	expect "$what: option off" compile off
+	grep -qs KVM_VMPORT "$tree/arch/x86/kvm/vmport/Kconfig" || continue
+	expect "$what: configures" configure module CONFIG_KVM=m CONFIG_KVM_VMPORT=y
+	expect "$what: on, module" compile module
+	expect "$what: configures" configure built-in CONFIG_KVM=y CONFIG_KVM_AMD=y \
+		CONFIG_KVM_INTEL=y CONFIG_KVM_VMPORT=y
+	expect "$what: on, built in" compile built-in
+done
+[ "$last" = "$count" ] || exit $failed
+
+# With lockdep, KASAN and whatever else there is.
+allmodconfig() {
+	objects=$cache/linux/series/allmod
+	mkdir -p "$objects"
+	echo CONFIG_KVM_VMPORT=y >"$objects/fragments"
+	make -C "$tree" O="$objects" KCONFIG_ALLCONFIG="$objects/fragments" allmodconfig &&
+		grep -q '^CONFIG_KVM_VMPORT=y' "$objects/.config"
+}
+
+# The distribution's does not know one keyword, without which the kernel refuses it.
+sparse() {
+	rm -f "$cache/linux/series/module/arch/x86/kvm/vmport/"*.o
+	make -C "$tree" O="$cache/linux/series/module" -j"$jobs" C=1 \
+		CF="-D__CHECK_ENDIAN__ -D__typeof_unqual__=__typeof__" arch/x86/kvm/ || return
+	grep -q 'CHECK .*vmport/' "$log_dir/series.log" || return
+	! grep -E 'vmport[^ ]*:[0-9]+:.*(warning|error)' "$log_dir/series.log"
+}
+
+# Its scripts look at the sources alone, and say what they find as FILE:LINE.
+coccicheck() {
+	make -C "$tree" coccicheck MODE=report J="$jobs" M=arch/x86/kvm/vmport || return
+	! grep -E '^[^ ]*\.[ch]:[0-9]+' "$log_dir/series.log"
+}
+
+ensure_packages sparse coccinelle
+expect "allmodconfig configures" allmodconfig
+expect "allmodconfig, W=1" compile allmod
+expect "sparse, with endianness" sparse
+expect "coccicheck" coccicheck
+exit $failed

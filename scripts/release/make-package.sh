@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make-package.sh: build/package/kvm-vmport-dkms_VERSION_amd64.deb, and lintian on it.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+# Series whose modules build outside the kernel's tree and were tested so.
+series=6.12
+out=$build/package
+version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$top/packaging/debian/changelog")
+stage=$out/kvm-vmport-$version
+
+ensure_packages debhelper dh-dkms dpkg-dev lintian
+
+fill_in() {
+	sed -i -e "s/@VERSION@/$version/" -e "s/@SERIES@/$(echo "$series" |
+		sed -e 's/\./\\\\./g' -e 's/ /|/g')/" \
+		-e "s/@DEPENDS@/$(echo "$series" | sed -e 's/[^ ]*/linux-source-&/g' -e 's/ / | /g')/" \
+		"$@"
+}
+
+make_package() {
+	rm -rf "$out"
+	mkdir -p "$stage/scripts/setup" "$stage/patches" "$stage/packaging"
+	cp -r "$top/arch" "$top/include" "$top/packaging/debian" "$top/packaging/dkms" "$stage/"
+	cp "$top/packaging/README.md" "$stage/packaging/"
+	cp "$top/scripts/setup/kvm-tree.sh" "$stage/scripts/setup/"
+	for one in $series; do
+		cp -r "$top/patches/$one" "$stage/patches/"
+	done
+	# An editor's leavings and what a build made are not part of it.
+	find "$stage" \( -name '*.o' -o -name '*.orig' -o -name '*~' \) -delete
+	fill_in "$stage/dkms/dkms.conf" "$stage/debian/control" \
+		"$stage/debian/kvm-vmport-dkms.postinst"
+	(cd "$stage" && dpkg-buildpackage -b -us -uc)
+}
+
+run_lintian() {
+	LC_ALL=C lintian --allow-root --fail-on error,warning "$out"/*.changes
+}
+
+step "making the package" make_package
+step "lintian" run_lintian
+note "$(echo "$out"/*.deb)"

@@ -1,0 +1,126 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Build the fetched QEMU with the series in vmm/qemu, for KVM alone, outside the
+# checkout.  The program is then build/qemu-system-x86_64.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+[ -e "$cache/qemu/current" ] || "$top/scripts/setup/fetch-qemu.sh"
+. "$cache/qemu/current"
+
+patches=$top/vmm/qemu
+tree=$cache/qemu/tree/$(basename "$(dirname "$Q_DSC")")
+program=$tree/build/qemu-system-x86_64
+key=$({ echo "$Q_VERSION"; cat "$patches"/*.patch "$top/scripts/setup/build-qemu.sh"; } |
+	sha256sum | cut -c 1-16)
+mkdir -p "$tree"
+exec 7>"$cache/qemu/.lock-build"
+flock 7
+
+ln -sfn "$program" "$build/qemu-system-x86_64"
+# Unchanged since the last time, and linked to the end.
+if [ "$(cat "$tree/built" 2>/dev/null)" = "$key $(sha256sum <"$program" 2>/dev/null)" ]; then
+	exit 0
+fi
+
+need_space "$cache" 3000
+ensure_packages gcc make ninja-build pkg-config libglib2.0-dev zlib1g-dev flex bison \
+	python3 python3-venv dpkg-dev patch rsync xz-utils
+
+# QEMU 10.0 needs meson 1.5.  Where the release has an older one, that of its
+# backports is unpacked, not installed.
+meson_is_new() {
+	[ -n "$1" ] && dpkg --compare-versions "$1" ge 1.5
+}
+
+fetch_meson() {
+	apt_private "$cache/apt/backports" "deb $(archive_uri) $(codename)-backports main" ||
+		return 1
+	rm -rf "$cache/qemu/meson.tmp"
+	mkdir -p "$cache/qemu/meson.tmp"
+	cd "$cache/qemu/meson.tmp"
+	apt_in "$cache/apt/backports" apt-get -q download meson
+	dpkg-deb -x meson_*.deb .
+	rm -rf "$cache/qemu/meson"
+	mv "$cache/qemu/meson.tmp" "$cache/qemu/meson"
+}
+
+if meson_is_new "$(apt-cache madison meson 2>/dev/null | awk '{ print $3; exit }')"; then
+	ensure_packages meson
+else
+	[ -x "$cache/qemu/meson/usr/bin/meson" ] || step "fetching meson" fetch_meson
+	PYTHONPATH=$cache/qemu/meson/usr/lib/python3/dist-packages
+	PATH=$cache/qemu/meson/usr/bin:$PATH
+	export PYTHONPATH PATH
+fi
+
+# The series must fit exactly: no fuzz, and no line moved.
+apply_series() {
+	for file in "$patches"/*.patch; do
+		echo "applying ${file##*/}"
+		patch -d "$tree/src.tmp" -p1 --fuzz=0 --no-backup-if-mismatch <"$file" \
+			>"$tree/patch.out" || { cat "$tree/patch.out"; return 1; }
+		if grep -E 'fuzz|offset' "$tree/patch.out"; then
+			echo "${file##*/} needs a refresh for QEMU $Q_VERSION"
+			return 1
+		fi
+	done
+}
+
+# What a compiler sees of a header.
+declarations() {
+	sed 's/_UAPI_LINUX_KVM_VMPORT_H/_LINUX_KVM_VMPORT_H/' "$1" |
+		gcc -x c -fpreprocessed -dD -E -P -
+}
+
+# Copied over what is there, so that only what has changed is built again.
+prepare() {
+	rm -rf "$tree/src.tmp"
+	dpkg-source --no-check -x "$Q_DSC" "$tree/src.tmp"
+	apply_series || return 1
+	declarations "$top/include/uapi/linux/kvm_vmport.h" >"$tree/abi.ours"
+	declarations "$tree/src.tmp/linux-headers/linux/kvm_vmport.h" >"$tree/abi.series"
+	if ! cmp -s "$tree/abi.ours" "$tree/abi.series"; then
+		echo "the series imports another kvm_vmport.h than the one in include/uapi/linux:"
+		echo "update its first patch"
+		return 1
+	fi
+	mkdir -p "$tree/src"
+	rsync -rlpc --delete "$tree/src.tmp/" "$tree/src/"
+	rm -rf "$tree/src.tmp"
+}
+
+configure() {
+	rm -rf "$tree/build"
+	mkdir "$tree/build"
+	cd "$tree/build"
+	# Only what a guest under KVM needs: the rest would triple the time.
+	../src/configure --target-list=x86_64-softmmu --without-default-features \
+		--enable-kvm --disable-tcg --disable-fdt --disable-docs --disable-tools \
+		--disable-install-blobs --disable-download --disable-debug-info \
+		--python=/usr/bin/python3
+}
+
+compile() {
+	ninja -C "$tree/build" -j"$jobs" qemu-system-x86_64
+}
+
+# A line now and then that says how far the build is.
+progress() {
+	while sleep 30; do
+		tail -c 2000 "$1" 2>/dev/null | grep -o '^\[[0-9]*/[0-9]*\]' | tail -n 1 |
+			sed 's/^/#   /'
+	done
+}
+
+step "preparing QEMU $Q_VERSION" prepare
+[ -f "$tree/build/build.ninja" ] || step "configuring QEMU" configure
+progress "$log_dir/building-QEMU.log" &
+watcher=$!
+trap 'kill $watcher 2>/dev/null' EXIT
+trap 'exit 1' HUP INT TERM
+step "building QEMU" compile
+"$program" --version >/dev/null || die "the built QEMU does not start: see $log_dir/building-QEMU.log"
+echo "$key $(sha256sum <"$program")" >"$tree/built"

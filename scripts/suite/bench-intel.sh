@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# bench-intel.sh: what of the benchmark can run on kvm-intel, under Bochs, whose TSC
+# counts instructions too; QEMU in it would take hours.  A table on the terminal and
+# build/bench-intel.json.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+"$top/scripts/suite/test-intel.sh" "$top/scripts/lane/bench-guest.sh" | grep '^#' || true
+ensure_packages python3
+log=$log_dir/bench-intel.log
+tr -d '\r' <"$log_dir/intel.log" >"$log"
+grep -q '^@@BENCH done' "$log" || die "the benchmark did not come to its end: see $log"
+python3 "$top/scripts/suite/bench.py" --partial --json "$build/bench-intel.json" "$log"

@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# fuzz-states.sh: fuzz the kernel with random states of the guest's machine for
+# FUZZ_SECONDS, 600, see vmport_state_fuzz.c: a quarter of the time without nested
+# paging.  On the newest kernel with sanitizers; FUZZ_KERNEL=distribution takes the
+# distribution's, which is several times as fast.  FUZZ_SEED is the first of two seeds,
+# else the time; what is said of a case is repeated by
+#
+#   FUZZ_SEED=SEED FUZZ_ARGUMENTS="-f CASE -n 1 -v" scripts/suite/fuzz-states.sh
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+seconds=${FUZZ_SECONDS:-600}
+seed=${FUZZ_SEED:-$(date +%s)}
+kind=${FUZZ_KERNEL:-sanitizers}
+work=$build/fuzz-states
+log=$log_dir/fuzz-states-$seed.log
+mkdir -p "$work"
+
+export SELFTESTS="$work/selftests"
+case $kind in
+sanitizers)
+	"$top/scripts/setup/build-linux.sh" newest newest-kasan kasan
+	KERNEL_TREE=$build/linux-newest-kasan/tree "$top/scripts/setup/build-selftests.sh"
+	export MODULES="$build/linux-newest-kasan/modules"
+	export KERNEL="$build/linux-newest-kasan/bzImage"
+	export QEMU_MEMORY=4G
+	;;
+distribution)
+	"$top/scripts/setup/build-kvm.sh" on
+	"$top/scripts/setup/build-selftests.sh"
+	;;
+*)
+	die "FUZZ_KERNEL is sanitizers or distribution, not $kind"
+	;;
+esac
+
+mkdir -p "$work/tests"
+cp "$SELFTESTS/bin/vmport_state_fuzz" "$work/tests/"
+"$top/scripts/lane/mkinitramfs.sh" -o "$work/$kind.cpio.gz" \
+	-s "$top/scripts/lane/fuzz-states-guest.sh" -d "$work/tests:tests"
+note "fuzzing machine states for $seconds s, seed $seed: $log"
+# What goes to init by the kernel's command line has no spaces.
+APPEND="log_buf_len=16M FUZZ_SEED=$seed FUZZ_SECONDS=$seconds FUZZ_ARGUMENTS=$(
+	echo "${FUZZ_ARGUMENTS:-}" | tr ' ' ,)" QEMU_FEATURES=,+la57 \
+	"$top/scripts/lane/boot.sh" "$work/$kind.cpio.gz" $((seconds + 600)) 2>&1 | tee "$log" |
+	grep --line-buffered '^# ' || true
+
+exits=$(sed -n 's/^@@EXITS \([0-9]*\).*/\1/p' "$log" | awk '{ n += $1 } END { print n + 0 }')
+grep -q '@@LOG clean' "$log" || die "the kernel has something to say: $log"
+[ "$(grep -c '^@@FUZZED 0' "$log")" = 2 ] || die "not all ended as it has to: $log"
+echo "$exits exits, 0 findings"

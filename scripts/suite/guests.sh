@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Real guests in the booted host: open-vm-tools' daemon, cloud-init, Linux as it
+# takes VMware for its hypervisor, QEMU's vmmouse, a 32-bit process, and firmware.
+# Runs guests-host.sh; ends like demo.sh, with "guests: PASS" or "guests: FAIL: STEP".
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+title=guests
+. "$top/scripts/lane/steps.sh"
+
+# What a guest needs to have its root on a disk, and to get there.
+make_initramfs() {
+	root=$(mktemp -d)
+	mkdir -p "$root/bin" "$root/dev" "$root/root"
+	for module in virtio_blk dummy; do
+		unpack_module "$(find_module $module)" "$root/$module.ko"
+	done
+	install "$(command -v busybox)" "$root/bin/busybox"
+	cat >"$root/init" <<'END'
+#!/bin/busybox sh
+busybox mount -t devtmpfs devtmpfs /dev
+busybox insmod /virtio_blk.ko
+busybox insmod /dummy.ko
+busybox mount -t ext4 /dev/vda /root
+exec busybox switch_root /root /init
+END
+	chmod 755 "$root/init"
+	(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$1.tmp"
+	rm -rf "$root"
+	mv "$1.tmp" "$1"
+}
+
+# The demo's, with the driver of VMware's precision clock.
+make_linux_initramfs() {
+	root=$(mktemp -d)
+	unpack_module "$(find_module ptp_vmw)" "$root/ptp_vmw.ko"
+	(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 |
+		cat "$build/demo-guest.cpio.gz" - >"$1.tmp"
+	rm -rf "$root"
+	mv "$1.tmp" "$1"
+}
+
+# Scope (\_SB) { Device (PTPV) { Name (_HID, "VMW0005") } }: what that driver looks for.
+make_precision_clock() {
+	printf '\020\033\\_SB_\133\202\023PTPV\010_HID\015VMW0005\000' >"$1"
+}
+
+# The processor begins in its last 16 bytes.
+make_client_firmware() {
+	gcc -m32 -c -o "$1.o" "$top/tools/testing/vmport/guest/firmware.S"
+	ld -m elf_i386 -Ttext 0xf0000 --oformat binary -e 0xf0000 -o "$1" "$1.o"
+}
+
+begun=$(date +%s)
+get_host_parts
+"$top/scripts/setup/guest-image.sh"
+ensure_packages cpio gzip xz-utils zstd gcc binutils
+step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
+step "making Linux' initramfs" make_linux_initramfs "$build/guests-linux.cpio.gz"
+make_precision_clock "$build/precision-clock.aml"
+step "making the firmware that is a client" make_client_firmware "$build/client-firmware.bin"
+make_host "$build/guests-host.cpio.gz" "$top/scripts/lane/guests-host.sh" -m virtio_blk \
+	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz" \
+	-f "$build/guests-linux.cpio.gz:demo/linux.cpio.gz" \
+	-f "$build/precision-clock.aml:demo/precision-clock.aml" \
+	-f "$build/client-firmware.bin:demo/client-firmware.bin"
+note "set-up: $(($(date +%s) - begun)) s"
+run_host 900 -drive "file=$cache/guest/current/root.ext4,format=raw,if=virtio,readonly=on"

@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test-fresh.sh 12|13 TARGET [VARIABLE=VALUE...]: make TARGET as on a new machine.
+#
+# Makes a root of that Debian with nothing in it but what is essential, apt, git and
+# make; without package lists, without our cache, without /dev/kvm.  A clone of this
+# checkout's last commit goes there, and make runs in it.  The status is make's; the
+# last line says it, and how long that took.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+[ $# -ge 2 ] || die "usage: test-fresh.sh 12|13 TARGET [VARIABLE=VALUE...]"
+release=$1
+target=$2
+shift
+case $release in
+12) suite=bookworm ;;
+13) suite=trixie ;;
+*) die "no Debian $release: 12 or 13" ;;
+esac
+
+# The machine's own archives as that release has them.
+sources() {
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' |
+		awk -v from="$(codename)" -v to="$suite" '
+			$1 == from || $1 == from "-updates" || $1 == from "-security" {
+				print "deb " $2 " " to substr($1, length(from) + 1) " " $3
+			}' | sort -u
+}
+
+make_root() {
+	mmdebstrap --variant=apt --include=git,make,ca-certificates \
+		--aptopt='APT::Install-Recommends "false"' "$suite" "$root" "$work/sources.list"
+	# How this machine gets to the archives.
+	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+	apt-config dump | grep -i '^Acquire::[a-z:]*Proxy' >"$root/etc/apt/apt.conf.d/90host" || true
+	git clone -q --no-hardlinks "file://$top" "$root/root/kvm-vmport"
+}
+
+# With mounts that go with the command, and no device of the machine's.
+in_root() {
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount --pid --fork --kill-child sh -e -c 'root=$1; shift
+		mount -t proc proc "$root/proc"
+		mount -t sysfs -o ro sysfs "$root/sys"
+		mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+		cd "$root/dev"
+		for node in null:3 zero:5 full:7 random:8 urandom:9; do
+			mknod -m 666 "${node%:*}" c 1 "${node#*:}"
+		done
+		mknod -m 666 tty c 5 0
+		ln -s /proc/self/fd fd
+		ln -s fd/0 stdin
+		ln -s fd/1 stdout
+		ln -s fd/2 stderr
+		ln -s pts/ptmx ptmx
+		mkdir pts shm
+		mount -t devpts -o newinstance,ptmxmode=666 devpts pts
+		mount -t tmpfs tmpfs shm
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+			make -C /root/kvm-vmport "$@"' - "$root" "$@"
+}
+
+need_root test-fresh.sh
+need_space "$build" 12000
+ensure_packages mmdebstrap git
+work=$(mktemp -d "$build/fresh.XXXXXX")
+root=$work/root
+trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+chmod 755 "$work"
+[ -n "$(sources)" ] || apt_update >"$log_dir/apt-update.log" 2>&1
+sources >"$work/sources.list"
+[ -s "$work/sources.list" ] || die "apt on this machine has no archive of $(codename)"
+[ -z "$(git -C "$top" status --porcelain)" ] || note "what is not committed is left out"
+step "making a Debian $release" make_root
+
+start=$(date +%s)
+status=0
+in_root "$@" </dev/null || status=$?
+seconds=$(($(date +%s) - start))
+logs=$log_dir/fresh-$release-$target
+rm -rf "$logs"
+[ ! -d "$root/root/kvm-vmport/build/log" ] || cp -r "$root/root/kvm-vmport/build/log" "$logs"
+note "make $target in a new Debian $release: $seconds s, status $status; its logs: $logs"
+exit $status

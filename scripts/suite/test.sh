@@ -1,0 +1,133 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test.sh [SUITE...]: every test that belongs to a normal change.  Suites: unit
+# (the engine in user space), build (the series and the modules), lane (the
+# kselftests on the distribution's kernel), package (it builds, lintian passes), demo
+# (a real guest migrates), guests (other real guests, and one in a guest).
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+# In a session of their own, see below.
+suites_only=
+if [ "${1:-}" = --suites ]; then
+	suites_only=1
+	shift
+fi
+[ $# -gt 0 ] || set -- unit build lane package demo guests
+for suite in "$@"; do
+	case $suite in
+	unit | build | lane | package | demo | guests) ;;
+	*) die "no suite $suite: there are unit, build, lane, package, demo, guests" ;;
+	esac
+done
+
+# result STATUS NAME
+result() {
+	if [ "$1" = 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+	fi
+}
+
+suite_unit() {
+	note "the engine in user space"
+	ensure_packages gcc libc6-dev linux-libc-dev make
+	status=0
+	make -s -C "$top/tools/testing/vmport" check 2>&1 || status=$?
+	result "$status" "the engine's unit tests end with status 0"
+}
+
+# code_of MODULE FILE: the machine code and the constants of a module; its tables
+# of warnings have line numbers in them.  To a file that can seek, as objcopy
+# must, and never nothing, which would equal nothing.
+code_of() {
+	objcopy -O binary -j .text -j .noinstr.text -j .init.text -j .rodata "$1" "$2" &&
+		[ -s "$2" ]
+}
+
+# same_code MODULE VARIANT VARIANT
+same_code() {
+	code_of "$build/kvm-$2/$1.ko" "$build/kvm-$2/$1.code" &&
+		code_of "$build/kvm-$3/$1.ko" "$build/kvm-$3/$1.code" &&
+		cmp "$build/kvm-$2/$1.code" "$build/kvm-$3/$1.code"
+}
+
+suite_build() {
+	set_up "the kernel's source, headers and image are there" "$top/scripts/setup/fetch-kernel.sh" ||
+		return 0
+	for variant in on off stock; do
+		set_up "the three modules build ($variant)" "$top/scripts/setup/build-kvm.sh" "$variant" ||
+			return 0
+	done
+	for module in kvm kvm-amd kvm-intel; do
+		status=0
+		same_code "$module" off stock 2>&1 || status=1
+		result "$status" "$module.ko without CONFIG_KVM_VMPORT has the code of the stock module"
+	done
+}
+
+suite_lane() {
+	set_up "the modules for the lane are there" "$top/scripts/setup/build-kvm.sh" on || return 0
+	set_up "the selftests build" "$top/scripts/setup/build-selftests.sh" || return 0
+	set_up "the lane's image is made" "$top/scripts/lane/mkinitramfs.sh" -o "$build/lane.cpio.gz" \
+		-s "$top/scripts/lane/lane-tests.sh" -d "$build/selftests:tests" || return 0
+	echo "@@LANE"
+	"$top/scripts/lane/boot.sh" "$build/lane.cpio.gz" 1500 2>&1 | tee "$log_dir/lane.log" || true
+}
+
+suite_package() {
+	set_up "the package is made and lintian passes" "$top/scripts/release/make-package.sh" || return 0
+}
+
+# steps SCRIPT: a script whose steps are tests
+steps() {
+	STEPS_TAP=1 "$top/scripts/suite/$1.sh" 2>&1 | tee "$log_dir/$1.log" || true
+	grep -qx "$1: PASS" "$log_dir/$1.log" && status=0 || status=1
+	result "$status" "$1 ends with PASS"
+}
+
+suite_demo() {
+	steps demo
+}
+
+suite_guests() {
+	steps guests
+	steps nested
+}
+
+if [ "$suites_only" ]; then
+	# A suite that ends in the middle has not passed.
+	trap '[ "$suites_only" = ended ] || echo "not ok - the suite $suite runs to its end"' EXIT
+	trap 'exit 1' HUP INT TERM
+	number=0
+	for suite in "$@"; do
+		number=$((number + 1))
+		note "suite $number of $#: $suite"
+		start=$(date +%s)
+		"suite_$suite"
+		note "suite $suite: $(($(date +%s) - start)) s"
+	done
+	suites_only=ended
+	exit 0
+fi
+
+ensure_packages python3
+exec 6>"$build/.test-lock"
+flock -n 6 || die "another make test runs in this checkout: wait for it"
+
+# The suites run in a session of their own, so that all that they started can be
+# ended with them, QEMU too, whichever process a signal was sent to.
+dir=$(mktemp -d)
+mkfifo "$dir/results"
+setsid "$0" --suites "$@" >"$dir/results" </dev/null 6>&- &
+suites=$!
+trap 'rm -rf "$dir"' EXIT
+trap 'kill -s TERM -- "-$suites" 2>/dev/null; exit 130' HUP INT TERM
+status=0
+python3 "$top/scripts/suite/tap.py" <"$dir/results" 6>&- &
+wait $! || status=$?
+wait "$suites" || status=1
+exit $status
