@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# checkpatch --strict on our C and on the series, sparse and W=1 on the
-# subsystem, shellcheck on the scripts, SPDX lines everywhere.  One line a check;
-# the status is 1 when any complains.
+# checkpatch --strict on our C and on the series, sparse and W=1 on the subsystem,
+# the scripts with shellcheck, SPDX lines everywhere, and no name of a file that is
+# not there.  One line a check; the status is 1 when any complains.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -96,11 +96,16 @@ scripts_ok() {
 	done
 }
 
+references() {
+	python3 scripts/suite/references.py
+}
+
 check "checkpatch --strict: kernel, selftests" checkpatch_files
 check "checkpatch --strict: user space" checkpatch_user
 check "checkpatch --strict: the series" checkpatch_series
 check "W=1" ours_only W=1
 check "sparse, with endianness" ours_only C=2 CF=-D__CHECK_ENDIAN__
 check "shellcheck, python" scripts_ok
+check "every file that another one names is there" references
 check "SPDX lines" spdx
 exit $failed

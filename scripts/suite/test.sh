@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # test.sh [SUITE...]: every test that belongs to a normal change.  Suites: unit
-# (the engine in user space), build (the series and the modules), lane (the
+# (the engine in user space, the scripts in Python), build (the series and the modules), lane (the
 # kselftests on the distribution's kernel), package (it builds, lintian passes), demo
 # (a real guest migrates), guests (other real guests, and one in a guest).
 set -eu
@@ -33,11 +33,14 @@ result() {
 }
 
 suite_unit() {
-	note "the engine in user space"
+	note "the engine in user space, and what the scripts do in Python"
 	ensure_packages gcc libc6-dev linux-libc-dev make
 	status=0
 	make -s -C "$top/tools/testing/vmport" check 2>&1 || status=$?
 	result "$status" "the engine's unit tests end with status 0"
+	status=0
+	python3 "$top/scripts/suite/test_scripts.py" 2>&1 || status=$?
+	result "$status" "the scripts' unit tests end with status 0"
 }
 
 # code_of MODULE FILE: the machine code and the constants of a module; its tables
