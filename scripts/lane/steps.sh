@@ -9,20 +9,10 @@
 
 : "${title:?set \$title before sourcing steps.sh}"
 
-# Whatever ends the script, the last line says how it went.
-verdict="$title: FAIL: the set-up"
-child=
-finish() {
-	status=$?
-	[ -z "$child" ] || kill "$child" 2>/dev/null || true
-	# What it still says comes before the verdict.
-	wait
-	echo "$verdict"
-	[ "$verdict" = "$title: PASS" ] || exit 1
-	exit "$status"
-}
-trap finish EXIT
-trap 'verdict="$title: FAIL: interrupted"; exit 130' HUP INT TERM
+# Whatever ends the set-up, the last line says how it went; see run_host for the rest.
+why="the set-up"
+trap 'echo "$title: FAIL: $why"; exit 1' EXIT
+trap 'why=interrupted; exit' HUP INT TERM
 
 . "$top/scripts/lib.sh"
 
@@ -50,7 +40,7 @@ get_host_parts() {
 	"$top/scripts/setup/build-kvm.sh" on
 	"$top/scripts/setup/fetch-qemu.sh"
 	"$top/scripts/setup/build-qemu.sh"
-	ensure_packages qemu-system-x86 qemu-system-data seabios busybox-static
+	ensure_packages qemu-system-x86 qemu-system-data seabios busybox-static python3
 	. "$kernel_env"
 	"$top/scripts/setup/demo-guest.sh" "$build/demo-guest.cpio.gz"
 	step "gathering the firmware" gather_firmware
@@ -69,66 +59,18 @@ make_host() {
 		-d "$firmware:demo/firmware" "$@"
 }
 
-# The transcript for people, and with STEPS_TAP=1 a test line a step.  Steps are
-# told by the first word; whatever else the host's serial line says is shown.
-format() {
-	# mawk would keep lines back until it has a block of them.
-	case $(awk -W version 2>&1 </dev/null) in
-	mawk*) set -- -W interactive ;;
-	esac
-	awk "$@" -v tap="${STEPS_TAP:-0}" -v title="$title" '
-		{ sub(/\r$/, "") }
-		/^step [0-9]+: / { name = $0; sub(/^step [0-9]+: /, "", name) }
-		tap == 1 { print /^#/ ? $0 : "# " $0 }
-		tap != 1 && !/^@@(STEPS|LOG)/ { print }
-		tap == 1 && /^  result:   ok/ { print "ok - " title ": " name; name = "" }
-		tap == 1 && /^  result:   FAIL/ { print "not ok - " title ": " name; name = "" }
-		/^  result:/ { name = "" }
-		{ fflush() }
-		END { if (tap == 1 && name != "") print "not ok - " title ": " name " (it did not end)" }'
-}
-
-# A step that hangs is named by the transcript's last beginning.
-last_step() {
-	sed -n 's/\r$//; s/^step [0-9]*: //p' "$transcript" | tail -n 1
-}
-
-# run_host SECONDS [QEMU ARGUMENT...]: boot it, show its steps, give the verdict
+# run_host SECONDS [QEMU ARGUMENT...]: boot it, show its steps, give the verdict: the
+# script ends here.  One processor: with two that share a thread, each waits for the
+# other.
 run_host() {
 	limit=$1
 	shift
-	transcript=$log_dir/$title-transcript.log
-	begun=$(date +%s)
-	verdict="$title: FAIL: booting the host"
-	pipe=$build/$title.pipe
-	rm -f "$pipe"
-	mkfifo "$pipe"
-	tee "$transcript" <"$pipe" | format &
-	reader=$!
-	# One processor: with two that share a thread, each waits for the other.
-	QEMU_CPUS=1 "$top/scripts/lane/boot.sh" "$build/$title-host.cpio.gz" "$limit" "$@" \
-		>"$pipe" 2>&1 &
-	child=$!
-	status=0
-	wait "$child" || status=$?
-	child=
-	wait "$reader"
-	rm -f "$pipe"
-	note "the steps themselves: $(($(date +%s) - begun)) s, transcript in $transcript"
-
-	if grep -q '^@@STEPS PASS' "$transcript" && grep -q '^@@LOG clean' "$transcript" &&
-		[ "$status" = 0 ]; then
-		verdict="$title: PASS"
-	elif grep -q '^@@STEPS FAIL: ' "$transcript"; then
-		verdict="$title: FAIL: $(sed -n 's/\r$//; s/^@@STEPS FAIL: //p' "$transcript" | head -n 1)"
-		exit 1
-	elif grep -q '^@@LOG bad' "$transcript"; then
-		verdict="$title: FAIL: the host's kernel complained"
-		exit 1
-	elif [ -n "$(last_step)" ]; then
-		verdict="$title: FAIL: $(last_step)"
-		exit 1
-	else
-		exit 1
-	fi
+	tap=
+	[ "${STEPS_TAP:-0}" = 0 ] || tap=--tap
+	trap - EXIT HUP INT TERM
+	export QEMU_CPUS=1
+	# shellcheck disable=SC2086 # one argument or none
+	exec python3 "$top/scripts/lane/steps.py" $tap "$title" \
+		"$log_dir/$title-transcript.log" \
+		"$top/scripts/lane/boot.sh" "$build/$title-host.cpio.gz" "$limit" "$@"
 }

@@ -11,11 +11,80 @@ import unittest
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
 sys.dont_write_bytecode = True
-for folder in ("suite",):
+for folder in ("lane", "suite"):
     sys.path.insert(0, os.path.join(SCRIPTS, folder))
 # pylint: disable=wrong-import-position
 import references
+import steps
 import tap
+
+class Steps(unittest.TestCase):
+    PASSED = ("step 1: a\r\n  expected: 1\r\n  result:   ok\r\n@@STEPS PASS\r\n"
+              "@@LOG clean\r\n")
+
+    def call(self, text, status=0, tap_lines=True):
+        """The lines that are shown, and the status."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "transcript")
+            process = subprocess.run(
+                [sys.executable, os.path.join(SCRIPTS, "lane/steps.py"),
+                 *(["--tap"] if tap_lines else []), "demo", path,
+                 "sh", "-c", f"printf %s \"$1\"; exit {status}", "-", text],
+                stdout=subprocess.PIPE, text=True, check=False)
+            with open(path, newline="", encoding="utf-8") as file:
+                self.assertEqual(file.read(), text)
+        return process.stdout.splitlines(), process.returncode
+
+    def test_passes(self):
+        """steps: each is a test, and the last line says PASS"""
+        lines, status = self.call(self.PASSED)
+        self.assertEqual(lines[:4], ["# step 1: a", "#   expected: 1", "#   result:   ok",
+                                     "ok - demo: a"])
+        self.assertEqual((lines[-1], status), ("demo: PASS", 0))
+
+    def test_people(self):
+        """steps: people see the steps as they are, without marks"""
+        lines, _ = self.call(self.PASSED, tap_lines=False)
+        self.assertEqual(lines[:-2], ["step 1: a", "  expected: 1", "  result:   ok"])
+
+    def verdict(self, text, status=0):
+        lines, code = self.call(text, status)
+        self.assertEqual(code, 1)
+        return lines[-1]
+
+    def test_failures(self):
+        """steps: the last line says what failed"""
+        self.assertEqual(self.verdict(self.PASSED, 124), "demo: FAIL: a")
+        self.assertEqual(self.verdict(self.PASSED.replace("clean", "bad")),
+                         "demo: FAIL: the host's kernel complained")
+        self.assertEqual(self.verdict(""), "demo: FAIL: booting the host")
+        self.assertEqual(self.verdict("step 1: a\n  result:   FAIL\n@@STEPS FAIL: a\n"),
+                         "demo: FAIL: a")
+
+    def test_hangs(self):
+        """steps: one that does not end is a failed test and the reason"""
+        lines, status = self.call("step 1: a\n  result:   ok\nstep 2: b\n", 124)
+        self.assertIn("not ok - demo: b (it did not end)", lines)
+        self.assertEqual((lines[-1], status), ("demo: FAIL: b", 1))
+
+    def test_passes_too_early(self):
+        """steps: the verdict needs the kernel's log"""
+        self.assertEqual(self.verdict("step 1: a\n  result:   ok\n@@STEPS PASS\n"),
+                         "demo: FAIL: a")
+
+    def test_interrupted(self):
+        """steps: a signal ends what was started, and is the reason"""
+        with tempfile.TemporaryDirectory() as directory:
+            process = subprocess.Popen(
+                [sys.executable, os.path.join(SCRIPTS, "lane/steps.py"), "demo",
+                 os.path.join(directory, "transcript"), "sh", "-c", "echo here; exec sleep 60"],
+                stdout=subprocess.PIPE, text=True)
+            process.stdout.readline()
+            process.terminate()
+            output, _ = process.communicate(timeout=30)
+        self.assertEqual(output.splitlines()[-1], "demo: FAIL: interrupted")
+        self.assertEqual(process.returncode, 1)
+
 
 class Tap(unittest.TestCase):
     def merge(self, text):
