@@ -6,7 +6,7 @@
 #
 # An initramfs for the fetched kernel: busybox, KVM's modules as the distribution
 # has them and as we build them, other modules that are loaded before them, and the
-# given files.  SCRIPT is run by sh when all is mounted; it can call
+# given files.  SCRIPT is run by sh when all is mounted, see init.sh; it can call
 #
 #   load_kvm stock|vmport [PARAMETER...]    (kvm.ko's parameters)
 #   unload_kvm
@@ -106,55 +106,7 @@ for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
 	ln -sf busybox "$root/bin/$applet"
 done
 install "$script" "$root/payload"
-cat >"$root/init" <<'END'
-#!/bin/sh
-export PATH=/bin HOME=/tmp
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
-mkdir -p /dev/shm
-mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs tmpfs /tmp
-ifconfig lo up 2>/dev/null
-stty -onlcr 2>/dev/null
-
-load_kvm() {
-	which=$1
-	shift
-	while read -r module; do
-		insmod "/modules/$module.ko" 2>/dev/null
-	done </modules/order
-	insmod "/modules/$which/kvm.ko" "$@" || return
-	if grep -qw svm /proc/cpuinfo; then
-		insmod "/modules/$which/kvm-amd.ko" ${KVM_AMD:-}
-	else
-		insmod "/modules/$which/kvm-intel.ko" ${KVM_INTEL:-}
-	fi
-}
-
-unload_kvm() {
-	rmmod kvm-amd 2>/dev/null || rmmod kvm-intel
-	rmmod kvm
-}
-
-# A payload may leave out what is not ours.
-kernel_log() {
-	dmesg
-}
-
-. /payload
-
-# Nothing that a test does may make the kernel complain.
-if kernel_log | grep -E 'WARNING: (CPU|possible|suspicious|inconsistent)|BUG:|Oops|general protection|stack-protector|UBSAN|KASAN|KCSAN|INFO: (task|rcu|possible|suspicious)|unreferenced object'; then
-	kernel_log | tail -n 60
-	echo '@@LOG bad'
-else
-	echo '@@LOG clean'
-fi
-sync
-poweroff -f
-END
-chmod 755 "$root/init" "$root/payload"
+install "$top/scripts/lane/init.sh" "$root/init"
 
 (cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$output.tmp"
 mv "$output.tmp" "$output"
