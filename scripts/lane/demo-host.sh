@@ -70,9 +70,7 @@ seen=$(guest source "vmware-rpctool 'info-set guestinfo.demo $guest_value'")
 same "status 0: " "status $?: $seen"
 
 begin "the host reads the guest's key from QEMU's monitor"
-qmp source object-add '{ "qom-type": "vmware-guestinfo", "id": "window", "key": "guestinfo.demo" }' >/dev/null
-same "$guest_value" \
-	"$(qmp_text "$(qmp source qom-get '{ "path": "/objects/window", "property": "value" }')")"
+same "$guest_value" "$(guestinfo source demo)"
 
 begin "the guest sets a value of 60 KiB: guestinfo.big"
 seen=$(guest source 'tr 0-9 k-t </tmp/large | head -c 61440 >/tmp/b; vmware-rpctool "info-set guestinfo.big $(cat /tmp/b)"')
@@ -103,25 +101,26 @@ guest source '(good=0 bad=0; while :; do if vmware-rpctool "info-get guestinfo.m
 begin "a destination without the interface refuses the guest"
 start_qemu refuses -accel kvm -incoming "unix:$d/refuses.socket"
 qmp refuses query-status >/dev/null
-ended=$(outcome "$(migrate source $d/refuses.socket)")
+ended=$(migrate source $d/refuses.socket '{status}')
 ends refuses 10
 holds "migration failed: ... start QEMU here with -accel kvm,vmware-backdoor=on" \
 	"migration $ended: $(cat $d/refuses.log)" \
 	"start QEMU here with -accel kvm,vmware-backdoor=on"
-case $ended in failed) ;; *) fail ;; esac
+[ "$ended" = failed ] || fail
 
 begin "the guest goes on at the source"
 same "running, VMware software version 6 (good)" \
-	"$(field "$(qmp source query-status)" status), $(guest source vmware-checkvm)"
+	"$(qmp source query-status '' '{status}'), $(guest source vmware-checkvm)"
 
 begin "live migration to the destination"
 start_qemu destination $qemu_options -incoming "unix:$d/destination.socket"
 qmp destination query-status >/dev/null
 before=$(guest source 'cat /tmp/load')
-reply=$(migrate source $d/destination.socket)
+ended=$(migrate source $d/destination.socket \
+	'{status} {downtime} ms of {total-time} ms, {ram[transferred]} bytes')
 same "source: completed, destination: running" \
-	"source: $(outcome "$reply"), destination: $(field "$(qmp destination query-status)" status)"
-echo "  downtime: $(field "$reply" downtime) ms of $(field "$reply" total-time) ms, $(field "$reply" transferred) bytes"
+	"source: ${ended%% *}, destination: $(qmp destination query-status '' '{status}')"
+echo "  downtime: ${ended#* }"
 
 begin "the source is gone"
 quit source

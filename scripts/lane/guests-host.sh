@@ -22,12 +22,8 @@ disk_options="-m 320 -initrd /demo/disk.cpio.gz
 
 # tclo VM REQUEST [SECONDS]: give it to the guest's tools, print what they answer
 tclo() {
-	reply=$(qmp "$1" vmware-tclo-request "{ \"request\": \"$2\" }")
-	id=$(field "$reply" id)
-	[ -n "$id" ] || { echo "$reply"; return; }
-	answer=$(event "$1" VMWARE_TCLO_RESULT "\"id\": ${id}[,}]" "${3:-60}") ||
-		{ echo "no result in ${3:-60} s"; return; }
-	echo "answered $(field "$answer" answered): $(field "$answer" result)"
+	id=$(qmp "$1" vmware-tclo-request "{ \"request\": \"$2\" }" '{id}') || return
+	event "$1" VMWARE_TCLO_RESULT "{ \"id\": $id }" 'answered {answered}: {result}' "${3:-60}"
 }
 
 # record COMMAND...: have the calls with these commands in the trace from now on
@@ -78,7 +74,7 @@ begin "vmware-nested is off unless asked for: such a destination refuses a guest
 start_qemu asked $qemu_options,vmware-nested=on -S
 start_qemu unasked $qemu_options -incoming "unix:$d/unasked.socket"
 qmp unasked query-status >/dev/null
-ended=$(outcome "$(migrate asked $d/unasked.socket)")
+ended=$(migrate asked $d/unasked.socket '{status}')
 ends unasked 10
 holds "migration failed: ... features 0x80, vmware-nested" \
 	"migration $ended: $(head -n 1 $d/unasked.log)" "features 0x80, vmware-nested"
@@ -231,9 +227,9 @@ for stage in 'init --local' init 'modules --mode config' 'modules --mode final';
 done
 
 begin "cloud-init took its data from guestinfo"
-seen=$(guest cloud 'tr -d " " </run/cloud-init/instance-data.json')
-same "$(printf '"cloud_id":"vmware"\n"subplatform":"guestinfo(guestinfo.metadata)"')" \
-	"$(echo "$seen" | grep -o -e '"cloud_id":"[^"]*"' -e '"subplatform":"[^"]*"' | sort -u)"
+same "vmware, guestinfo(guestinfo.metadata)" \
+	"$(guest cloud 'cat /run/cloud-init/instance-data.json' |
+		json_fields '{v1[cloud_id]}, {v1[subplatform]}')"
 
 begin "the host name is that of the metadata"
 same "provisioned" "$(guest cloud hostname)"
@@ -318,14 +314,14 @@ guest linux 'vmware-rpctool "info-set guestinfo.long $(seq -s " " 700)"' >/dev/n
 same "$(printf 'words: 1 %s\nblock: 1 %s' "$value" "$value")" "$(guest linux 'rpc-32 guestinfo.long')"
 
 begin "a program takes a request of the host's and does not answer"
-id=$(field "$(qmp linux vmware-tclo-request '{ "request": "ping" }')" id)
+id=$(qmp linux vmware-tclo-request '{ "request": "ping" }' '{id}')
 seen=$(guest linux 'rpc-half take >/tmp/taken 2>&1 & until [ -s /tmp/taken ]; do sleep 0.1; done; cat /tmp/taken; vmware-rpctool "info-set guestinfo.kept over a reset"')
 same "took [ping]" "$seen"
 
 begin "the guest is reset: the host hears that the request is lost"
 qmp linux system_reset >/dev/null
-seen=$(event linux VMWARE_TCLO_RESULT "\"id\": ${id}[,}]" 60)
-same "answered false: " "answered $(field "$seen" answered): $(field "$seen" result)"
+same "answered false: " \
+	"$(event linux VMWARE_TCLO_RESULT "{ \"id\": $id }" 'answered {answered}: {result}' 60)"
 
 begin "the guest boots again and finds what it had set"
 seen=$(guest_read linux 300 && guest linux 'vmware-rpctool "info-get guestinfo.kept"')
@@ -368,7 +364,7 @@ guest tools "mkdir $scripts; echo '#!/bin/sh' >$scripts/halt; echo 'vmware-rpcto
 same "answered true: OK " "$(tclo tools OS_Halt)"
 
 begin "the guest switches itself off"
-holds '... "guest": true ... "reason": "guest-shutdown" ...' "$(event tools SHUTDOWN '"guest": true' 60)" guest-shutdown
+same "guest-shutdown" "$(event tools SHUTDOWN '{ "guest": true }' '{reason}' 60)"
 
 begin "its power-off script ran first"
 same "poweroff-vm" "$(guestinfo tools halt)"

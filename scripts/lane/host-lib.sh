@@ -91,7 +91,6 @@ start_qemu() {
 		-chardev "pipe,id=qmp,path=$d/$vm.qmp" -mon chardev=qmp,mode=control \
 		"$@" >"$d/$vm.log" 2>&1 </dev/null &
 	echo $! >"$d/$vm.pid"
-	: >"$d/$vm.events"
 }
 
 runs() {
@@ -108,40 +107,24 @@ ends() {
 	done
 }
 
-# qmp VM COMMAND [ARGUMENTS]: prints the reply.  The first command of a VM waits
-# for the greeting.  Pipes are opened for both ways, so that a QEMU that has gone
-# makes a timeout and no hang.
+# monitor VM ACTION ARGUMENT...: see qmp.py
+monitor() {
+	monitor_of=$1
+	shift
+	python3 -I -S /bin/qmp.py "$d/$monitor_of.qmp" "$@"
+}
+
+# qmp VM COMMAND [ARGUMENTS [FORMAT]]: prints the answer.  The first command of a VM
+# waits for the greeting.
 qmp() {
-	if [ ! -e "$d/$1.greeted" ]; then
-		qmp_line "$1" 60 >/dev/null || return
-		: >"$d/$1.greeted"
-		qmp "$1" qmp_capabilities >/dev/null || return
-	fi
-	echo "{ \"execute\": \"$2\"${3:+, \"arguments\": $3} }" 1<>"$d/$1.qmp.in"
-	qmp_line "$1" 60
+	qmp_of=$1
+	shift
+	monitor "$qmp_of" run "$@"
 }
 
-# qmp_line VM SECONDS: the next line of a monitor that is no event
-qmp_line() {
-	while read -r -t "$2" line <>"$d/$1.qmp.out"; do
-		case $line in
-		*'"event"'*) echo "$line" >>"$d/$1.events" ;;
-		*) echo "$line" | tr -d '\r'; return 0 ;;
-		esac
-	done
-	echo "no answer from the monitor of $1"
-	return 1
-}
-
-# event VM NAME PATTERN SECONDS: wait for an event with PATTERN in it, print it
+# event VM NAME CONDITIONS FORMAT SECONDS: wait for an event, print what it says
 event() {
-	deadline=$(($(date +%s) + $4))
-	while ! grep -e "\"event\": \"$2\"" "$d/$1.events" | grep -e "$3"; do
-		[ "$(date +%s)" -lt $deadline ] || return 1
-		if read -r -t 1 line <>"$d/$1.qmp.out"; then
-			echo "$line" | tr -d '\r' >>"$d/$1.events"
-		fi
-	done
+	monitor "$1" wait "$2" "$5" "$3" "$4"
 }
 
 # guest VM COMMAND [SECONDS]: runs it there, prints its output, returns its status
@@ -164,43 +147,20 @@ guest_read() {
 	return 1
 }
 
-# field REPLY NAME: a number or a string out of a line of JSON
-field() {
-	echo "$1" | sed -n "s/.*\"$2\": \"\{0,1\}\([^\",}]*\).*/\1/p"
+# json_fields FORMAT: of the object on standard input, as with qmp
+json_fields() {
+	python3 -I -S -c 'import json, sys; print(sys.argv[1].format_map(json.load(sys.stdin)))' "$1"
 }
 
-# migrate VM SOCKET: prints the status that it ends with, and the last reply
+# migrate VM SOCKET FORMAT: prints how it ended
 migrate() {
-	qmp "$1" migrate-set-capabilities \
-		'{ "capabilities": [ { "capability": "return-path", "state": true } ] }' >/dev/null
-	qmp "$1" migrate "{ \"uri\": \"unix:$2\" }" >/dev/null
-	tries=300
-	while [ $tries -gt 0 ]; do
-		reply=$(qmp "$1" query-migrate) || return 1
-		case $(field "${reply#*\"return\"}" status) in
-		completed | failed) echo "$reply"; return 0 ;;
-		esac
-		tries=$((tries - 1))
-		sleep 0.1
-	done
-	echo "$reply"
-	return 1
-}
-
-# status of a migration's last reply; "status" also names no other field there
-outcome() {
-	field "$1" status
-}
-
-# qmp_text: what is between the quotes of {"return": "..."}
-qmp_text() {
-	echo "$1" | sed -n 's/^{"return": "\(.*\)"}$/\1/p'
+	monitor "$1" migrate "$2" "$3"
 }
 
 # guestinfo VM KEY: as the host sees it, through QEMU's monitor
 guestinfo() {
 	qmp "$1" object-add "{ \"qom-type\": \"vmware-guestinfo\", \"id\": \"$2\", \"key\": \"guestinfo.$2\" }" >/dev/null
-	qmp_text "$(qmp "$1" qom-get "{ \"path\": \"/objects/$2\", \"property\": \"value\" }")"
+	qmp "$1" qom-get "{ \"path\": \"/objects/$2\", \"property\": \"value\" }"
 }
 
 # trace_on EVENT [FILTER]: have these events of KVM's in the trace from now on, and

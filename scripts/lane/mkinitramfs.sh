@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # mkinitramfs.sh -o IMAGE -s SCRIPT [-f FILE:DESTINATION]... [-d DIR:DESTINATION]...
-#	[-m MODULE]...
+#	[-p PROGRAM:DESTINATION]... [-m MODULE]...
 #
 # An initramfs for the fetched kernel: busybox, KVM's modules as the distribution
 # has them and as we build them, other modules that are loaded before them, and the
-# given files.  SCRIPT is run by sh when all is mounted, see init.sh; it can call
+# given files; with a PROGRAM in Python also its interpreter and what it imports.
+# SCRIPT is run by sh when all is mounted, see init.sh; it can call
 #
 #   load_kvm stock|vmport [PARAMETER...]    (kvm.ko's parameters)
 #   unload_kvm
@@ -44,18 +45,30 @@ add_file() {
 	copy_libraries "$1"
 }
 
+# Of Python the distribution's, whatever else the machine has.
+add_python() {
+	ensure_packages python3
+	files=$(/usr/bin/python3 "$top/scripts/lane/add-python.py" "$root" "$1")
+	for file in $files; do
+		add_file "$file" "$file"
+	done
+	ln -sf "$(readlink -f /usr/bin/python3)" "$root/bin/python3"
+	install -D "$1" "$root/$2"
+}
+
 add_dir() {
 	mkdir -p "$root/$2"
 	cp -a "$1/." "$root/$2/"
 }
 
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/modules"
-while getopts o:s:f:d:m: option; do
+while getopts o:s:f:d:p:m: option; do
 	case $option in
 	o) output=$OPTARG ;;
 	s) script=$OPTARG ;;
 	f) add_file "${OPTARG%%:*}" "${OPTARG#*:}" ;;
 	d) add_dir "${OPTARG%%:*}" "${OPTARG#*:}" ;;
+	p) add_python "${OPTARG%%:*}" "${OPTARG#*:}" ;;
 	m) extra="$extra $OPTARG" ;;
 	*) exit 1 ;;
 	esac

@@ -54,6 +54,7 @@ make_host() {
 	shift 2
 	step "making ${image##*/}" "$top/scripts/lane/mkinitramfs.sh" -o "$image" \
 		-s "$script" -f "$top/scripts/lane/host-lib.sh:host-lib.sh" \
+		-p "$top/scripts/lane/qmp.py:bin/qmp.py" \
 		-f "$(readlink -f "$build/qemu-system-x86_64"):bin/qemu-system-x86_64" \
 		-f "$K_VMLINUZ:demo/vmlinuz" -f "$build/demo-guest.cpio.gz:demo/guest.cpio.gz" \
 		-d "$firmware:demo/firmware" "$@"

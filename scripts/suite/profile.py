@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """profile.py DIRECTORY FUNCTION: see profile.sh.
 
-DIRECTORY has QEMU's monitor, its log and the guest's serial line.  A round goes
+DIRECTORY has QEMU's monitor (QMP), its log and the guest's serial line.  A round goes
 from one entry of FUNCTION to the next.
 """
 import bisect
 import collections
 import os
 import re
-import socket
 import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lane"))
+import qmp
 
 WAIT = 120              # seconds until the guest loops
 LOG_BYTES = 600 << 20   # of the log, and
@@ -48,12 +50,17 @@ def symbols(serial):
     return table
 
 
+def human(monitor, line):
+    """What QMP has no command for."""
+    monitor.command("human-monitor-command", {"command-line": line})
+
+
 def take_log(directory, log, address):
     """Log every instruction until there are rounds enough."""
-    monitor = socket.socket(socket.AF_UNIX)
-    monitor.connect(os.path.join(directory, "monitor"))
+    monitor = qmp.connect(os.path.join(directory, "monitor"))
     # The first is the name that QEMU before version 8.1 has for the second.
-    monitor.sendall(b"singlestep on\none-insn-per-tb on\nlog exec,nochain\n")
+    for line in ("singlestep on", "one-insn-per-tb on", "log exec,nochain"):
+        human(monitor, line)
     wanted = b"/%016x/" % address
     found = position = 0
     end = time.time() + LOG_SECONDS
@@ -65,10 +72,10 @@ def take_log(directory, log, address):
                 text = file.read()
                 position += len(text)
                 found += text.count(wanted)
-    monitor.sendall(b"log none\nquit\n")
+    human(monitor, "log none")
+    monitor.command("quit")
     # QEMU writes the log's end.
-    while monitor.recv(4096):
-        pass
+    monitor.wait_for_end()
 
 
 def rounds(log, address):
@@ -89,6 +96,8 @@ def rounds(log, address):
 
 
 def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     directory, mark = sys.argv[1:]
     serial, log = (os.path.join(directory, name) for name in ("serial", "log"))
     wait_for_loop(serial)
@@ -118,4 +127,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except qmp.Failed as error:
+        fail(str(error))

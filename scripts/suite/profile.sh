@@ -39,7 +39,7 @@ rm -f "$work/monitor" "$work/log"
 note "profiling $1"
 QEMU_CPUS=1 QEMU_ACCEL="-accel tcg,thread=single -icount shift=0,sleep=off -cpu EPYC,+svm" \
 	"$top/scripts/lane/boot.sh" "$work/image.cpio.gz" 300 -D "$work/log" \
-	-monitor "unix:$work/monitor,server=on,wait=off" >"$work/serial" &
+	-qmp "unix:$work/monitor,server=on,wait=off" >"$work/serial" &
 qemu=$!
 trap 'kill $qemu 2>/dev/null' EXIT
 python3 "$top/scripts/suite/profile.py" "$work" "$mark"

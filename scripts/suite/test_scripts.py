@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of what the scripts do in Python.  TAP."""
 import io
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -14,9 +16,164 @@ sys.dont_write_bytecode = True
 for folder in ("lane", "suite"):
     sys.path.insert(0, os.path.join(SCRIPTS, folder))
 # pylint: disable=wrong-import-position
+import qmp
 import references
 import steps
 import tap
+
+GREETING = '{"QMP": {"version": {}, "capabilities": []}}\r\n'
+
+
+class FakeQemu:
+    """Answers on a pair of pipes what a script of lines says: None is the request's answer."""
+
+    def __init__(self, path, *script):
+        self.path, self.script = path, script
+        self.requests = []
+        for end in (".in", ".out"):
+            os.mkfifo(path + end)
+        # As QEMU opens them.
+        self.inward = open(path + ".in", "rb+", buffering=0)
+        self.outward = open(path + ".out", "rb+", buffering=0)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def say(self, text):
+        self.outward.write(text.encode())
+
+    def run(self):
+        for line in self.script:
+            if callable(line):
+                request = json.loads(self.inward.readline())
+                self.requests.append((request["execute"], request["arguments"]))
+                self.say(line(request["id"]))
+            else:
+                self.say(line)
+
+    def end(self):
+        self.thread.join()
+        self.inward.close()
+        self.outward.close()
+
+
+def returns(value, before="", after=""):
+    """The answer to a request, between other lines."""
+    return lambda number: (before + json.dumps({"return": value, "id": number}) + "\r\n" + after)
+
+
+def event(name, **data):
+    return json.dumps({"event": name, "data": data}) + "\r\n"
+
+
+class Qmp(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = os.path.join(directory.name, "vm.qmp")
+
+    def qemu(self, *script):
+        """One that has greeted and answers these."""
+        fake = FakeQemu(self.path, GREETING, returns({}), *script)
+        self.addCleanup(fake.end)
+        return fake
+
+    def call(self, *arguments):
+        """Standard output, and what is said of a failure."""
+        process = subprocess.run([sys.executable, "-I", "-S", os.path.join(SCRIPTS, "lane/qmp.py"),
+                                  self.path, *arguments], capture_output=True, text=True,
+                                 timeout=60, check=False)
+        self.assertEqual(process.returncode, 1 if process.stderr else 0)
+        return process.stdout or process.stderr
+
+    def test_greets_once_and_sends_arguments(self):
+        """qmp: the first command greets, each has its arguments"""
+        fake = self.qemu(returns({}), returns("a \"quoted\" value"))
+        self.assertEqual(self.call("run", "cont"), "")
+        self.assertEqual(self.call("run", "qom-get", '{"path": "/x"}'), 'a "quoted" value\n')
+        fake.thread.join()
+        self.assertEqual(fake.requests, [("qmp_capabilities", {}), ("cont", {}),
+                                         ("qom-get", {"path": "/x"})])
+
+    def test_format(self):
+        """qmp: fields are found by name, at any depth, whatever else has that name"""
+        self.qemu(returns({"ram": {"status": "no", "total": 7}, "status": "ok", "on": True}))
+        self.assertEqual(self.call("run", "query-migrate", "", "{status} {on} {ram[total]}"),
+                         "ok true 7\n")
+
+    def test_missing_field(self):
+        """qmp: a field that is not there is one line with the answer"""
+        self.qemu(returns({"status": "ok"}))
+        self.assertEqual(self.call("run", "query-status", "", "{running}"),
+                         "qmp: {running}: 'running': the answer is {\"status\": \"ok\"}\n")
+
+    def test_error(self):
+        """qmp: QEMU's error is one line"""
+        self.qemu(lambda number: json.dumps({"error": {"class": "GenericError", "desc": "no"},
+                                             "id": number}) + "\r\n")
+        self.assertEqual(self.call("run", "cont"), "qmp: vm.qmp: cont: no\n")
+
+    def test_event_between(self):
+        """qmp: an event before an answer is kept for who waits for it"""
+        self.qemu(returns({}, before=event("OTHER", id=3) + event("RESULT", id=31, text="no") +
+                          event("RESULT", id=3, text="\"event\": yes")))
+        self.call("run", "cont")
+        self.assertEqual(self.call("wait", "RESULT", "5", '{"id": 3}', "{text}"),
+                         '"event": yes\n')
+
+    def test_event_in_halves(self):
+        """qmp: half an event behind an answer is read to its end"""
+        whole = event("RESULT", id=3)
+        self.qemu(returns({}, after=whole[:20]), whole[20:])
+        self.call("run", "cont")
+        self.assertEqual(self.call("wait", "RESULT", "5", "{}", "id {id}"), "id 3\n")
+
+    def test_no_event(self):
+        """qmp: an event that does not come is one line, in time"""
+        self.qemu(returns({}))
+        self.call("run", "cont")
+        self.assertEqual(self.call("wait", "RESULT", "0.3", "{}", "x"),
+                         "qmp: vm.qmp: QEMU does not answer in time\n")
+
+    def test_late_answer(self):
+        """qmp: the answer to another command is not taken for this one's"""
+        self.qemu(returns("mine", before='{"return": "late", "id": "other"}\r\n'))
+        self.assertEqual(self.call("run", "cont"), "mine\n")
+
+    def test_gone(self):
+        """qmp: a QEMU that has gone is one line, at once"""
+        fake = self.qemu(returns({}))
+        self.call("run", "cont")
+        fake.end()
+        self.assertEqual(self.call("run", "cont"), "qmp: vm.qmp: QEMU has gone\n")
+
+    def test_no_qmp(self):
+        """qmp: what is no QMP is one line that says so"""
+        fake = FakeQemu(self.path, "QEMU 10.0 monitor\n")
+        self.addCleanup(fake.end)
+        self.assertEqual(self.call("run", "cont"), "qmp: vm.qmp: this is no QMP, is it another "
+                         "monitor? b'QEMU 10.0 monitor'\n")
+
+    def test_bad_arguments(self):
+        """qmp: arguments that are no JSON object are one line"""
+        self.qemu()
+        self.assertTrue(self.call("run", "cont", "{").startswith(
+            "qmp: the arguments are no JSON: {: "))
+        self.assertEqual(self.call("run", "cont", "[]"),
+                         "qmp: the arguments are no JSON object: []\n")
+
+    def test_migrate(self):
+        """qmp: a migration is asked about until it ends"""
+        fake = self.qemu(returns({}), returns({}), returns({}), returns({"status": "active"}),
+                         returns({"status": "failed"}))
+        self.assertEqual(self.call("migrate", "/s", "{status}"), "failed\n")
+        fake.thread.join()
+        self.assertEqual(fake.requests[2], ("migrate", {"uri": "unix:/s"}))
+
+    def test_socket(self):
+        """qmp: a socket that is not there is one line"""
+        with self.assertRaisesRegex(qmp.Failed, "No such file or directory: is QEMU there"):
+            qmp.connect(self.path)
+
 
 class Steps(unittest.TestCase):
     PASSED = ("step 1: a\r\n  expected: 1\r\n  result:   ok\r\n@@STEPS PASS\r\n"
