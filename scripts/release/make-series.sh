@@ -59,26 +59,11 @@ add_parts() {
 	done
 }
 
-# hunks NUMBER WANTED UNWANTED: those of a patch whose "file: text" matches
+# apply NUMBER WANTED UNWANTED: those hunks of a patch whose "file: text" matches
 # WANTED, but not UNWANTED
-hunks() {
-	python3 - "$(echo "$patches/$1"-*.patch)" "$2" "$3" <<'END'
-import re
-import sys
-
-text = open(sys.argv[1]).read()
-for part in re.split(r'(?m)^(?=diff --git )', text)[1:]:
-    head, *hunks = re.split(r'(?m)^(?=@@ )', part)
-    name = re.search(r'(?m)^\+\+\+ b/(.*)$', head).group(1)
-    hunks = [h for h in hunks if re.search(sys.argv[2], name + ': ' + h) and
-             not (sys.argv[3] and re.search(sys.argv[3], name + ': ' + h))]
-    if hunks:
-        print(head + ''.join(hunks).rstrip('\n'))
-END
-}
-
 apply() {
-	hunks "$@" >"$repository/.git/hunks"
+	python3 "$top/scripts/release/series.py" hunks "$(echo "$patches/$1"-*.patch)" \
+		"$2" "$3" >"$repository/.git/hunks"
 	in_series apply --recount "$repository/.git/hunks"
 }
 
@@ -229,26 +214,8 @@ Documentation: KVM: Describe the VMware guest interface
 For authors of VMMs: the capability, attributes, limits, the saved state
 and the exit.
 END
-	python3 - "$repository/MAINTAINERS" "$name" "$email" <<'END'
-import sys
-
-path, name, email = sys.argv[1:]
-entry = f"""KERNEL VIRTUAL MACHINE FOR X86: VMWARE GUEST INTERFACE (KVM/vmport)
-M:	{name} <{email}>
-L:	kvm@vger.kernel.org
-S:	Maintained
-F:	Documentation/virt/kvm/x86/vmport*
-F:	arch/x86/kvm/vmport/
-F:	include/uapi/linux/kvm_vmport.h
-F:	tools/testing/selftests/kvm/x86/vmport*
-F:	tools/testing/vmport/
-
-"""
-text = open(path, encoding='utf-8').read()
-after = '\nKERNFS\n'
-assert text.count(after) == 1
-open(path, 'w', encoding='utf-8').write(text.replace(after, '\n' + entry + after[1:]))
-END
+	python3 "$top/scripts/release/series.py" maintainers "$repository/MAINTAINERS" \
+		"$name" "$email"
 	commit <<'END'
 MAINTAINERS: Add the VMware guest interface of KVM
 
@@ -259,31 +226,7 @@ END
 cover() {
 	rm -rf "$build/series"
 	in_series format-patch -q --cover-letter -o "$build/series" base
-	python3 - "$build/series/0000-cover-letter.patch" <<'END'
-import sys
-
-path = sys.argv[1]
-text = open(path).read()
-text = text.replace('*** SUBJECT HERE ***', 'KVM: x86: The VMware guest interface')
-text = text.replace('*** BLURB HERE ***', """\
-Guests that were built for VMware, open-vm-tools in every distribution
-among them, ask their hypervisor for time, identity, configuration and
-commands through I/O port 0x5658.  KVM has enable_vmware_backdoor, which
-lets ring 3 use the port of all VMs of the host, and leaves every access
-to user space.
-
-This series answers it in KVM, per VM, by one capability with a mask of
-features: the commands, GuestRPC with guestinfo, messages by string
-instructions, ring 3, hypercalls, pseudo performance counters and nested
-guests.  The state migrates.  A VMM can own RPCs that the kernel does
-not.  Where CONFIG_KVM_VMPORT is off KVM's object code is unchanged;
-where no VM uses it a hook is a static branch.
-
-Patch 1 is the ABI, 2 to 6 are the engine, which knows no struct
-kvm_vcpu and has unit tests in user space; 7 ties it to KVM, then each
-hook is a patch, and the capability comes when all are there.""")
-open(path, 'w').write(text)
-END
+	python3 "$top/scripts/release/series.py" cover "$build/series/0000-cover-letter.patch"
 }
 
 step "generating the series for $S_VERSION" generate

@@ -13,11 +13,12 @@ import unittest
 SCRIPTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 
 sys.dont_write_bytecode = True
-for folder in ("lane", "suite"):
+for folder in ("lane", "release", "suite"):
     sys.path.insert(0, os.path.join(SCRIPTS, folder))
 # pylint: disable=wrong-import-position
 import qmp
 import references
+import series
 import steps
 import tap
 
@@ -264,6 +265,35 @@ class Tap(unittest.TestCase):
         """tap: a lane that does not run to its end is a failed test"""
         self.assertIn("not ok 2 - the lane's script runs to its end",
                       self.merge("@@LANE\nok - a")[1])
+
+
+class Series(unittest.TestCase):
+    HUNKS = ("@@ -1 +1,2 @@\n one\n+two\n", "@@ -9 +10,2 @@ f()\n nine\n+ten\n")
+    A = "diff --git a/x/a.c b/x/a.c\nindex 1..2\n--- a/x/a.c\n+++ b/x/a.c\n"
+    B = "diff --git a/x/b.h b/x/b.h\n--- a/x/b.h\n+++ b/x/b.h\n"
+    PATCH = "Subject: two and ten\n\n" + A + "".join(HUNKS) + B + HUNKS[0]
+
+    def test_hunks(self):
+        """series: hunks are chosen by their file and their text"""
+        one, two = self.HUNKS
+        self.assertEqual(series.hunks(self.PATCH, r"\.h: ", ""), self.B + one)
+        self.assertEqual(series.hunks(self.PATCH, "two", r"\.h: "), self.A + one)
+        self.assertEqual(series.hunks(self.PATCH, ".", "nine"), self.A + one + self.B + one)
+        self.assertEqual(series.hunks(self.PATCH, "ten", ""), self.A + two)
+        self.assertEqual(series.hunks(self.PATCH, "eleven", ""), "")
+
+    def test_maintainers(self):
+        """series: the entry is put in once, before the one that follows it"""
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "MAINTAINERS")
+            series.write(path, "JFS\nS:\tMaintained\n\nKERNFS\n")
+            series.main(["maintainers", path, "A", "a@b"])
+            text = series.read(path)
+            self.assertRegex(text, r"Maintained\n\nKERNEL VIRTUAL MACHINE FOR X86: VMW.*"
+                                   r"\nM:\tA <a@b>\n(?s:.*)/vmport/\n\nKERNFS\n$")
+            series.write(path, "JFS\n")
+            with self.assertRaisesRegex(SystemExit, "has 'KERNFS' 0 times and not once"):
+                series.main(["maintainers", path, "A", "a@b"])
 
 
 class References(unittest.TestCase):
