@@ -62,16 +62,23 @@ step() {
 	fi
 }
 
+# result STATUS NAME: a test line
+result() {
+	if [ "$1" = 0 ]; then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+	fi
+}
+
 # set_up NAME COMMAND...: part of what tests need; its failure is a failed test.
 set_up() {
 	set_up_name=$1
 	shift
-	if "$@" 2>&1; then
-		echo "ok - $set_up_name"
-	else
-		echo "not ok - $set_up_name"
-		return 1
-	fi
+	set_up_status=0
+	"$@" 2>&1 || set_up_status=$?
+	result "$set_up_status" "$set_up_name"
+	return "$set_up_status"
 }
 
 # as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py
@@ -151,6 +158,21 @@ archive_uri() {
 		awk -v suite="$(codename)" '$1 == suite { print $2; exit }'
 }
 
+# Sets $archive.
+find_archive() {
+	[ -n "$(archive_uri)" ] || apt_update >"$log_dir/apt-update.log" 2>&1
+	archive=$(archive_uri)
+	[ -n "$archive" ]
+}
+
+# deb_line deb|deb-src SUITE: of $archive, for apt_private.  Of another release's
+# archive the machine's apt may not know the key.
+deb_line() {
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ -f "$keyring" ] || keyring=
+	echo "$1 ${keyring:+[signed-by=$keyring] }$archive $2 main"
+}
+
 # apt_private DIRECTORY "deb LINE"...: apt for suites that the machine does not
 # use, without touching its configuration.  Then: apt_in DIRECTORY COMMAND...
 apt_private() {
@@ -185,15 +207,17 @@ nested_virtualisation() {
 	return 1
 }
 
-# find_module NAME: its file in the fetched kernel's tree, nothing if built in
-find_module() {
-	find "$K_MODULES" -name "$(echo "$1" | tr '_-' '??').ko*" | head -n 1
+# is_whole DIRECTORY: all files of its list of checksums are there, unchanged
+is_whole() {
+	[ -f "$1/sums" ] && (cd "$1" && sha256sum --quiet -c sums) >/dev/null 2>&1
 }
 
-unpack_module() {
-	case $1 in
-	*.xz) xz -dc "$1" ;;
-	*.zst) zstd -dcq "$1" ;;
-	*) cat "$1" ;;
-	esac >"$2"
+# newest_whole: of the directories on standard input, whose names end in versions
+newest_whole() {
+	sort -rV | while read -r whole_dir; do
+		if is_whole "$whole_dir"; then
+			echo "$whole_dir"
+			break
+		fi
+	done
 }

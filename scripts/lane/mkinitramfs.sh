@@ -17,6 +17,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/image.sh"
 
 output='' script='' extra=''
 root=$(mktemp -d)
@@ -32,17 +33,11 @@ else
 fi
 ensure_packages binutils busybox-static kmod cpio gzip xz-utils zstd
 
-copy_libraries() {
-	# A static program has none, and that is no error.
-	{ ldd "$1" 2>/dev/null || true; } | sed -n 's#.*\(=> \|\t\)\(/[^ ]*\) (.*#\2#p' |
-		while read -r library; do
-			[ -e "$root$library" ] || install -D "$library" "$root$library"
-		done
-}
-
 add_file() {
 	install -D "$1" "$root/$2"
-	copy_libraries "$1"
+	libraries_of "$1" | while read -r library; do
+		[ -e "$root$library" ] || install -D "$library" "$root$library"
+	done
 }
 
 # Of Python the distribution's, whatever else the machine has.
@@ -114,12 +109,7 @@ for module in kvm kvm-amd kvm-intel; do
 	fi
 done
 
-install "$(command -v busybox)" "$root/bin/busybox"
-for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
-	ln -sf busybox "$root/bin/$applet"
-done
+add_busybox "$root"
 install "$script" "$root/payload"
 install "$top/scripts/lane/init.sh" "$root/init"
-
-(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$output.tmp"
-mv "$output.tmp" "$output"
+pack "$root" "$output"

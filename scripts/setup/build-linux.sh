@@ -15,6 +15,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/setup/kvm-tree.sh"
 
 [ $# -ge 2 ] || die "usage: build-linux.sh VERSION|newest NAME [FRAGMENT...]"
 wanted=$1 name=$2
@@ -51,15 +52,7 @@ key=$({ echo "$S_VERSION ${STOCK:-}"; [ "${STOCK:-}" ] || cat "$patches"/*.patch
 prepare() {
 	rm -rf "$tree" "$tree.tmp"
 	cp -al "$S_SOURCE" "$tree.tmp"
-	if [ -z "${STOCK:-}" ]; then
-		for file in "$patches"/*.patch; do
-			echo "applying ${file##*/}"
-			patch -d "$tree.tmp" -p1 --fuzz=0 --no-backup-if-mismatch <"$file" || {
-				echo "${file##*/} does not fit $S_VERSION"
-				return 1
-			}
-		done
-	fi
+	[ "${STOCK:-}" ] || kvm_tree_patch "$tree.tmp" "$S_VERSION" "$patches"/*.patch || return 1
 	mv "$tree.tmp" "$tree"
 	echo "$key" >"$cache/linux/$name/key"
 }

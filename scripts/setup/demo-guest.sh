@@ -7,6 +7,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/image.sh"
 
 [ $# = 1 ] || die "usage: demo-guest.sh IMAGE"
 output=$1
@@ -31,14 +32,10 @@ download() {
 	mv "$tools.tmp" "$tools"
 }
 
-is_whole() {
-	[ -f "$tools/sums" ] && (cd "$tools" && sha256sum --quiet -c sums) >/dev/null 2>&1
-}
-
 offered=$(apt-cache madison open-vm-tools 2>/dev/null | awk '{ print $3; exit }')
-if ! is_whole || { [ -n "$offered" ] && [ "$offered" != "$(cat "$tools/version")" ]; }; then
+if ! is_whole "$tools" || { [ -n "$offered" ] && [ "$offered" != "$(cat "$tools/version")" ]; }; then
 	[ -n "$offered" ] || apt_update >"$log_dir/apt-update.log" 2>&1
-	if ! is_whole || [ -n "$offered" ]; then
+	if ! is_whole "$tools" || [ -n "$offered" ]; then
 		step "fetching open-vm-tools" download
 	fi
 fi
@@ -52,7 +49,7 @@ export LD_LIBRARY_PATH
 # A program with its libraries, each where the program looks for it.
 add_program() {
 	install -D "$1" "$root/bin/${1##*/}"
-	ldd "$1" | sed -n 's#.*\(=> \|\t\)\(/[^ ]*\) (.*#\2#p' | while read -r library; do
+	libraries_of "$1" | while read -r library; do
 		case $library in
 		"$tools"/*) place=/lib/${library##*/} ;;
 		*) place=$library ;;
@@ -72,11 +69,6 @@ done
 ${CC:-gcc} -m32 -O2 -Wall -static -nostdlib -ffreestanding -fno-stack-protector -fno-pie \
 	-no-pie -fno-tree-loop-distribute-patterns -o "$root/bin/rpc-32" \
 	"$top/tools/testing/vmport/guest/rpc-32.c"
-install "$(command -v busybox)" "$root/bin/busybox"
-for applet in $("$root/bin/busybox" --list | grep -vx busybox); do
-	ln -sf busybox "$root/bin/$applet"
-done
-
+add_busybox "$root"
 install "$top/scripts/lane/guest-init.sh" "$root/init"
-(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$output.tmp"
-mv "$output.tmp" "$output"
+pack "$root" "$output"

@@ -117,18 +117,9 @@ checksums() {
 		-type f -exec sha256sum {} + | sort -k 2
 }
 
-is_whole() {
-	[ -f "$1/env" ] && [ -f "$1/sums" ] && (cd "$1" && sha256sum --quiet -c sums) >/dev/null 2>&1
-}
-
 newest_cached() {
-	find "$kernels" -path "$kernels/$series.*" -mindepth 2 -maxdepth 2 -name env | sed 's#/env$##' | sort -rV |
-		while read -r dir; do
-			if is_whole "$dir"; then
-				echo "$dir"
-				break
-			fi
-		done
+	find "$kernels" -mindepth 2 -maxdepth 2 -path "$kernels/$series.*" -name env -printf '%h\n' |
+		newest_whole
 }
 
 dir=

@@ -13,7 +13,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 suite=trixie
 series=10.0
 sources=$cache/qemu/source
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 mkdir -p "$sources" "$cache/apt"
 exec 7>"$cache/qemu/.lock-fetch"
 flock 7
@@ -24,11 +23,8 @@ private() {
 
 # Sets $version.
 find_version() {
-	[ -n "$(archive_uri)" ] || apt_update >"$log_dir/apt-update.log" 2>&1
-	[ -n "$(archive_uri)" ] || return 1
-	signed=
-	[ ! -f "$keyring" ] || signed="[signed-by=$keyring] "
-	apt_private "$cache/apt/$suite-source" "deb-src $signed$(archive_uri) $suite main" \
+	find_archive || return 1
+	apt_private "$cache/apt/$suite-source" "$(deb_line deb-src "$suite")" \
 		>"$log_dir/apt-$suite-source.log" 2>&1 || return 1
 	version=$(private apt-cache showsrc qemu 2>/dev/null |
 		sed -n "s/^Version: \(.*:$series\..*\)/\1/p" | sort -rV | head -n 1)
@@ -50,20 +46,6 @@ END
 	mv "$1.tmp" "$1"
 }
 
-is_whole() {
-	[ -f "$1/env" ] && [ -f "$1/sums" ] && (cd "$1" && sha256sum --quiet -c sums) >/dev/null 2>&1
-}
-
-newest_cached() {
-	find "$sources" -mindepth 2 -maxdepth 2 -name env | sed 's#/env$##' | sort -rV |
-		while read -r dir; do
-			if is_whole "$dir"; then
-				echo "$dir"
-				break
-			fi
-		done
-}
-
 if find_version; then
 	dir=$sources/$(echo "$version" | tr -c 'A-Za-z0-9.+~\n-' '_')
 	if ! is_whole "$dir"; then
@@ -73,7 +55,7 @@ if find_version; then
 		step "fetching the source of QEMU $version" download "$dir"
 	fi
 else
-	dir=$(newest_cached)
+	dir=$(find "$sources" -mindepth 2 -maxdepth 2 -name env -printf '%h\n' | newest_whole)
 	[ -n "$dir" ] || die "no source of QEMU $series can be fetched and none is cached:" \
 		"check the network and run apt-get update"
 	note "no source of QEMU $series can be fetched, using the cached one"

@@ -18,7 +18,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 wanted=$1
 suite=trixie
 sources=$cache/source
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 mkdir -p "$sources" "$cache/apt"
 exec 7>"$sources/.lock"
 flock 7
@@ -29,14 +28,10 @@ private() {
 
 # Sets $version and $series, from all suites of that release and of this machine's.
 find_version() {
-	[ -n "$(archive_uri)" ] || apt_update >"$log_dir/apt-update.log" 2>&1
-	[ -n "$(archive_uri)" ] || return 1
-	signed=
-	[ ! -f "$keyring" ] || signed="[signed-by=$keyring] "
-	apt_private "$cache/apt/$suite-kernels" "deb $signed$(archive_uri) $suite main" \
-		"deb $signed$(archive_uri) $suite-backports main" \
-		"deb $signed$(archive_uri) $(codename) main" \
-		"deb $signed$(archive_uri) $(codename)-backports main" \
+	find_archive || return 1
+	apt_private "$cache/apt/$suite-kernels" "$(deb_line deb "$suite")" \
+		"$(deb_line deb "$suite-backports")" "$(deb_line deb "$(codename)")" \
+		"$(deb_line deb "$(codename)-backports")" \
 		>"$log_dir/apt-$suite-kernels.log" 2>&1 || return 1
 	if [ "$wanted" = newest ]; then
 		series=$(private apt-cache search --names-only '^linux-source-[0-9.]+$' |

@@ -105,10 +105,6 @@ make_image() {
 	mv "$1.tmp" "$1"
 }
 
-is_whole() {
-	[ -f "$1/sums" ] && (cd "$1" && sha256sum --quiet -c sums) >/dev/null 2>&1
-}
-
 ensure_packages e2fsprogs busybox-static
 PATH=$PATH:/usr/sbin:/sbin
 list >"$guests/list.tmp"

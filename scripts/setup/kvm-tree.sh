@@ -1,8 +1,22 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Shared by build-kvm.sh and the package: KVM's files out of a kernel's source, made
+# Shared by the builds and the package: KVM's files out of a kernel's source, made
 # to build outside its tree.  Sourced; needs nothing but sh, patch and make.
+
+# kvm_tree_patch TREE KERNEL PATCH...  Lines move between stable releases, what stands
+# around them must not.
+kvm_tree_patch() {
+	kvm_tree_patched=$1 kvm_tree_kernel=$2
+	shift 2
+	for kvm_tree_file in "$@"; do
+		echo "applying ${kvm_tree_file##*/}"
+		patch -d "$kvm_tree_patched" -p1 --fuzz=0 --no-backup-if-mismatch <"$kvm_tree_file" || {
+			echo "${kvm_tree_file##*/} does not fit $kvm_tree_kernel"
+			return 1
+		}
+	done
+}
 
 # kvm_tree_prepare SOURCE TREE PATCHES: TREE gets KVM's files from SOURCE with the
 # patches of a directory, none where PATCHES is empty.
@@ -13,14 +27,7 @@ kvm_tree_prepare() {
 	cp -r "$1/virt" "$2.tmp/"
 	cp "$1/arch/x86/include/asm/kvm_host.h" "$1/arch/x86/include/asm/kvm-x86-ops.h" \
 		"$2.tmp/arch/x86/include/asm/"
-	# Lines move between stable releases, what stands around them must not.
-	for kvm_tree_file in ${3:+"$3"/*.patch}; do
-		echo "applying ${kvm_tree_file##*/}"
-		patch -d "$2.tmp" -p1 --fuzz=0 --no-backup-if-mismatch <"$kvm_tree_file" || {
-			echo "${kvm_tree_file##*/} does not fit this kernel"
-			return 1
-		}
-	done
+	[ -z "$3" ] || kvm_tree_patch "$2.tmp" "this kernel" "$3"/*.patch || return 1
 	sed -i -e "s#-I \$(srctree)/arch/x86/kvm#-I \$(src) -I $2/virt/kvm#" \
 		-e "s#^include \$(srctree)/virt/kvm/#KVM := ../../../virt/kvm\ninclude $2/virt/kvm/#" \
 		-e "1i LINUXINCLUDE := -I$2/arch/x86/include -I$2/include \$(LINUXINCLUDE)" \

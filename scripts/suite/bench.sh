@@ -9,6 +9,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/image.sh"
 
 "$top/scripts/setup/fetch-kernel.sh"
 "$top/scripts/setup/build-kvm.sh" on
@@ -18,8 +19,7 @@ ensure_packages qemu-system-x86 qemu-system-data seabios gcc binutils python3
 
 rom=$build/bench-rom
 build_rom() {
-	gcc -m32 -c -o "$rom.o" "$top/scripts/lane/bench-rom.S"
-	ld -m elf_i386 -Ttext 0xf0000 --oformat binary -e 0xf0000 -o "$rom.bin" "$rom.o"
+	build_firmware "$top/scripts/lane/bench-rom.S" "$rom.bin"
 	for place in /usr/share/seabios /usr/share/qemu; do
 		[ ! -f "$place/kvmvapic.bin" ] || cp -L "$place/kvmvapic.bin" "$build/"
 	done

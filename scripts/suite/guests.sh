@@ -8,6 +8,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 title=guests
 . "$top/scripts/lane/steps.sh"
+. "$top/scripts/lane/image.sh"
 
 # What a guest needs to have its root on a disk, and to get there.
 make_initramfs() {
@@ -26,30 +27,23 @@ busybox mount -t ext4 /dev/vda /root
 exec busybox switch_root /root /init
 END
 	chmod 755 "$root/init"
-	(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 >"$1.tmp"
+	pack "$root" "$1"
 	rm -rf "$root"
-	mv "$1.tmp" "$1"
 }
 
 # The demo's, with the driver of VMware's precision clock.
 make_linux_initramfs() {
 	root=$(mktemp -d)
 	unpack_module "$(find_module ptp_vmw)" "$root/ptp_vmw.ko"
-	(cd "$root" && find . | cpio -o -H newc --quiet) | gzip -1 |
-		cat "$build/demo-guest.cpio.gz" - >"$1.tmp"
+	pack "$root" "$1.module"
 	rm -rf "$root"
+	cat "$build/demo-guest.cpio.gz" "$1.module" >"$1.tmp"
 	mv "$1.tmp" "$1"
 }
 
 # Scope (\_SB) { Device (PTPV) { Name (_HID, "VMW0005") } }: what that driver looks for.
 make_precision_clock() {
 	printf '\020\033\\_SB_\133\202\023PTPV\010_HID\015VMW0005\000' >"$1"
-}
-
-# The processor begins in its last 16 bytes.
-make_client_firmware() {
-	gcc -m32 -c -o "$1.o" "$top/tools/testing/vmport/guest/firmware.S"
-	ld -m elf_i386 -Ttext 0xf0000 --oformat binary -e 0xf0000 -o "$1" "$1.o"
 }
 
 begun=$(date +%s)
@@ -59,7 +53,8 @@ ensure_packages cpio gzip xz-utils zstd gcc binutils
 step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
 step "making Linux' initramfs" make_linux_initramfs "$build/guests-linux.cpio.gz"
 make_precision_clock "$build/precision-clock.aml"
-step "making the firmware that is a client" make_client_firmware "$build/client-firmware.bin"
+step "making the firmware that is a client" build_firmware \
+	"$top/tools/testing/vmport/guest/firmware.S" "$build/client-firmware.bin"
 make_host "$build/guests-host.cpio.gz" "$top/scripts/lane/guests-host.sh" -m virtio_blk \
 	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz" \
 	-f "$build/guests-linux.cpio.gz:demo/linux.cpio.gz" \

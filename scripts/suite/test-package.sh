@@ -21,14 +21,6 @@ name=kvm-vmport
 kernel="linux-image-cloud-amd64 linux-headers-cloud-amd64"
 package_log=$log_dir/package-apt.log
 
-result() {
-	if [ "$1" = 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-	fi
-}
-
 # check TEXT COMMAND...
 check() {
 	check_text=$1
@@ -63,18 +55,12 @@ apt_root() {
 	}
 }
 
-archive() {
-	[ -n "$(archive_uri)" ] || apt_update >"$log_dir/apt-update.log" 2>&1
-	uri=$(archive_uri)
-	[ -n "$uri" ]
-}
-
 # shellcheck disable=SC2086 # a list
 make_base() {
 	mkdir -p "$cache/package"
 	mmdebstrap --variant=apt --aptopt='APT::Install-Recommends "false"' \
 		--include="systemd-sysv udev kmod initramfs-tools $kernel linux-source-6.12 dkms openssl patch xz-utils" \
-		"$suite" "$base.tmp.tar" "deb $uri $suite main"
+		"$suite" "$base.tmp.tar" "deb $archive $suite main"
 	mv "$base.tmp.tar" "$base"
 }
 
@@ -119,22 +105,22 @@ chosen() {
 	in_root modprobe -S "$1" --show-depends "$2" | sed -n "s/^insmod \([^ ]*\).*/\1/p" | tail -n 1
 }
 
-chooses_ours() {
+# chooses RELEASE DIRECTORY: all three are below it
+chooses() {
 	for module in kvm kvm-amd kvm-intel; do
 		case $(chosen "$1" "$module") in
-		*"/lib/modules/$1/updates/dkms/$module".ko*) ;;
+		*"/lib/modules/$1/$2/"*"$module".ko*) ;;
 		*) return 1 ;;
 		esac
 	done
 }
 
+chooses_ours() {
+	chooses "$1" updates/dkms
+}
+
 chooses_theirs() {
-	for module in kvm kvm-amd kvm-intel; do
-		case $(chosen "$1" "$module") in
-		*"/lib/modules/$1/kernel/"*"/$module".ko*) ;;
-		*) return 1 ;;
-		esac
-	done
+	chooses "$1" kernel
 }
 
 boot() {
@@ -175,7 +161,7 @@ no_traces() {
 }
 
 update_kernel() {
-	security=${uri%/}
+	security=${archive%/}
 	echo "deb $security-security $suite-security main" >>"$root/etc/apt/sources.list"
 	apt_root update
 }
@@ -187,7 +173,7 @@ mark() {
 
 suite_package() {
 	echo "@@LANE"
-	must "the machine's archive is known" archive
+	must "the machine's archive is known" find_archive
 	must "the package is made" "$top/scripts/release/make-package.sh"
 	must "the selftests build" "$top/scripts/setup/build-selftests.sh"
 	ensure_packages mmdebstrap e2fsprogs

@@ -23,15 +23,6 @@ for suite in "$@"; do
 	esac
 done
 
-# result STATUS NAME
-result() {
-	if [ "$1" = 0 ]; then
-		echo "ok - $2"
-	else
-		echo "not ok - $2"
-	fi
-}
-
 suite_unit() {
 	note "the engine in user space, and what the scripts do in Python"
 	ensure_packages gcc libc6-dev linux-libc-dev make
