@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs inside the guest of fuzz-states.sh, see mkinitramfs.sh.
+# Runs inside the guest of fuzz-states.sh, see mkinitramfs.sh and fuzz_states.py.
 
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 
@@ -9,9 +9,7 @@ mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 fuzz() {
 	# shellcheck disable=SC2046 # a list
 	/tests/vmport_state_fuzz -s "$1" -t "$2" $(echo "${FUZZ_ARGUMENTS:-}" | tr , ' ') \
-		</dev/null 2>&1 | tee /tmp/log
-	echo "@@EXITS $(sed -n 's/.* cases, \([0-9]*\) exits.*/\1/p' /tmp/log | tail -n 1)"
-	! grep -q '^# seed [0-9]* case' /tmp/log && grep -q '^# seed' /tmp/log
+		</dev/null 2>&1
 	echo "@@FUZZED $?"
 }
 

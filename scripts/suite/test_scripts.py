@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 for folder in ("lane", "release", "suite"):
     sys.path.insert(0, os.path.join(SCRIPTS, folder))
 # pylint: disable=wrong-import-position
+import fuzz_states
 import qmp
 import references
 import series
@@ -294,6 +295,28 @@ class Series(unittest.TestCase):
             series.write(path, "JFS\n")
             with self.assertRaisesRegex(SystemExit, "has 'KERNFS' 0 times and not once"):
                 series.main(["maintainers", path, "A", "a@b"])
+
+
+class FuzzStates(unittest.TestCase):
+    GOOD = ["# seed 3: 5 cases, 70 exits, 7 a second", "# seed 3: 9 cases, 90 exits, 8 a second",
+            "@@FUZZED 0", "# seed 4: 1 cases, 10 exits, 8 a second", "@@FUZZED 0", "@@LOG clean"]
+
+    def follow(self, lines):
+        shown = []
+        return (*fuzz_states.follow(lines, shown.append), len(shown))
+
+    def test_good(self):
+        """fuzz_states: two runs without a finding, and the sum of their exits"""
+        self.assertEqual(self.follow(self.GOOD), (None, 100, 3))
+
+    def test_bad(self):
+        """fuzz_states: a finding, a run that fails or is missing, and the kernel's log"""
+        self.assertEqual(self.follow(self.GOOD + ["# seed 4 case 7: rip"])[0], "1 findings")
+        self.assertEqual(self.follow(self.GOOD[:-1] + ["@@LOG bad"])[0],
+                         "the kernel has something to say")
+        for lines in (self.GOOD[:-1], self.GOOD[2:], self.GOOD[:2] + self.GOOD[3:],
+                      self.GOOD[:2] + ["@@FUZZED 1"] + self.GOOD[3:], []):
+            self.assertEqual(self.follow(lines)[0], "not all ended as it has to")
 
 
 class References(unittest.TestCase):
