@@ -5,7 +5,7 @@
 help:
 	@echo 'make demo     set up, build, boot, migrate a real guest; last line demo: PASS'
 	@echo 'make test     every test that belongs to a normal change; TAP'
-	@echo 'make unit     the engine in user space alone, in seconds'
+	@echo 'make unit     the engine in user space and the scripts in Python alone, in seconds'
 	@echo 'make build    the series and the kernel modules alone'
 	@echo 'make lane     the kselftests on the distribution kernel alone'
 	@echo 'make guests   the real guests alone: open-vm-tools, cloud-init, Linux, one in a guest'
@@ -21,7 +21,7 @@ help:
 	@echo 'make package  the Debian package (DKMS); build/package/'
 	@echo 'make test-package  installs, updates and removes it in a Debian 13; not part of make test'
 	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
-	@echo 'make lint     checkpatch, sparse, W=1, shellcheck'
+	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
 
