@@ -116,7 +116,7 @@ KVM: x86/vmport: Add the guestinfo store
 Guests and VMM exchange variables by name.  Keep them with limits on
 number, length and sum, charged to the VMM's memory cgroup.
 END
-	add_parts ask channel rpci tclo
+	add_parts reply tclo channel channels rpci ask requests message
 	commit <<'END'
 KVM: x86/vmport: Add the GuestRPC channels
 
@@ -138,7 +138,8 @@ KVM: x86/vmport: Add the commands
 One table: for each command a small function, the feature that owns it
 and whether it can be answered with interrupts disabled.
 END
-	add_parts state pack unpack
+	add_parts state packer unpacker section section_channel section_guestinfo \
+		section_steal section_tclo pack unpack
 	commit <<'END'
 KVM: x86/vmport: Save and restore the state
 
