@@ -14,6 +14,7 @@ import sys
 sys.dont_write_bytecode = True
 import page
 
+README = os.path.join(page.ROOT, "README.md")
 TEXT = page.read(page.PAGE)
 HEADER = page.read(page.HEADER)
 IN_HEADER = page.structures(HEADER)
@@ -157,6 +158,12 @@ for lang in LANGUAGES:
     @test(f"the code of the page is a program, in {lang}")
     def _(language=lang):
         build(language, "page-program", page.program(TEXT))
+
+    @test(f"the code in README.md compiles, in {lang}")
+    def _(language=lang):
+        code = re.findall(r"^```c\n(.*?)^```", page.read(README), flags=re.M | re.S)
+        check(code, "there is none")
+        build(language, "readme", "".join(code), "-c")
 
     @test(f"the program runs, or says that there is no KVM for it, in {lang}")
     def _(language=lang):
