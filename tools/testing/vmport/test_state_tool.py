@@ -238,6 +238,14 @@ def _():
           '  request 2 is for "vm\\x1b"\n' in out, out)
 
 
+@test("names of requests that a channel holds, and of results")
+def _():
+    results = tool.TCLO.pack(3, 1, 0) + tool.REQUEST.pack(1, 0, 1, 0)
+    out = decode(blob_of(channel(0, tool.RUN, tool.TCLO_PROTOCOL, request=2), (2, 1, results),
+                         (5, 0, name(1, 1, b"lost") + name(2, 1, b"runs"))))
+    check('  request 1 is for "lost"\n  request 2 is for "runs"\n' in out, out)
+
+
 @test("what is wrong in the order and the names is left out, as the kernel does")
 def _():
     out = decode(blob_of(channel(0, 0), channel(3, 0),
