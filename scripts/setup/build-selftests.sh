@@ -66,7 +66,10 @@ rsync -rc --exclude='*.o' "$top/tools/testing/selftests/kvm/x86/" "$tests/$arch_
 mkdir -p "$tree/tools/testing/vmport"
 rsync -c "$top"/tools/testing/vmport/clients.[ch] "$tree/tools/testing/vmport/"
 rsync -c "$top/include/uapi/linux/kvm_vmport.h" "$tree/usr/include/linux/"
-for source in "$top"/tools/testing/selftests/kvm/x86/vmport_*.c; do
+# The program in vmport.rst is a test as well.
+ensure_packages python3
+python3 "$top/tools/testing/vmport/page.py" program >"$tests/$arch_dir/vmport_page_test.c"
+for source in "$top"/tools/testing/selftests/kvm/x86/vmport_*.c vmport_page_test.c; do
 	name=$arch_dir/$(basename "$source" .c)
 	[ "$name" = "$bench" ] || ours="$ours $name"
 	grep -q "$name\$" "$makefile" ||
