@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # checkpatch --strict on our C and on the series, sparse and W=1 on the subsystem,
-# the scripts with shellcheck, SPDX lines everywhere, and no name of a file that is
+# the scripts with shellcheck, the documentation with docutils, SPDX lines everywhere, and no name of a file that is
 # not there.  One line a check; the status is 1 when any complains.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 cd "$top"
 
-ensure_packages git perl sparse shellcheck python3
+ensure_packages git perl sparse shellcheck python3 python3-docutils
 [ -f "$kernel_env" ] || scripts/setup/fetch-kernel.sh
 . "$kernel_env"
 failed=0
@@ -100,6 +100,14 @@ references() {
 	python3 scripts/suite/references.py
 }
 
+# Without the user's own Python, which may have no docutils.
+documentation() {
+	for file in Documentation/virt/kvm/x86/*.rst; do
+		/usr/bin/python3 -m docutils --halt=2 "$file" >/dev/null
+		awk 'length > 100 { print FILENAME ":" FNR ": more than 100 columns" }' "$file"
+	done
+}
+
 check "checkpatch --strict: kernel, selftests" checkpatch_files
 check "checkpatch --strict: user space" checkpatch_user
 check "checkpatch --strict: the series" checkpatch_series
@@ -108,4 +116,5 @@ check "sparse, with endianness" ours_only C=2 CF=-D__CHECK_ENDIAN__
 check "shellcheck, python" scripts_ok
 check "every file that another one names is there" references
 check "SPDX lines" spdx
+check "documentation: reStructuredText, 100 columns" documentation
 exit $failed
