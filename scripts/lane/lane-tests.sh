@@ -55,6 +55,7 @@ if [ "${LANE_ONLY:-}" = vmport ]; then
 	:
 elif load_kvm stock; then
 	run_kvm stock
+	run stock-modules vmport_sample_stock_test </dev/null
 	unload_kvm
 else
 	echo "@@FAIL the distribution's modules load"

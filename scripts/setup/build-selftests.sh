@@ -101,6 +101,12 @@ done
 for name in $ours; do
 	basename "$name"
 done >"$out/ours"
+
+# The sample is a test too: as it says, with our modules, and without them.
+step "building the sample" make -C "$top/samples/vmport" OUT="$out/bin" LDFLAGS=-static
+cp "$top/samples/vmport/vmport-vmm-test.sh" "$out/bin/vmport_sample_test"
+ln -s vmport_sample_test "$out/bin/vmport_sample_stock_test"
+echo vmport_sample_test >>"$out/ours"
 for name in $theirs; do
 	basename "$name"
 done >"$out/kvm"
