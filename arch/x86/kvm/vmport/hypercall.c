@@ -8,6 +8,7 @@
 
 #include <linux/kvm_host.h>
 
+#include "kvm_emulate.h"
 #include "x86.h"
 
 #include "channel.h"
@@ -18,6 +19,10 @@
 /* EDX bits 0..15.  The others mean nothing. */
 #define FLAG_HB		BIT(0)
 #define FLAG_OUT	BIT(1)
+
+/* VMMCALL: behind 0x0f. */
+#define OPCODE_GROUP7	0x01
+#define MODRM_VMMCALL	0xd9
 
 /* One message, or what is left of it. */
 struct transfer {
@@ -78,6 +83,15 @@ static int end_transfer(struct kvm_vcpu *vcpu, u32 status)
 	return kvm_skip_emulated_instruction(vcpu);
 }
 
+/* A fault of an access to memory: #PF or #GP(0). */
+static void raise_fault(struct kvm_vcpu *vcpu, struct x86_exception *exception)
+{
+	if (exception->vector == PF_VECTOR)
+		kvm_inject_emulated_page_fault(vcpu, exception);
+	else
+		kvm_inject_gp(vcpu, 0);
+}
+
 /*
  * At linear addresses.  A transfer that a fault has stopped leaves the registers
  * for the rest of it, so that the instruction goes on when it is run again.
@@ -110,16 +124,10 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	if (t.moved == t.count)
 		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
 
-	switch (t.exception.vector) {
-	case PF_VECTOR:
-		kvm_inject_emulated_page_fault(vcpu, &t.exception);
-		return 1;
-	case GP_VECTOR:
-		kvm_inject_gp(vcpu, 0);
-		return 1;
-	default:
+	if (t.exception.vector == KVM_VMPORT_NO_VECTOR)
 		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
-	}
+	raise_fault(vcpu, &t.exception);
+	return 1;
 }
 
 /**
@@ -149,3 +157,34 @@ int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
 
 	return kvm_fast_pio(vcpu, 4, VMPORT_PORT, !(flags & FLAG_OUT));
 }
+
+/**
+ * kvm_vmport_find_next_rip() - where does the instruction behind a call by VMMCALL begin?
+ * @vcpu: its VM has the interface enabled, and the exit does not say
+ * @rip: out: there; unchanged when it is no call
+ *
+ * To find out when the call has been made may fail: another vCPU, or the call itself,
+ * can write to the instruction meanwhile.
+ *
+ * Context: vCPU's thread, kvm->srcu held, may sleep.
+ * Return: false when the guest is to be entered instead, for what is there now.
+ */
+bool kvm_vmport_find_next_rip(struct kvm_vcpu *vcpu, u64 *rip)
+{
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+
+	if (!kvm_vmport_is_hypercall(vcpu))
+		return true;
+
+	if (x86_decode_emulated_instruction(vcpu, EMULTYPE_SKIP, NULL, 0) != EMULATION_OK) {
+		if (ctxt->have_exception)
+			raise_fault(vcpu, &ctxt->exception);
+		return false;
+	}
+	if (ctxt->opcode_len != 2 || ctxt->b != OPCODE_GROUP7 || ctxt->modrm != MODRM_VMMCALL)
+		return false;
+
+	*rip = ctxt->mode == X86EMUL_MODE_PROT64 ? ctxt->_eip : (u32)ctxt->_eip;
+	return true;
+}
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_find_next_rip);

@@ -56,6 +56,7 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu);
 int kvm_vmport_hypercall(struct kvm_vcpu *vcpu);
+bool kvm_vmport_find_next_rip(struct kvm_vcpu *vcpu, u64 *rip);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value);
 bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu);

@@ -747,6 +747,60 @@ TEST_F(hypercall, compatibility_mode)
 	}
 }
 
+/*
+ * The instruction is not there any more when the call has been made: the reply is
+ * written over it, and the emulator, which skips it where the exit does not say how long
+ * it is, does not know BOUND.
+ */
+TEST_F(hypercall, reply_over_the_instruction)
+{
+	struct user *user = &self->user;
+	struct vmport_channel channel;
+	struct outcome outcome;
+	struct kvm_regs regs;
+
+	ASSERT_EQ(vmport_set_text(user->vm, "guestinfo.k", "\x62\x62\x62"), 0);
+	channel = vmport_open(user_kernel(user), VMPORT_RPCI | VMPORT_COOKIE);
+	vmport_send(&channel, "info-get guestinfo.k", 20);
+	ASSERT_EQ(vmport_poll(&channel), 5);
+
+	regs = vmport_hb_regs(&channel, FLAG_HB, true, user_rip(14), VMPORT_HIGH_CX | 5);
+	user_start(user, 16, self->code, CODE_SIZE, &regs);
+	outcome = user_continue(user);
+	EXPECT_EQ(outcome.nr_exits, 0)
+		TH_LOG("exit %u", outcome.exit_reason);
+	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
+	EXPECT_EQ(outcome.frame.rip, user_rip(16 + CODE_SIZE));
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, user_rip(19), 0);
+}
+
+/* The same while the VMM has a command of its own. */
+TEST_F(hypercall, instruction_overwritten_during_a_command_of_the_vmm)
+{
+	struct user *user = &self->user;
+	struct kvm_run *run = user->vcpu->run;
+	struct outcome outcome;
+	struct vmport_regs in;
+	struct kvm_regs regs;
+	u32 flags;
+
+	for (flags = 0; flags <= FLAG_OUT; flags += FLAG_OUT) {
+		in = call_regs(4, flags);
+		vmport_set_regs(user->vcpu, &regs, &in);
+		user_start(user, 16, self->code, CODE_SIZE, &regs);
+		vcpu_run(user->vcpu);
+		ASSERT_EQ(run->exit_reason, KVM_EXIT_IO);
+		ASSERT_EQ(run->io.port, VMPORT_PORT);
+
+		memset(vmport_gva2hva(user->vm, user_code) + 16, 0x62, 3);
+		outcome = user_continue(user);
+		EXPECT_EQ(outcome.nr_exits, 0)
+			TH_LOG("exit %u", outcome.exit_reason);
+		EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
+		EXPECT_EQ(outcome.frame.rip, user_rip(16 + CODE_SIZE));
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_VMPORT));
