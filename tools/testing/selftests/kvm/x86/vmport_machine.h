@@ -368,26 +368,40 @@ static inline int machine_add_vcpu(struct machine *m)
 	return m->run == MAP_FAILED ? -errno : 0;
 }
 
-static inline int machine_add_memory(struct machine *m)
+static inline int machine_set_memory(struct machine *m, bool there)
 {
-	struct kvm_userspace_memory_region low = { .memory_size = PAGE_ADDR(NR_PAGES) };
+	struct kvm_userspace_memory_region low = {
+		.memory_size = there ? PAGE_ADDR(NR_PAGES) : 0,
+		.userspace_addr = (unsigned long)m->mem,
+	};
 	struct kvm_userspace_memory_region top = {
-		.slot = 1, .guest_phys_addr = TOP_ADDR, .memory_size = 4096,
+		.slot = 1, .guest_phys_addr = TOP_ADDR, .memory_size = there ? 4096 : 0,
+		.userspace_addr = (unsigned long)m->mem + PAGE_ADDR(NR_PAGES),
 	};
 
+	if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &low) ||
+	    ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &top))
+		return -errno;
+	return 0;
+}
+
+/* What KVM has made of page tables that are no guest's to write is gone. */
+static inline int machine_forget_tables(struct machine *m)
+{
+	return machine_set_memory(m, false) ?: machine_set_memory(m, true);
+}
+
+static inline int machine_add_memory(struct machine *m)
+{
 	m->mem = mmap(NULL, PAGE_ADDR(NR_PAGES + 1), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (m->mem == MAP_FAILED)
 		return -errno;
 	machine_refill(m);
-	low.userspace_addr = (unsigned long)m->mem;
-	top.userspace_addr = low.userspace_addr + low.memory_size;
 	/* VMX without unrestricted guests has real mode in there. */
-	if (ioctl(m->vm, KVM_SET_TSS_ADDR, 0xfffbd000) ||
-	    ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &low) ||
-	    ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &top))
+	if (ioctl(m->vm, KVM_SET_TSS_ADDR, 0xfffbd000))
 		return -errno;
-	return 0;
+	return machine_set_memory(m, true);
 }
 
 /* A VM without a vCPU. */

@@ -71,7 +71,8 @@ static const u64 feature_sets[] = {
 
 static struct machine plain, ours[ARRAY_SIZE(feature_sets)];
 static int stats[1 + ARRAY_SIZE(feature_sets)];
-static u64 stats_at, exits_before;
+static bool had_own_tables[ARRAY_SIZE(stats)];
+static u64 stats_at;
 static bool shadow_paging, has_la57, verbose;
 
 static u64 nr_refused, nr_same, nr_answered, nr_raced, nr_endless;
@@ -372,11 +373,22 @@ static bool make_case(struct fuzz_case *c, u64 seed, u64 number)
 	return true;
 }
 
+/* No guest has written page tables of a case, so no shadow of them may be left. */
+static void forget_own_tables(struct machine *m, bool own_tables)
+{
+	u32 i = m == &plain ? 0 : 1 + (m - ours);
+
+	if (shadow_paging && (own_tables || had_own_tables[i]))
+		TEST_ASSERT_EQ(machine_forget_tables(m), 0);
+	had_own_tables[i] = own_tables;
+}
+
 static void apply(struct machine *m, const struct fuzz_case *c)
 {
 	u64 at;
 	u32 i;
 
+	forget_own_tables(m, c->own_tables);
 	machine_refill(m);
 	for (i = 0; i < c->size + 2; i++) {
 		at = c->addr + i;
@@ -418,7 +430,7 @@ static void find_stats(int fd)
 
 static u64 all_exits(void)
 {
-	u64 sum = exits_before;
+	u64 sum = 0;
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(stats); i++)
@@ -444,7 +456,6 @@ static void destroy_all(void)
 {
 	u32 i;
 
-	exits_before = all_exits();
 	for (i = 0; i < ARRAY_SIZE(stats); i++)
 		close(stats[i]);
 	machine_destroy(&plain);
@@ -786,18 +797,9 @@ static void stop_ticks(void)
 
 static const char *run_case(struct fuzz_case *c)
 {
-	static bool had_own_tables;
 	struct seen with, without;
 	const char *why;
 
-	/* No guest has written them, so no shadow of them may be left. */
-	if (shadow_paging && (c->own_tables || had_own_tables)) {
-		stop_ticks();
-		destroy_all();
-		create_all();
-		start_ticks();
-	}
-	had_own_tables = c->own_tables;
 	if (c->races)
 		return race(c);
 
