@@ -76,6 +76,9 @@ enum {
 
 #define TSS_BITMAP_BASE		104
 
+/* An access ends the run, as HLT does. */
+#define END_PORT		0x9b
+
 #define CR0_PE			0x1
 #define CR0_PG			0x80000000
 #define CR4_PAE			0x20
@@ -264,6 +267,7 @@ static inline void machine_fill(u8 *mem)
 		0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff,
 		0x00cffb000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff,
 	};
+	static const u8 end[] = { 0xe6, END_PORT };
 	u64 i;
 
 	memset(mem, 0, PAGE_ADDR(NR_PAGES + 1));
@@ -280,6 +284,12 @@ static inline void machine_fill(u8 *mem)
 			HANDLER(i) | SEL_CODE64 << 16 | 0x8e00ull << 32);
 		mem[HANDLER(i)] = HLT;
 	}
+	/*
+	 * With another privilege level than 0, which KVM takes from SS, HLT is #GP in real
+	 * mode too, and #GP again in its handler.  Ports are anybody's there.
+	 */
+	memcpy(mem + HANDLER(NR_VECTORS), end, sizeof(end));
+	set_u32(mem, PAGE_ADDR(PAGE_IVT) + 4 * GP_VECTOR, HANDLER(NR_VECTORS));
 
 	/* A stack for exceptions of ring 3, and no port for it. */
 	set_u32(mem, PAGE_ADDR(PAGE_TSS32) + 4, KERNEL_STACK);
@@ -577,10 +587,13 @@ static inline int machine_set_state(struct machine *m, struct machine_state *s)
 static inline void machine_clear_rf(struct machine *m, const struct seen *seen,
 				    const struct mode *mode)
 {
-	u64 at = seen->regs.rsp + (mode->efer & EFER_LMA ? 0 : seen->sregs.ss.base);
+	bool is_long = mode->efer & EFER_LMA;
 	u32 vector = (seen->regs.rip - HANDLER(0)) / 8;
-	u32 width = mode->efer & EFER_LMA ? 8 : 4;
+	u32 width = is_long ? 8 : 4;
+	u64 at = seen->regs.rsp;
 
+	if (!is_long)
+		at = (u32)(seen->sregs.ss.base + (seen->sregs.ss.db ? at : (u16)at));
 	if (!(mode->cr0 & CR0_PE) || at >= PAGE_ADDR(NR_PAGES) || vector >= NR_VECTORS)
 		return;
 	*machine_at(m, at + width * (2 + has_error_code(vector)) + 2) &= ~1;
@@ -689,6 +702,8 @@ static inline bool machine_port(struct machine *m, struct machine_state *s, stru
 	struct kvm_regs regs;
 	u32 value = 0;
 
+	if (run->io.port == END_PORT)
+		return false;
 	ioctl(m->vcpu, KVM_GET_REGS, &regs);
 	if (s->answers)
 		answered = machine_answer(m, &regs, s->answers, &value);
