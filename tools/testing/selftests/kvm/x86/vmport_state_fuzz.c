@@ -23,6 +23,8 @@
 #define MAX_CODE		20
 #define MAX_FAILED		20
 #define TICK_US			20000
+#define TICKS			4
+#define PATIENT_TICKS		100
 
 static u64 random_state;
 
@@ -528,6 +530,16 @@ static bool is_opcode(const struct fuzz_case *c, u8 a, u8 b)
 	return c->code[c->opcode_at] == a || c->code[c->opcode_at] == b;
 }
 
+static bool is_hypercall(const struct fuzz_case *c)
+{
+	return c->code[c->opcode_at] == 0x0f && c->code[c->opcode_at + 1] == 0x01;
+}
+
+static bool is_rdpmc(const struct fuzz_case *c)
+{
+	return c->code[c->opcode_at] == 0x0f && c->code[c->opcode_at + 1] == 0x33;
+}
+
 /* What a call changes in registers, other than that of GETVERSION, is for other tests. */
 static void forget_results(struct seen *seen)
 {
@@ -568,52 +580,122 @@ static bool is_emulators(const struct fuzz_case *c, const struct seen *with,
 	return is_opcode(c, IN, IN) ? with->ports[0].count > 1 : steps;
 }
 
+/* But for RSP: exceptions change no other. */
+static bool same_registers(const struct seen *a, const struct seen *b)
+{
+	struct kvm_regs x = a->regs, y = b->regs;
+
+	x.rsp = y.rsp;
+	return !memcmp(&x, &y, offsetof(struct kvm_regs, rip));
+}
+
+static bool is_internal(const struct seen *seen, u32 suberror)
+{
+	return seen->exit_reason == KVM_EXIT_INTERNAL_ERROR && seen->suberror == suberror;
+}
+
+/*
+ * What comes of an exception that cannot be delivered depends on who does it: KVM, who
+ * has intercepted it, or the processor.
+ */
+static bool delivery_fails(const struct seen *seen)
+{
+	return seen->exit_reason == KVM_EXIT_SHUTDOWN || seen->exit_reason == KVM_EXIT_MMIO;
+}
+
+/*
+ * Software emulation of SVM leaves the type of the last event that KVM injected in
+ * EXITINTINFO, until an exit of any kind comes.  Newer kernels, who look there, say that
+ * what they had to emulate was met while an event was delivered.
+ */
+static bool seems_delivery(const struct seen *a, const struct seen *b)
+{
+	return is_internal(a, KVM_INTERNAL_ERROR_DELIVERY_EV) && a->regs.rip == b->regs.rip &&
+	       a->regs.rsp == b->regs.rsp &&
+	       (b->exit_reason == KVM_EXIT_MMIO || is_internal(b, KVM_INTERNAL_ERROR_EMULATION));
+}
+
+/* Not the same, but for reasons that have nothing to do with the interface. */
+static bool ends_alike(const struct seen *a, const struct seen *b)
+{
+	if (!same_registers(a, b))
+		return false;
+	if (delivery_fails(a) && delivery_fails(b))
+		return true;
+	if (a->exit_reason == KVM_EXIT_INTERNAL_ERROR && is_internal(b, a->suberror) &&
+	    a->regs.rip == b->regs.rip)
+		return true;
+	return seems_delivery(a, b) || seems_delivery(b, a);
+}
+
+/* In a machine that may use the port, if need be. */
+static void run_with_vmm(struct fuzz_case *c, bool allow, struct seen *seen)
+{
+	struct machine_state s = c->state;
+
+	apply(&plain, c);
+	s.answers = feature_sets[c->set];
+	if (allow) {
+		machine_allow_ports(&plain, VMPORT_PORT, VMPORT_PORT + 3, true);
+		set_u32(plain.mem, PAGE_ADDR(PAGE_TSS32) + 100, TSS_BITMAP_BASE << 16);
+		set_u32(plain.mem, PAGE_ADDR(PAGE_TSS64) + 100, TSS_BITMAP_BASE << 16);
+		s.sregs.tr.limit = 0xfff;
+		s.sregs.tr.type = machine_is_amd() ? 9 : 11;
+	}
+	machine_run(&plain, &s, seen);
+}
+
+/* Of a run with the kernel's answer and of one with the VMM's, what need not be the same. */
+static void forget_differences(const struct fuzz_case *c, struct seen *seen, struct seen *vmm)
+{
+	u32 i;
+
+	/* Software emulation does not wrap the RIP of 32-bit code. */
+	if (c->state.mode->bits != 64) {
+		vmm->regs.rip = (u32)vmm->regs.rip;
+		seen->regs.rip = (u32)seen->regs.rip;
+	}
+	/* KVM forgets RF where it skips an instruction. */
+	vmm->regs.rflags &= ~(u64)FLAG_RF;
+	seen->regs.rflags &= ~(u64)FLAG_RF;
+	/* Not of the machine, but of how it was asked. */
+	vmm->sregs.tr = seen->sregs.tr;
+	/* The emulator is behind an OUT when it leaves for that, all else is before it. */
+	for (i = 0; i < seen->nr_ports; i++) {
+		if (seen->ports[i].direction == KVM_EXIT_IO_OUT)
+			vmm->ports[i].rip = seen->ports[i].rip;
+	}
+	if ((u16)c->state.regs.rcx != VMPORT_CMD_GETVERSION) {
+		forget_results(vmm);
+		forget_results(seen);
+	}
+}
+
 /* Ring 3 got through, or a permitted call was answered: as with a VMM that answers? */
 static const char *check_call(struct fuzz_case *c, struct seen *with, const struct seen *without)
 {
-	struct machine_state allowed = c->state;
 	struct seen vmm, seen = *with;
 	/* Else it was #GP, if the guest could take that. */
 	bool was_port = without->nr_ports && without->ports[0].port == VMPORT_PORT;
-	u32 i;
 
 	if (!was_port && !(feature_sets[c->set] & KVM_VMPORT_FEATURE_RING3))
 		return "ring 3 gets through without the feature";
 	if (!was_port && !can_be_fetched(c))
 		return "what is outside of the code segment is answered";
 
-	apply(&plain, c);
-	allowed.answers = feature_sets[c->set];
-	if (!was_port) {
-		machine_allow_ports(&plain, VMPORT_PORT, VMPORT_PORT + 3, true);
-		set_u32(plain.mem, PAGE_ADDR(PAGE_TSS32) + 100, TSS_BITMAP_BASE << 16);
-		set_u32(plain.mem, PAGE_ADDR(PAGE_TSS64) + 100, TSS_BITMAP_BASE << 16);
-		allowed.sregs.tr.limit = 0xfff;
-		allowed.sregs.tr.type = machine_is_amd() ? 9 : 11;
+	run_with_vmm(c, !was_port, &vmm);
+	if (vmm.error == -EINTR) {
+		machine_max_ticks = PATIENT_TICKS;
+		run_with_vmm(c, !was_port, &vmm);
+		machine_max_ticks = TICKS;
 	}
-	machine_run(&plain, &allowed, &vmm);
 	if (vmm.error)
 		return NULL;
-	/* Software emulation does not wrap the RIP of 32-bit code. */
-	if (c->state.mode->bits != 64)
-		vmm.regs.rip = (u32)vmm.regs.rip;
-	if (c->state.mode->bits != 64)
-		seen.regs.rip = (u32)seen.regs.rip;
-	/* KVM forgets RF where it skips an instruction. */
-	vmm.regs.rflags &= ~(u64)FLAG_RF;
-	seen.regs.rflags &= ~(u64)FLAG_RF;
-	/* Not of the machine, but of how it was asked. */
-	vmm.sregs.tr = seen.sregs.tr;
-	/* The emulator is behind an OUT when it leaves for that, all else is before it. */
-	for (i = 0; i < seen.nr_ports; i++) {
-		if (seen.ports[i].direction == KVM_EXIT_IO_OUT)
-			vmm.ports[i].rip = seen.ports[i].rip;
-	}
-	if ((u16)c->state.regs.rcx != VMPORT_CMD_GETVERSION) {
-		forget_results(&vmm);
-		forget_results(&seen);
-	}
-	if (!memcmp(&vmm, &seen, sizeof(seen)))
+	if (with->error)
+		return "it never ends";
+
+	forget_differences(c, &seen, &vmm);
+	if (!memcmp(&vmm, &seen, sizeof(seen)) || ends_alike(&seen, &vmm))
 		return NULL;
 	if (is_emulators(c, &seen, &vmm))
 		return NULL;
@@ -633,21 +715,6 @@ static const char *check_string(struct fuzz_case *c, struct seen *with, const st
 	return NULL;
 }
 
-/*
- * What comes of an exception that cannot be delivered depends on who does it: KVM, who
- * has intercepted it, or the processor.
- */
-static bool delivery_differs(const struct seen *with, const struct seen *without)
-{
-	u32 both[] = { with->exit_reason, without->exit_reason }, i;
-
-	for (i = 0; i < 2; i++) {
-		if (both[i] != KVM_EXIT_SHUTDOWN && both[i] != KVM_EXIT_MMIO)
-			return false;
-	}
-	return true;
-}
-
 /* INC and DEC, which are prefixes in 64-bit mode only. */
 static bool changes_eax(const struct fuzz_case *c)
 {
@@ -660,11 +727,83 @@ static bool changes_eax(const struct fuzz_case *c)
 	return false;
 }
 
-/* Why what is seen is wrong, NULL when it is not. */
-static const char *check(struct fuzz_case *c, struct seen *with, struct seen *without)
+/* A call of the kernel's by IN or OUT, as far as the registers tell. */
+static bool may_be_call(const struct fuzz_case *c)
+{
+	return (u32)c->state.regs.rax == VMPORT_MAGIC || changes_eax(c);
+}
+
+/*
+ * Without NRIPS KVM decodes an instruction to skip it, which software emulation of SVM
+ * may run where KVM cannot fetch it: then CPUID, of the same size, ends so too, without
+ * the interface.
+ */
+static bool cannot_skip(const struct fuzz_case *c, const struct seen *with)
+{
+	struct fuzz_case cpuid = *c;
+	struct seen seen;
+
+	cpuid.code[c->opcode_at + 1] = 0xa2;
+	apply(&plain, &cpuid);
+	machine_run(&plain, &cpuid.state, &seen);
+	return is_internal(&seen, with->suberror) && seen.regs.rip == with->regs.rip;
+}
+
+/*
+ * A hypercall that is not all inside of the code segment, or in one that is not there, is
+ * #GP.  Software emulation of SVM runs it, so without the interface KVM's skip fails.
+ */
+static bool is_as_gp(const struct fuzz_case *c, const struct seen *with)
+{
+	struct machine_state s = c->state;
+	struct seen seen;
+
+	if (can_be_fetched(c) && s.sregs.cs.present)
+		return false;
+	apply(&plain, c);
+	s.has_exception = true;
+	s.exception = GP_VECTOR;
+	machine_run(&plain, &s, &seen);
+	if (with->error)
+		return seen.error == with->error;
+	return !memcmp(with, &seen, sizeof(seen)) || ends_alike(with, &seen);
+}
+
+/* What is no IN or OUT: as without the interface, but where that answers. */
+static const char *check_other(struct fuzz_case *c, struct seen *with, struct seen *without)
 {
 	u64 features = feature_sets[c->set];
 
+	if (is_hypercall(c) && is_as_gp(c, with))
+		return NULL;
+	/* An exception may not be delivered for ever, a string write anything. */
+	if (without->error || (with->error && is_opcode(c, 0x6c, 0x6e)))
+		return NULL;
+	if (with->error)
+		return "it never ends";
+	/* KVM's own hypercall would end so too, but with the same registers. */
+	if (with->exit_reason == KVM_EXIT_INTERNAL_ERROR && is_hypercall(c) &&
+	    with->regs.rip == c->state.regs.rip)
+		return "internal error of a hypercall";
+	if (with->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
+	    without->exit_reason != KVM_EXIT_INTERNAL_ERROR)
+		return is_rdpmc(c) && cannot_skip(c, with) ? NULL : "internal error";
+	if (!may_be_call(c) && !is_opcode(c, 0x0f, 0x0f))
+		return "differs without the magic";
+
+	nr_answered++;
+	if (is_opcode(c, 0x6c, 0x6e))
+		return check_string(c, with, without);
+	if (is_rdpmc(c))
+		return features & KVM_VMPORT_FEATURE_PMC ? NULL : "RDPMC differs";
+	if (is_hypercall(c))
+		return features & KVM_VMPORT_FEATURE_HYPERCALL ? NULL : "a hypercall differs";
+	return "another instruction differs";
+}
+
+/* Why what is seen is wrong, NULL when it is not. */
+static const char *check(struct fuzz_case *c, struct seen *with, struct seen *without)
+{
 	if (!memcmp(with, without, sizeof(*with))) {
 		nr_same++;
 		return NULL;
@@ -676,37 +815,13 @@ static const char *check(struct fuzz_case *c, struct seen *with, struct seen *wi
 	/* SVM has nothing to say of a vCPU in shutdown, KVM itself leaves it as it is. */
 	if (with->exit_reason == KVM_EXIT_SHUTDOWN && without->exit_reason == KVM_EXIT_SHUTDOWN)
 		return NULL;
-	/* Without NRIPS, KVM decodes what software emulation should not have run. */
-	if (with->exit_reason == KVM_EXIT_INTERNAL_ERROR && is_opcode(c, 0x0f, 0x0f) &&
-	    (!can_be_fetched(c) || !c->state.sregs.cs.present))
+	if (ends_alike(with, without))
 		return NULL;
-	/* An exception may not be delivered for ever, a string write anything. */
-	if (without->error || (with->error && is_opcode(c, 0x6c, 0x6e)))
-		return NULL;
-	if (with->error)
-		return "it never ends";
-	if (with->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
-	    without->exit_reason != KVM_EXIT_INTERNAL_ERROR)
-		return "internal error";
-	if (with->exit_reason == KVM_EXIT_INTERNAL_ERROR &&
-	    with->suberror == without->suberror && with->regs.rip == without->regs.rip)
-		return NULL;
-	if (delivery_differs(with, without))
-		return NULL;
-	if ((u32)c->state.regs.rax != VMPORT_MAGIC && !is_opcode(c, 0x0f, 0x0f) &&
-	    !changes_eax(c))
-		return "differs without the magic";
+	if (!is_opcode(c, IN, OUT) || !may_be_call(c))
+		return check_other(c, with, without);
 
 	nr_answered++;
-	if (is_opcode(c, IN, OUT))
-		return check_call(c, with, without);
-	if (is_opcode(c, 0x6c, 0x6e))
-		return check_string(c, with, without);
-	if (c->code[c->opcode_at] == 0x0f && c->code[c->opcode_at + 1] == 0x33)
-		return features & KVM_VMPORT_FEATURE_PMC ? NULL : "RDPMC differs";
-	if (c->code[c->opcode_at] == 0x0f && c->code[c->opcode_at + 1] == 0x01)
-		return features & KVM_VMPORT_FEATURE_HYPERCALL ? NULL : "a hypercall differs";
-	return "another instruction differs";
+	return check_call(c, with, without);
 }
 
 struct rewriter {
@@ -733,6 +848,8 @@ static void *rewrite(void *data)
 /* The same state again and again, while the instruction changes. */
 static const char *race(struct fuzz_case *c)
 {
+	bool has_hypercall = !(~feature_sets[c->set] & (KVM_VMPORT_FEATURE_HYPERCALL |
+							 KVM_VMPORT_FEATURE_RING3));
 	struct machine *m = &ours[c->set];
 	struct rewriter r = { .random = c->number };
 	const char *why = NULL;
@@ -740,6 +857,9 @@ static const char *race(struct fuzz_case *c)
 	struct seen seen;
 	u32 i;
 
+	/* One that is KVM's own may fail: to skip it, KVM decodes what is there by then. */
+	if (is_hypercall(c) && !has_hypercall)
+		return NULL;
 	/* Of a plain ring 3, which gets no further than #GP without the interface. */
 	state_init(&c->state, m, c->state.mode - modes, 3, c->addr);
 	if (c->state.mode == &modes[MODE_REAL])
@@ -807,10 +927,10 @@ static const char *run_case(struct fuzz_case *c)
 	if (with.error == -EINTR || without.error == -EINTR) {
 		/* Only slow, maybe. */
 		nr_endless++;
-		machine_max_ticks = 100;
+		machine_max_ticks = PATIENT_TICKS;
 		if (with.error != without.error)
 			run_both(c, &with, &without);
-		machine_max_ticks = 4;
+		machine_max_ticks = TICKS;
 	}
 	if (with.error && with.error == without.error && !with.exit_reason) {
 		nr_refused++;
