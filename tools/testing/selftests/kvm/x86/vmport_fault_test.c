@@ -301,7 +301,7 @@ TEST_F(fault, every_fault_of_a_result)
 
 	/* The reset that every TCLO channel begins with. */
 	TEST_ASSERT_EQ(vmport_recv(&self->tclo, out, sizeof(out)), 5);
-	vmport_send(&self->tclo, "OK ATR x", 8);
+	vmport_send(&self->tclo, "OK ATR toolbox", 14);
 	for (nth = 1; injected; nth++) {
 		u32 size = sizeof(out), status;
 		u64 id = 0, sent;
