@@ -28,3 +28,20 @@ int page_rpc(void (*call)(struct page_registers *regs), const char *text, char *
 	page_call = call;
 	return rpc(call_for_test, text, reply, room);
 }
+
+int page_daemon(void (*call)(struct page_registers *regs), void (*ask)(void), char *request,
+		uint32_t room, const char *answer)
+{
+	struct registers channel;
+	int size;
+
+	page_call = call;
+	if (open_daemon(call_for_test, &channel))
+		return -1;
+	ask();
+	size = receive(call_for_test, &channel, request, room);
+	if (send_text(call_for_test, &channel, answer))
+		return -1;
+	close_channel(call_for_test, &channel);
+	return size;
+}

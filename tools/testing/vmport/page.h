@@ -17,6 +17,13 @@ struct page_registers {
 int page_rpc(void (*call)(struct page_registers *regs), const char *text, char *reply,
 	     uint32_t room);
 
+/*
+ * Be the daemon that the host asks: open a TCLO channel, get past "reset", let @ask make
+ * the host ask, answer with @answer.  Bytes of the request, or -1.
+ */
+int page_daemon(void (*call)(struct page_registers *regs), void (*ask)(void), char *request,
+		uint32_t room, const char *answer);
+
 /* Sections of a blob, or -1. */
 int count_sections(const uint8_t *blob, uint64_t size);
 

@@ -67,6 +67,32 @@ TEST("vmport.rst: the replies to info-set that fails are those of the page's tab
 	vm_free(page_vm);
 }
 
+static u64 page_request;
+
+static void ask_daemon(void)
+{
+	page_request = host_request(page_vm, "OS_Halt");
+}
+
+TEST("vmport.rst: the guest's daemon gets past reset, is asked, and answers")
+{
+	char request[16], result[16];
+	u32 status, size;
+	enum mode mode;
+
+	for (mode = SLEEPING; mode < MODES; mode++) {
+		page_vm = vm_new(mode);
+		CHECK_EQ(page_daemon(call_engine, ask_daemon, request, sizeof(request), "OK "), 7);
+		CHECK(!memcmp(request, "OS_Halt", 7));
+		size = sizeof(result);
+		CHECK_EQ(host_result(page_vm, &status, result, &size), page_request);
+		CHECK_EQ(status, KVM_VMPORT_TCLO_ANSWERED);
+		CHECK_EQ(size, 3);
+		CHECK(!memcmp(result, "OK ", 3));
+		vm_free(page_vm);
+	}
+}
+
 TEST("vmport.rst: a walk over a blob finds its sections, and no blob that is cut")
 {
 	struct vm *vm = vm_new(SLEEPING);
