@@ -227,7 +227,7 @@ for stage in 'init --local' init 'modules --mode config' 'modules --mode final';
 done
 
 begin "cloud-init took its data from guestinfo"
-same "vmware, guestinfo(guestinfo.metadata)" \
+same "vmware, guestinfo (guestinfo.metadata)" \
 	"$(guest cloud 'cat /run/cloud-init/instance-data.json' |
 		json_fields '{v1[cloud_id]}, {v1[subplatform]}')"
 

@@ -76,24 +76,25 @@ fi
 # calls itself, and variables are shared otherwise.
 add_dependencies() (
 	for module in $(modinfo -F depends "$1" | tr ',' ' '); do
-		[ "$module" != kvm ] || continue
-		file=$(find_module "$module")
-		[ -n "$file" ] || continue
-		! grep -qx "$module" "$root/modules/order" || continue
-		add_dependencies "$file"
-		unpack_module "$file" "$root/modules/$module.ko"
-		echo "$module" >>"$root/modules/order"
+		[ "$module" = kvm ] || add_module "$module"
 	done
 )
+
+# add_module NAME: to those that are loaded first, with what it needs
+add_module() {
+	file=$(find_module "$1")
+	if [ -z "$file" ] || grep -qx "$1" "$root/modules/order"; then
+		return
+	fi
+	add_dependencies "$file"
+	unpack_module "$file" "$root/modules/$1.ko"
+	echo "$1" >>"$root/modules/order"
+}
 
 : >"$root/modules/order"
 # Faster checksums where the processor has them; not a dependency by name.
 for module in crc32c-intel $extra; do
-	file=$(find_module "$module")
-	[ -n "$file" ] || continue
-	add_dependencies "$file"
-	unpack_module "$file" "$root/modules/$module.ko"
-	echo "$module" >>"$root/modules/order"
+	add_module "$module"
 done
 for module in kvm kvm-amd kvm-intel; do
 	file=$(find_module "$module")

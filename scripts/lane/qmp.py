@@ -25,7 +25,7 @@ import sys
 import time
 
 WAIT = 60       # seconds until a command is answered
-MIGRATION = 60  # seconds until a migration ends
+MIGRATION = 120 # seconds until a migration ends
 DRAIN = 5       # seconds for the rest of a line
 
 
