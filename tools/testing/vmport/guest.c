@@ -499,17 +499,19 @@ const char *host_get(struct vm *vm, const char *key, u32 *size)
 u64 host_request_bytes(struct vm *vm, const void *data, u32 size)
 {
 	struct vmport_request *req = vmport_request_alloc(0, size);
+	struct vmport_tclo *tclo = &vm->state->tclo;
+	bool is_full;
 	u64 id = 0;
 	int r;
 
 	CHECK(req);
+	is_full = tclo->queued + tclo->unread + tclo->taken >= KVM_VMPORT_MAX_TCLO;
 	if (size)
 		memcpy(req->data, data, size);
-	r = vmport_tclo_queue(&vm->state->tclo, req, &id);
+	r = vmport_tclo_queue(tclo, req, &id);
 	if (r) {
-		CHECK_EQ(r, vm->state->tclo.next_id > VMPORT_MAX_REQUEST_ID &&
-			    vmport_tclo_unread(&vm->state->tclo) + vm->state->tclo.queued +
-			    vm->state->tclo.taken < KVM_VMPORT_MAX_TCLO ? -EOVERFLOW : -EBUSY);
+		CHECK_EQ(r, is_full ? -EBUSY : -EOVERFLOW);
+		CHECK(is_full || tclo->next_id > VMPORT_MAX_REQUEST_ID);
 		CHECK_EQ(id, 0);
 		vmport_request_free(req);
 	} else {
