@@ -353,7 +353,7 @@ TEST_F(steal, a_new_vm_counts_from_its_first_entry_on)
 	blob = vmport_save(self->vm);
 	EXPECT_EQ(vmport_load(vm, &blob), EPERM);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_FEATURE);
-	EXPECT_EQ(vmport_error_offset, sizeof(struct kvm_vmport_blob_header));
+	EXPECT_EQ(vmport_error_offset, offsetof(struct kvm_vmport_blob_header, features));
 	vmport_blob_free(&blob);
 	kvm_vm_free(vm);
 }
