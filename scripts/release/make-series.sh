@@ -138,7 +138,7 @@ KVM: x86/vmport: Add the commands
 One table: for each command a small function, the feature that owns it
 and whether it can be answered with interrupts disabled.
 END
-	add_parts state packer unpacker section section_channel section_guestinfo \
+	add_parts state blob_types packer unpacker section section_channel section_guestinfo \
 		section_steal section_tclo pack unpack
 	commit <<'END'
 KVM: x86/vmport: Save and restore the state

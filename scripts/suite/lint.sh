@@ -98,6 +98,10 @@ scripts_ok() {
 	done
 }
 
+structure() {
+	python3 scripts/suite/structure.py
+}
+
 references() {
 	python3 scripts/suite/references.py
 }
@@ -117,6 +121,7 @@ check "W=1" ours_only W=1
 check "sparse, with endianness" ours_only C=2 CF=-D__CHECK_ENDIAN__
 check "shellcheck, python" scripts_ok
 check "every file that another one names is there" references
+check "includes go one way, files and functions are short" structure
 check "SPDX lines" spdx
 check "documentation: reStructuredText, 100 columns" documentation
 exit $failed

@@ -386,9 +386,9 @@ TEST("golden blobs: v1-steal loads: whose clock runs, and where it is")
 	call.state = vm->state;
 	vm->config.identity.tsc_hz = 1000000000;
 	vcpu_waited[2] = 1000;
-	CHECK(!vmport_steal_take(&call, &address, &cycles));
+	CHECK(!vmport_steal_take(&call.state->steals, &call, &address, &cycles));
 	vcpu_waited[2] += 5;
-	CHECK(vmport_steal_take(&call, &address, &cycles));
+	CHECK(vmport_steal_take(&call.state->steals, &call, &address, &cycles));
 	CHECK_EQ(address, 0x3fc00040);
 	CHECK_EQ(cycles, 5);
 	CHECK(!strcmp(host_get(vm, "guestinfo.a", NULL), "b"));

@@ -46,7 +46,7 @@ static u64 taken(struct vm *vm, unsigned int vcpu, u64 *address)
 	bool any;
 
 	shim_atomic_begin();
-	any = vmport_steal_take(&call, &where, &cycles);
+	any = vmport_steal_take(&call.state->steals, &call, &where, &cycles);
 	shim_atomic_end();
 	CHECK_EQ(any, !!cycles);
 	if (any && address)

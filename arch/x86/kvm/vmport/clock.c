@@ -7,6 +7,7 @@
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
 
+#include "state.h"
 #include "steal.h"
 #include "vmport.h"
 
@@ -44,7 +45,7 @@ void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu)
 	int idx;
 
 	idx = kvm_vmport_begin_call(vcpu, &call);
-	any = vmport_steal_take(&call, &address, &cycles);
+	any = vmport_steal_take(&call.state->steals, &call, &address, &cycles);
 	kvm_vmport_end_call(vcpu, &call, idx);
 	/* A VM can become encrypted: then nobody but the guest may write there. */
 	if (!any || kvm_vmport_is_encrypted(vcpu))

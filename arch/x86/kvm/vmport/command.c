@@ -5,6 +5,7 @@
  * (arch/x86/include/asm/vmware.h, arch/x86/kernel/cpu/vmware.c,
  * drivers/ptp/ptp_vmw.c) expect it.
  */
+#include <linux/align.h>
 #include <linux/kernel.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
@@ -14,6 +15,7 @@
 
 #include "command.h"
 #include "message.h"
+#include "state.h"
 #include "steal.h"
 
 struct vmport_command {
@@ -159,6 +161,42 @@ static enum vmport_result cmd_get_vcpu_info(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
+/* STEALCLOCK, EAX of the answer: whether the clock runs. */
+#define STEALCLOCK_DISABLED	0
+#define STEALCLOCK_ENABLED	1
+
+/* Who may not make the call learns nothing, not even that there is such a command. */
+static bool may_use_stealclock(const struct vmport_call *call)
+{
+	/* Linux has 0 in both.  What else there may be is not known. */
+	return !(call->regs.cx >> 16) && !call->regs.bx && vmport_vcpu_is_ring0(call->vcpu);
+}
+
+/*
+ * The address stands in ESI:EDI; an odd one is Linux's way to say none.  What is no address
+ * of a clock stops the clock, and the guest is told that it stands.
+ */
+static enum vmport_result cmd_stealclock(struct vmport_call *call)
+{
+	u64 address = (u64)call->regs.si << 32 | call->regs.di;
+	struct xarray *steals = &call->state->steals;
+	u32 id = vmport_vcpu_id(call->vcpu);
+	bool on;
+
+	if (call->atomic)
+		return VMPORT_NEEDS_SLEEP;
+
+	on = IS_ALIGNED(address, VMPORT_STEAL_SIZE) && id < KVM_VMPORT_MAX_VCPU_ID &&
+	     vmport_vcpu_has_memory(call->vcpu, address) &&
+	     !vmport_steal_set(steals, id, address, vmport_vcpu_waited(call->vcpu));
+	/* To stop it takes no memory, so that this cannot fail. */
+	if (!on)
+		vmport_steal_set(steals, id, VMPORT_STEAL_OFF, 0);
+
+	call->regs.ax = on ? STEALCLOCK_ENABLED : STEALCLOCK_DISABLED;
+	return VMPORT_DONE;
+}
+
 #define COMMAND_IF(_name, _handler, _feature, _has_answer)	\
 	[VMPORT_CMD_##_name] = {				\
 		.handler = _handler,				\
@@ -181,8 +219,8 @@ static const struct vmport_command vmport_commands[] = {
 	COMMAND(GETTIMEFULL,		cmd_gettimefull,		ENABLE),
 	COMMAND(GETTIMEFULL_WITH_LAG,	cmd_gettimefull_with_lag,	ENABLE),
 	COMMAND(GET_VCPU_INFO,		cmd_get_vcpu_info,		ENABLE),
-	COMMAND_IF(STEALCLOCK,		vmport_stealclock,		STEALCLOCK,
-		   vmport_stealclock_has_answer),
+	COMMAND_IF(STEALCLOCK,		cmd_stealclock,			STEALCLOCK,
+		   may_use_stealclock),
 	COMMAND_IF(PRECISIONCLOCK,	cmd_precisionclock,		ENABLE,
 		   is_precisionclock_gettime),
 };

@@ -7,52 +7,8 @@
 
 #include <linux/types.h>
 
-#include "guestinfo.h"
+#include "blob_types.h"
 #include "state.h"
-
-/* Takes the next bytes of a blob; 0 or a negative errno. */
-struct vmport_sink {
-	int (*write)(struct vmport_sink *sink, const void *data, size_t size);
-};
-
-/* An entry whose key and value come in the blob behind the first @copied bytes. */
-struct vmport_piece {
-	struct vmport_entry *entry;
-	size_t copied;
-};
-
-/**
- * struct vmport_packed - a blob in pieces
- * @size: bytes of it all
- * @lacking: with -EOPNOTSUPP: which sections the state cannot do without, a bit for
- *	each type
- * @buffer: what is not in the pieces
- * @room: bytes at @buffer
- * @copied: bytes used of them
- * @pieces: entries that are used in the place where they are
- * @count: how many
- */
-struct vmport_packed {
-	u64 size;
-	u64 lacking;
-	u8 *buffer;
-	size_t room;
-	size_t copied;
-	struct vmport_piece *pieces;
-	u32 count;
-};
-
-/**
- * struct vmport_blob_form - what a blob is to be
- * @max: bytes at most
- * @features: KVM_VMPORT_FEATURE_* that the guest was promised
- * @sections: types that its reader knows, a bit for each
- */
-struct vmport_blob_form {
-	u64 max;
-	u64 features;
-	u64 sections;
-};
 
 int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form *form,
 		      struct vmport_packed *packed);

@@ -7,11 +7,8 @@
 
 #include <linux/types.h>
 
-#include "pack.h"
+#include "blob_types.h"
 #include "section.h"
-
-/* Records of a blob stand at multiples of this. */
-#define VMPORT_BLOB_ALIGN	8
 
 /* When which channel was used. */
 struct vmport_use {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * STEALCLOCK: a vCPU's guest says where in its memory it wants to read how long the
- * vCPU has waited for a processor of the host.  Register use as Linux
- * (arch/x86/kernel/cpu/vmware.c) and open-vm-tools (lib/include/backdoor_def.h) have it.
+ * Steal clocks: a vCPU's guest says where in its memory it wants to read how long the
+ * vCPU has waited for a processor of the host.
  *
  * The clock itself is in the guest's memory and nowhere else: what has been waited is
  * added to what stands there.  So it goes where the memory goes, and never back,
@@ -15,29 +14,10 @@
 #include <linux/xarray.h>
 
 #include "alloc.h"
-#include "state.h"
 #include "steal.h"
-
-/* EAX of the answer: whether the clock runs. */
-#define STEALCLOCK_DISABLED	0
-#define STEALCLOCK_ENABLED	1
 
 /* Nothing waits for longer, and the product below does not overflow. */
 #define MAX_WAITED		(3600 * 1000000000ull)	/* ns */
-
-/**
- * vmport_stealclock_has_answer() - is a call with command STEALCLOCK answered?
- * @call: the call
- *
- * Who may not make it learns nothing, not even that there is such a command.
- *
- * Context: any.
- */
-bool vmport_stealclock_has_answer(const struct vmport_call *call)
-{
-	/* Linux has 0 in both.  What else there may be is not known. */
-	return !(call->regs.cx >> 16) && !call->regs.bx && vmport_vcpu_is_ring0(call->vcpu);
-}
 
 /**
  * vmport_steal_set() - start or stop a vCPU's clock
@@ -75,38 +55,9 @@ int vmport_steal_set(struct xarray *steals, u32 vcpu_id, u64 address, u64 seen)
 }
 
 /**
- * vmport_stealclock() - command STEALCLOCK
- * @call: the address in ESI:EDI; an odd one is Linux's way to say none
- *
- * What is no address of a clock stops the clock, and the guest is told that it stands.
- *
- * Context: as of vmport_command().
- * Return: see enum vmport_result.
- */
-enum vmport_result vmport_stealclock(struct vmport_call *call)
-{
-	u64 address = (u64)call->regs.si << 32 | call->regs.di;
-	struct xarray *steals = &call->state->steals;
-	u32 id = vmport_vcpu_id(call->vcpu);
-	bool on;
-
-	if (call->atomic)
-		return VMPORT_NEEDS_SLEEP;
-
-	on = IS_ALIGNED(address, VMPORT_STEAL_SIZE) && id < KVM_VMPORT_MAX_VCPU_ID &&
-	     vmport_vcpu_has_memory(call->vcpu, address) &&
-	     !vmport_steal_set(steals, id, address, vmport_vcpu_waited(call->vcpu));
-	/* To stop it takes no memory, so that this cannot fail. */
-	if (!on)
-		vmport_steal_set(steals, id, VMPORT_STEAL_OFF, 0);
-
-	call->regs.ax = on ? STEALCLOCK_ENABLED : STEALCLOCK_DISABLED;
-	return VMPORT_DONE;
-}
-
-/**
  * vmport_steal_take() - what is to be added to the clock of a vCPU
- * @call: the vCPU, its VM's configuration and state
+ * @steals: of all vCPUs
+ * @call: the vCPU and its VM's configuration
  * @address: out: of the clock in the guest's memory
  * @cycles: out: in units of the guest's TSC
  *
@@ -115,9 +66,10 @@ enum vmport_result vmport_stealclock(struct vmport_call *call)
  * Context: the vCPU's thread, any context.
  * Return: false when there is nothing to add.
  */
-bool vmport_steal_take(const struct vmport_call *call, u64 *address, u64 *cycles)
+bool vmport_steal_take(struct xarray *steals, const struct vmport_call *call, u64 *address,
+		       u64 *cycles)
 {
-	struct vmport_steal *steal = xa_load(&call->state->steals, vmport_vcpu_id(call->vcpu));
+	struct vmport_steal *steal = xa_load(steals, vmport_vcpu_id(call->vcpu));
 	u64 now, waited, khz;
 
 	if (!steal)

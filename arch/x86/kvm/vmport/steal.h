@@ -24,9 +24,8 @@ struct vmport_steal {
 	u64 seen;
 };
 
-enum vmport_result vmport_stealclock(struct vmport_call *call);
-bool vmport_stealclock_has_answer(const struct vmport_call *call);
-bool vmport_steal_take(const struct vmport_call *call, u64 *address, u64 *cycles);
+bool vmport_steal_take(struct xarray *steals, const struct vmport_call *call, u64 *address,
+		       u64 *cycles);
 int vmport_steal_set(struct xarray *steals, u32 vcpu_id, u64 address, u64 seen);
 void vmport_steal_init(struct xarray *steals);
 void vmport_steal_reset(struct xarray *steals);

@@ -5,7 +5,6 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
-#include "packer.h"
 #include "unpacker.h"
 
 /* Refuse the blob for what stands at @offset. */

@@ -8,9 +8,10 @@
 
 #include <linux/types.h>
 
+#include "blob_types.h"
+#include "call.h"
 #include "section.h"
 #include "state.h"
-#include "unpack.h"
 
 /* @pos never passes @end, nor @end the blob's size. */
 struct vmport_unpacker {
