@@ -310,13 +310,17 @@ static void make_tables(struct fuzz_case *c)
 	const struct mode *mode = c->state.mode;
 	u32 size = mode->cr4 & CR4_PAE ? 8 : 4, i, n = 1 + rnd(2), table;
 	u64 page, pte;
+	bool ends;
 
 	if (!(mode->cr0 & CR0_PG) || !one_in(4))
 		return;
 	for (i = 0; i < n; i++) {
 		page = PICK(PAGE_CODE, PAGE_CODE2, PAGE_CODE, PAGE_CODE2, PAGE_DATA, PAGE_DATA2,
 			    PAGE_KERNEL_STACK, PAGE_IDT32, PAGE_IDT64, PAGE_PT, PAGE_HANDLERS);
-		pte = PAGE_ADDR(one_in(6) && page != PAGE_KERNEL_STACK ? PICK(PAGE_NOTHING, PAGE_DATA, PAGE_PT, PAGE_CODE) : page) |
+		/* Where exceptions are to end stays what it is. */
+		ends = page == PAGE_KERNEL_STACK || page == PAGE_HANDLERS;
+		pte = PAGE_ADDR(one_in(6) && !ends ?
+				PICK(PAGE_NOTHING, PAGE_DATA, PAGE_PT, PAGE_CODE) : page) |
 		      PICK(0, 1, 3, 5, 7, 0x27, 0x67, 0x107, 0x87, 0x17);
 		if (size == 8 && one_in(3))
 			pte |= PICK(PAGE_NX, 1ull << 51, 1ull << 52, 1ull << 40, 1ull << 62);
@@ -638,8 +642,8 @@ static bool ends_alike(const struct seen *a, const struct seen *b)
 	return seems_delivery(a, b) || seems_delivery(b, a);
 }
 
-/* In a machine that may use the port, if need be. */
-static void run_with_vmm(struct fuzz_case *c, bool allow, struct seen *seen)
+/* With a VMM that answers, in a machine that has these flags in addition. */
+static void run_with_vmm(struct fuzz_case *c, bool allow, u64 rflags, struct seen *seen)
 {
 	struct machine_state s = c->state;
 
@@ -652,7 +656,18 @@ static void run_with_vmm(struct fuzz_case *c, bool allow, struct seen *seen)
 		s.sregs.tr.limit = 0xfff;
 		s.sregs.tr.type = machine_is_amd() ? 9 : 11;
 	}
+	s.regs.rflags |= rflags;
 	machine_run(&plain, &s, seen);
+	seen->regs.rflags &= ~(rflags & ~c->state.regs.rflags);
+}
+
+/* In a machine that may use the port, if need be. */
+static void run_permitted(struct fuzz_case *c, bool allow, struct seen *seen)
+{
+	run_with_vmm(c, allow, 0, seen);
+	/* By IOPL where no bitmap can be read, and no handler of that be found. */
+	if (allow && seen->exit_reason == KVM_EXIT_SHUTDOWN)
+		run_with_vmm(c, allow, FLAG_IOPL, seen);
 }
 
 /* Of a run with the kernel's answer and of one with the VMM's, what need not be the same. */
@@ -693,10 +708,10 @@ static const char *check_call(struct fuzz_case *c, struct seen *with, const stru
 	if (!was_port && !can_be_fetched(c))
 		return "what is outside of the code segment is answered";
 
-	run_with_vmm(c, !was_port, &vmm);
+	run_permitted(c, !was_port, &vmm);
 	if (vmm.error == -EINTR) {
 		machine_max_ticks = PATIENT_TICKS;
-		run_with_vmm(c, !was_port, &vmm);
+		run_permitted(c, !was_port, &vmm);
 		machine_max_ticks = TICKS;
 	}
 	if (vmm.error)
