@@ -7,7 +7,8 @@
 # goes to standard output.  The status is 0 when it has switched itself off, 124
 # when the time was up.  QEMU_MEMORY sets the guest's memory, 2G; QEMU_ACCEL what
 # runs it, instead of the choice made here; QEMU_FEATURES, as in ",-cx16", changes the
-# processor that is emulated; KERNEL another kernel, APPEND what goes to its command line.
+# processor that is emulated; EMULATOR, a list of words, is another QEMU than the
+# distribution's; KERNEL another kernel, APPEND what goes to its command line.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -16,7 +17,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 initramfs=$1 limit=$2
 shift 2
 [ "${KERNEL:-}" ] || . "$kernel_env"
-ensure_packages qemu-system-x86 seabios
+[ "${EMULATOR:-}" ] || ensure_packages qemu-system-x86 seabios
 
 if [ "${QEMU_ACCEL:-}" ]; then
 	accel=$QEMU_ACCEL
@@ -33,8 +34,9 @@ fi
 
 # In the background, so that a signal to this script reaches QEMU at once; and
 # QEMU goes when this script is killed without one.
-# shellcheck disable=SC2086 # a list
-setpriv --pdeathsig TERM timeout -k 5 "$limit" qemu-system-x86_64 $accel -smp "${QEMU_CPUS:-2}" -m "${QEMU_MEMORY:-2G}" \
+# shellcheck disable=SC2086 # lists
+setpriv --pdeathsig TERM timeout -k 5 "$limit" \
+	${EMULATOR:-qemu-system-x86_64} $accel -smp "${QEMU_CPUS:-2}" -m "${QEMU_MEMORY:-2G}" \
 	-nodefaults -display none -serial stdio -no-reboot -kernel "${KERNEL:-$K_VMLINUZ}" \
 	-initrd "$initramfs" \
 	-append "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on ${APPEND:-}" "$@" \

@@ -62,7 +62,8 @@ make_host() {
 
 # run_host SECONDS [QEMU ARGUMENT...]: boot it, show its steps, give the verdict: the
 # script ends here.  One processor: with two that share a thread, each waits for the
-# other.
+# other.  It is emulated by the built QEMU: the distribution's delivers interrupts to
+# the guests of what it emulates twice, see vmm/qemu-tcg, and guests come to hang.
 run_host() {
 	limit=$1
 	shift
@@ -70,6 +71,8 @@ run_host() {
 	[ "${STEPS_TAP:-0}" = 0 ] || tap=--tap
 	trap - EXIT HUP INT TERM
 	export QEMU_CPUS=1
+	EMULATOR="$(readlink -f "$build/qemu-system-x86_64") -L $firmware"
+	export EMULATOR
 	# shellcheck disable=SC2086 # one argument or none
 	exec python3 "$top/scripts/lane/steps.py" $tap "$title" \
 		"$log_dir/$title-transcript.log" \

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Build the fetched QEMU with the series in vmm/qemu, for KVM alone, outside the
-# checkout.  The program is then build/qemu-system-x86_64.
+# Build the fetched QEMU with the series in vmm/qemu, outside the checkout.  The program
+# is then build/qemu-system-x86_64.  With the patch in vmm/qemu-tcg it is also what
+# emulates the hosts that run whole guests (steps.sh).
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -10,10 +11,11 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 [ -e "$cache/qemu/current" ] || "$top/scripts/setup/fetch-qemu.sh"
 . "$cache/qemu/current"
 
-patches=$top/vmm/qemu
+series=$top/vmm/qemu
+emulator=$top/vmm/qemu-tcg
 tree=$cache/qemu/tree/$(basename "$(dirname "$Q_DSC")")
 program=$tree/build/qemu-system-x86_64
-key=$({ echo "$Q_VERSION"; cat "$patches"/*.patch "$top/scripts/setup/build-qemu.sh"; } |
+key=$({ echo "$Q_VERSION"; cat "$series"/*.patch "$emulator"/*.patch "$top/scripts/setup/build-qemu.sh"; } |
 	sha256sum | cut -c 1-16)
 mkdir -p "$tree"
 exec 7>"$cache/qemu/.lock-build"
@@ -58,7 +60,7 @@ fi
 
 # The series must fit exactly: no fuzz, and no line moved.
 apply_series() {
-	for file in "$patches"/*.patch; do
+	for file in "$series"/*.patch "$emulator"/*.patch; do
 		echo "applying ${file##*/}"
 		patch -d "$tree/src.tmp" -p1 --fuzz=0 --no-backup-if-mismatch <"$file" \
 			>"$tree/patch.out" || { cat "$tree/patch.out"; return 1; }
@@ -92,15 +94,19 @@ prepare() {
 	rm -rf "$tree/src.tmp"
 }
 
+# Only what a guest under KVM needs, and software emulation: the rest would double the
+# time.
+options="--target-list=x86_64-softmmu --without-default-features --enable-kvm --enable-tcg
+	--disable-fdt --disable-docs --disable-tools --disable-install-blobs
+	--disable-download --disable-debug-info --python=/usr/bin/python3"
+
 configure() {
 	rm -rf "$tree/build"
 	mkdir "$tree/build"
 	cd "$tree/build"
-	# Only what a guest under KVM needs: the rest would triple the time.
-	../src/configure --target-list=x86_64-softmmu --without-default-features \
-		--enable-kvm --disable-tcg --disable-fdt --disable-docs --disable-tools \
-		--disable-install-blobs --disable-download --disable-debug-info \
-		--python=/usr/bin/python3
+	# shellcheck disable=SC2086 # a list
+	../src/configure $options
+	echo "$options" >"$tree/build/options"
 }
 
 compile() {
@@ -116,7 +122,8 @@ progress() {
 }
 
 step "preparing QEMU $Q_VERSION" prepare
-[ -f "$tree/build/build.ninja" ] || step "configuring QEMU" configure
+[ "$options" = "$(cat "$tree/build/options" 2>/dev/null)" ] ||
+	step "configuring QEMU" configure
 progress "$log_dir/building-QEMU.log" &
 watcher=$!
 trap 'kill $watcher 2>/dev/null' EXIT
