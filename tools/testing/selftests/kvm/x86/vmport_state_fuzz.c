@@ -796,8 +796,8 @@ static bool is_as_gp(const struct fuzz_case *c, const struct seen *with)
 }
 
 /*
- * The instruction was done, and what came then ends so without the interface too: from
- * behind the instruction, with the registers that it left.
+ * The instruction was done, and what came then ends so without the interface too, or
+ * does not end: from behind the instruction, with the registers that it left.
  */
 static bool ends_so_behind(const struct fuzz_case *c, const struct seen *with)
 {
@@ -810,6 +810,8 @@ static bool ends_so_behind(const struct fuzz_case *c, const struct seen *with)
 	s.regs.rflags = c->state.regs.rflags & ~(u64)FLAG_RF;
 	s.regs.rip = c->state.regs.rip + c->size;
 	machine_run(&plain, &s, &seen);
+	if (with->error)
+		return seen.error == with->error;
 	return is_internal(&seen, with->suberror) && seen.regs.rip == with->regs.rip &&
 	       same_registers(&seen, with);
 }
@@ -825,7 +827,7 @@ static const char *check_other(struct fuzz_case *c, struct seen *with, struct se
 	if (without->error || (with->error && is_opcode(c, 0x6c, 0x6e)))
 		return NULL;
 	if (with->error)
-		return "it never ends";
+		return ends_so_behind(c, with) ? NULL : "it never ends";
 	/* KVM's own hypercall would end so too, but with the same registers. */
 	if (with->exit_reason == KVM_EXIT_INTERNAL_ERROR && is_hypercall(c) &&
 	    with->regs.rip == c->state.regs.rip)
