@@ -3,8 +3,6 @@
  * KVM_GET_VMPORT_ATTR and KVM_SET_VMPORT_ATTR: what the VMM tells the interface
  * and asks of it.  Everything here runs under vmport->lock.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/eventfd.h>
 #include <linux/kvm_host.h>
 #include <linux/nospec.h>

@@ -3,8 +3,6 @@
  * The attributes of what guest and VMM ask each other: RPCs that are the VMM's, and
  * requests to the guest's tools.  See attr.h.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>

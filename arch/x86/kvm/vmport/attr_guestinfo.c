@@ -2,8 +2,6 @@
 /*
  * The attributes of guestinfo: one entry, several, their names.  See attr.h.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>

@@ -2,8 +2,6 @@
 /*
  * The guest's steal clock, in its memory: see steal.c.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 #include <linux/uaccess.h>
 

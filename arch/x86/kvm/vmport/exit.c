@@ -2,8 +2,6 @@
 /*
  * From a vCPU's exit to the engine and back: port accesses.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 
 #include "cpuid.h"

@@ -6,8 +6,6 @@
  * The instruction is fetched once, as the processor fetches it, before anything is
  * answered.  What cannot be fetched, or is another instruction by now, gets its #GP.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 
 #include "kvm_emulate.h"

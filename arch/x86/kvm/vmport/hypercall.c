@@ -4,8 +4,6 @@
  * port but for the low half of EDX, which has flags in place of its number.
  * Callers that leave the number there mean the same: its low bits are the flags.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 
 #include "kvm_emulate.h"

@@ -3,8 +3,6 @@
  * Guest memory by linear address, with the rights of the calling vCPU, as far as
  * it is plain memory.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 #include <linux/uio.h>
 

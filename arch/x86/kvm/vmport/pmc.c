@@ -2,8 +2,6 @@
 /*
  * The pseudo performance counters of VMware, which are clocks.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/ktime.h>
 #include <linux/kvm_host.h>
 #include <linux/timekeeping.h>

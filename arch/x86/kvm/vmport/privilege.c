@@ -9,8 +9,6 @@
  * or OUT that leaves the guest by itself has passed, one that comes as a #GP has not.  Of
  * all other calls the rules are looked up here.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 
 #include "mmu.h"

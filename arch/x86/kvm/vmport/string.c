@@ -6,8 +6,6 @@
  * left with registers as if it had come that far by itself; all else, page faults,
  * segment limits, MMIO, it does byte by byte as always.  An INSB is done here.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 
 #include "kvm_emulate.h"

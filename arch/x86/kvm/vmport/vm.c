@@ -2,8 +2,6 @@
 /*
  * The VMware guest interface of a VM: enabling it, its ioctls, its end.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/kvm_host.h>
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
@@ -35,7 +33,7 @@ static bool has_needed_features(u64 features)
 }
 
 /* On while any VM of the host has the interface. */
-struct static_key_false kvm_vmport_enabled = STATIC_KEY_FALSE_INIT;
+DEFINE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
 /*
