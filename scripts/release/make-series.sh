@@ -108,7 +108,7 @@ Define one capability with a mask of features, typed attributes, one
 format for the saved state, and the exit for messages that the kernel
 does not own.
 END
-	add "$vmport/alloc.h" "$vmport/call.h" "$vmport/events.h"
+	add "$vmport/abi.h" "$vmport/alloc.h" "$vmport/call.h" "$vmport/events.h"
 	add_parts guestinfo
 	commit <<'END'
 KVM: x86/vmport: Add the guestinfo store

@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#include <uapi/linux/kvm_vmport.h>
+#include "abi.h"
 
 struct vmport_state;
 

@@ -56,7 +56,7 @@ static enum vmport_result cmd_getuuid(struct vmport_call *call)
 {
 	__le32 word[4];
 
-	BUILD_BUG_ON(sizeof(word) != sizeof(call->config->identity.uuid));
+	static_assert(sizeof(word) == sizeof(call->config->identity.uuid));
 
 	memcpy(word, call->config->identity.uuid, sizeof(word));
 	call->regs.ax = le32_to_cpu(word[0]);

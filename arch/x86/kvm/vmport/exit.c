@@ -337,6 +337,8 @@ bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
 	return true;
 }
 
+static_assert(sizeof(struct kvm_vmport_exit) <= sizeof_field(struct kvm_run, padding));
+
 /**
  * kvm_vmport_fill_exit() - describe the RPC that the VMM has to answer
  * @vcpu: has made a call that asks
@@ -351,8 +353,6 @@ bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 	struct vmport_asked asked;
 	bool found, more;
 	int idx;
-
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_exit) > sizeof(vcpu->run->padding));
 
 	idx = srcu_read_lock(&kvm_vmport_srcu);
 	found = vmport_ask_next(srcu_dereference(vmport->state, &kvm_vmport_srcu), vcpu, &asked,

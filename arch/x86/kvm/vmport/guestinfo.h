@@ -7,8 +7,7 @@
 #include <linux/siphash.h>
 #include <linux/types.h>
 
-#include <uapi/linux/kvm_vmport.h>
-
+#include "abi.h"
 #include "events.h"
 
 /*

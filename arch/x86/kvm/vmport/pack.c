@@ -145,16 +145,6 @@ int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form 
 	struct vmport_packer *p;
 	int r;
 
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_header) != 32);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_section) != 16);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_channel) != 40);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_tclo) != 16);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_request) != 16);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_guestinfo) != 8);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_order) != 2);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_name) != 16);
-	BUILD_BUG_ON(sizeof(struct kvm_vmport_blob_stealclock) != 16);
-
 	*packed = (struct vmport_packed) { };
 	p = kvmalloc(sizeof(*p), VMPORT_GFP);
 	if (!p)

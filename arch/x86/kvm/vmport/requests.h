@@ -4,8 +4,7 @@
 
 #include <linux/types.h>
 
-#include <uapi/linux/kvm_vmport.h>
-
+#include "abi.h"
 #include "state.h"
 
 u32 vmport_requests_list(struct vmport_state *state, struct kvm_vmport_tclo_item *items);

@@ -6,8 +6,7 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
-#include <uapi/linux/kvm_vmport.h>
-
+#include "abi.h"
 #include "channel.h"
 #include "events.h"
 #include "guestinfo.h"

@@ -8,8 +8,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
-#include <uapi/linux/kvm_vmport.h>
-
+#include "abi.h"
 #include "events.h"
 
 /* What a TCLO channel calls itself, or whom a request is for. */

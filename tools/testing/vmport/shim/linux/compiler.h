@@ -13,8 +13,4 @@
 #define smp_load_acquire(_p)		__atomic_load_n(_p, __ATOMIC_ACQUIRE)
 #define smp_store_release(_p, _v)	__atomic_store_n(_p, _v, __ATOMIC_RELEASE)
 
-#include <assert.h>
-
-#define BUILD_BUG_ON(_cond)	static_assert(!(_cond), "BUILD_BUG_ON: " #_cond)
-
 #endif /* _SHIM_LINUX_COMPILER_H */
