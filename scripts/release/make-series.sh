@@ -108,7 +108,7 @@ Define one capability with a mask of features, typed attributes, one
 format for the saved state, and the exit for messages that the kernel
 does not own.
 END
-	add "$vmport/abi.h" "$vmport/alloc.h" "$vmport/call.h" "$vmport/events.h"
+	add "$vmport/abi.h" "$vmport/alloc.h" "$vmport/call.h" "$vmport/events.h" "$vmport/protocol.h"
 	add_parts guestinfo
 	commit <<'END'
 KVM: x86/vmport: Add the guestinfo store
@@ -147,8 +147,9 @@ Live migration must lose neither a variable nor a message that is half
 sent.  Pack all of it into one versioned blob, and check every field of
 one before any of it is used.
 END
-	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/vmport.h" "$vmport/vmport_trace.h"
-	add_parts attr attr_ask attr_guestinfo clock exit gp hypercall memory pmc privilege string vm
+	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/insn.h" "$vmport/vmport.h" "$vmport/vmport_trace.h"
+	add_parts attr attr_ask attr_guestinfo clock exit gp hypercall ioctl memory pmc port privilege \
+		string vcpu vm
 	for number in 0001 0004 0010; do
 		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
 	done

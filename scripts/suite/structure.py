@@ -90,7 +90,7 @@ def complaints():
     headers = {topic(name) for name in names if name.endswith(".h")}
     glue = {topic(name) for name in names if name.endswith(".c")} - of_engine
     for node in sorted(of_engine):
-        for other in sorted(graph.get(node, set()) & (glue | {"vmport", "compat"})):
+        for other in sorted(graph.get(node, set()) & (glue | {"vmport", "compat", "insn"})):
             yield "%s is the engine's, and includes %s.h" % (node, other)
     if not of_engine or not headers:
         yield "nothing found in " + PLACE

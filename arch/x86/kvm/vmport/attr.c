@@ -12,8 +12,11 @@
 #include "alloc.h"
 #include "attr.h"
 #include "channels.h"
+#include "compat.h"
 #include "section.h"
 #include "steal.h"
+#include "vm.h"
+#include "vmport.h"
 
 /* Replace the configuration by a changed copy. */
 static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
@@ -84,20 +87,6 @@ static void replace_eventfd(struct kvm_vmport *vmport, struct eventfd_ctx *event
 		synchronize_rcu();
 		eventfd_ctx_put(eventfd);
 	}
-}
-
-/**
- * kvm_vmport_put_eventfd() - let the VMM's eventfd go
- * @vmport: nobody else uses it any more
- *
- * Context: may sleep.
- */
-void kvm_vmport_put_eventfd(struct kvm_vmport *vmport)
-{
-	struct eventfd_ctx *eventfd = rcu_dereference_protected(vmport->eventfd, true);
-
-	if (eventfd)
-		eventfd_ctx_put(eventfd);
 }
 
 void vmport_signal(struct vmport_events *events)

@@ -9,24 +9,19 @@
 
 #include <linux/kvm_host.h>
 
+#include "abi.h"
 #include "state.h"
-#include "vmport.h"
-
-static inline struct vmport_config *kvm_vmport_current_config(struct kvm_vmport *vmport)
-{
-	return rcu_dereference_protected(vmport->config, lockdep_is_held(&vmport->lock));
-}
-
-static inline struct vmport_state *kvm_vmport_current_state(struct kvm_vmport *vmport)
-{
-	return rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
-}
+#include "vm.h"
 
 static inline int kvm_vmport_refuse(struct kvm_vmport_attr *attr, int r, u32 error)
 {
 	attr->error = error;
 	return r;
 }
+
+int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
+int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
+void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr);
 
 int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr);

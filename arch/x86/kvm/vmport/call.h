@@ -10,11 +10,9 @@
 #include <linux/types.h>
 
 #include "abi.h"
+#include "protocol.h"
 
 struct vmport_state;
-
-#define VMPORT_MAGIC		0x564d5868	/* "VMXh", in EAX */
-#define VMPORT_PORT		0x5658		/* "VX", in DX */
 
 /*
  * For every allocation: charged to the VMM, and when its memory cgroup is full

@@ -7,6 +7,7 @@
 
 #include "state.h"
 #include "steal.h"
+#include "vcpu.h"
 #include "vmport.h"
 
 /* Where the guest has its steal clock; error codes as of kvm_is_error_hva(). */
@@ -24,7 +25,7 @@ bool vmport_vcpu_has_memory(void *vcpu, u64 address)
 
 /**
  * kvm_vmport_update_steal_clock() - add to the guest's steal clock
- * @vcpu: its VM has the feature
+ * @vcpu: its VM has the interface enabled
  *
  * The memory is found anew each time, as it may have gone or moved.  It is that of L1
  * outside SMM, wherever the vCPU is.  Another vCPU may read meanwhile: it sees the clock
@@ -41,6 +42,9 @@ void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu)
 	u64 __user *at;
 	bool any;
 	int idx;
+
+	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_STEALCLOCK))
+		return;
 
 	idx = kvm_vmport_begin_call(vcpu, &call);
 	any = vmport_steal_take(&call.state->steals, &call, &address, &cycles);

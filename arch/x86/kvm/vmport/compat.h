@@ -17,8 +17,8 @@
 #define KVM_VMPORT_GUESTDBG_STEPS	(KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_SINGLESTEP)
 #else
 #include "kvm_cache_regs.h"
-#include "pmu.h"
 #include "x86.h"
+#include "pmu.h"
 
 /* How the guest's own page tables are walked has a structure of its own now. */
 #define kvm_pagewalk		kvm_mmu

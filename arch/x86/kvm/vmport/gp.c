@@ -13,6 +13,10 @@
 #include "pmu.h"
 #include "x86.h"
 
+#include "compat.h"
+#include "insn.h"
+#include "protocol.h"
+#include "vcpu.h"
 #include "vmport.h"
 
 /* The longest instruction that the architecture allows. */
@@ -216,7 +220,8 @@ static int finish_insn(const struct gp_insn *insn)
 static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 {
 	return (u16)kvm_edx_read(vcpu) == port && kvm_eax_read(vcpu) == VMPORT_MAGIC &&
-	       kvm_is_vmware_port_allowed(vcpu->kvm) &&
+	       (enable_vmware_backdoor ||
+		kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_RING3)) &&
 	       /* A fault while an event was delivered is no instruction's. */
 	       !kvm_event_needs_reinjection(vcpu);
 }
@@ -239,7 +244,7 @@ static bool emulate_permitted(struct kvm_vcpu *vcpu,
 
 	ctxt->perm_ok = true;
 	/* The processor ignores it there; the emulator would read RCX times. */
-	if (kvm_vmport_is_port(ctxt))
+	if (kvm_vmport_is_port_insn(ctxt))
 		ctxt->rep_prefix = 0;
 	*r = kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP | EMULTYPE_NO_DECODE);
 	return true;
@@ -249,7 +254,7 @@ static bool string_gp(struct kvm_vcpu *vcpu, int *r)
 {
 	return kvm_vmport_can_call(vcpu) && is_gp_of_call(vcpu, VMPORT_HB_PORT) &&
 	       kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) &&
-	       emulate_permitted(vcpu, kvm_vmport_is_string, r);
+	       emulate_permitted(vcpu, kvm_vmport_is_string_insn, r);
 }
 
 /* The pseudo counters are ring 3's too. */
@@ -259,7 +264,7 @@ static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
 	u64 value;
 
 	if (!kvm_vmport_can_call(vcpu) || kvm_event_needs_reinjection(vcpu) ||
-	    !kvm_vmport_rdpmc(vcpu, kvm_ecx_read(vcpu), &value) ||
+	    !kvm_vmport_read_pmc(vcpu, kvm_ecx_read(vcpu), &value) ||
 	    !is_rdpmc_insn(vcpu, &insn))
 		return false;
 
@@ -282,7 +287,7 @@ static bool port_gp(struct kvm_vcpu *vcpu, int *r)
 		return true;
 	}
 	/* The command is the VMM's: a port exit. */
-	return !is_guest_mode(vcpu) && emulate_permitted(vcpu, kvm_vmport_is_port, r);
+	return !is_guest_mode(vcpu) && emulate_permitted(vcpu, kvm_vmport_is_port_insn, r);
 }
 
 /**

@@ -6,9 +6,6 @@
 
 #include "call.h"
 
-#define VMPORT_HB_PORT		0x5659		/* in DX */
-#define VMPORT_HB_MESSAGE	0		/* in BX: move a message */
-
 struct vmport_large;
 
 /**

@@ -10,7 +10,11 @@
 #include "x86.h"
 
 #include "channel.h"
+#include "compat.h"
 #include "hb.h"
+#include "memory.h"
+#include "privilege.h"
+#include "vcpu.h"
 #include "vmport.h"
 #include "vmport_trace.h"
 
@@ -128,9 +132,21 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	return 1;
 }
 
+/*
+ * Is a hypercall one to the interface, and from a ring that may make it?  In ring 3 only
+ * with KVM_VMPORT_FEATURE_RING3.
+ */
+bool kvm_vmport_can_hypercall(struct kvm_vcpu *vcpu)
+{
+	return kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HYPERCALL) &&
+	       kvm_eax_read(vcpu) == VMPORT_MAGIC && kvm_vmport_can_call(vcpu) &&
+	       (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_RING3) ||
+		kvm_x86_call(get_cpl)(vcpu) == 0);
+}
+
 /**
  * kvm_vmport_hypercall() - handle a hypercall with the magic in EAX
- * @vcpu: the caller; kvm_vmport_is_hypercall() is true
+ * @vcpu: the caller; kvm_vmport_can_hypercall() is true
  *
  * Context: vCPU's thread, kvm->srcu held, may sleep.
  * Return: what the exit handler returns.
@@ -171,7 +187,7 @@ bool kvm_vmport_find_next_rip(struct kvm_vcpu *vcpu, u64 *rip)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 
-	if (!kvm_vmport_is_hypercall(vcpu))
+	if (!kvm_vmport_can_hypercall(vcpu))
 		return true;
 
 	if (x86_decode_emulated_instruction(vcpu, EMULTYPE_SKIP, NULL, 0) != EMULATION_OK) {

@@ -10,7 +10,9 @@
 #include "mmu/page_track.h"
 #include "x86.h"
 
-#include "vmport.h"
+#include "abi.h"
+#include "compat.h"
+#include "memory.h"
 
 /* Whose rights count for a run of pages, and in which mode: asked once. */
 struct walk {

@@ -28,6 +28,9 @@
  */
 bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value)
 {
+	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_PMC))
+		return false;
+
 	switch (index) {
 	case VMWARE_BACKDOOR_PMC_HOST_TSC:
 		*value = rdtsc();

@@ -14,8 +14,11 @@
 #include "mmu.h"
 #include "x86.h"
 
+#include "compat.h"
+#include "privilege.h"
+#include "protocol.h"
 #include "state.h"
-#include "vmport.h"
+#include "vm.h"
 
 /* SDM volume 1, 19.5.2: where a 32-bit or 64-bit TSS says where its I/O bitmap begins. */
 #define TSS_IO_MAP_BASE		102

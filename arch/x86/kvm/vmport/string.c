@@ -12,12 +12,14 @@
 #include "x86.h"
 
 #include "channel.h"
+#include "compat.h"
 #include "hb.h"
+#include "insn.h"
+#include "memory.h"
+#include "privilege.h"
+#include "vcpu.h"
 #include "vmport.h"
 #include "vmport_trace.h"
-
-#define OPCODE_INSB	0x6c
-#define OPCODE_OUTSB	0x6e
 
 /* Type bits of a segment, SDM volume 3, 3.4.5.1. */
 #define SEGMENT_CODE		BIT(3)
@@ -66,16 +68,6 @@ static unsigned long result(unsigned long rbx, bool ok)
 static void set_result(struct x86_emulate_ctxt *ctxt, bool ok)
 {
 	*reg_rmw(ctxt, VCPU_REGS_RBX) = result(reg_read(ctxt, VCPU_REGS_RBX), ok);
-}
-
-/**
- * kvm_vmport_is_string() - is this REP INSB or REP OUTSB?
- * @ctxt: an instruction that is decoded
- */
-bool kvm_vmport_is_string(const struct x86_emulate_ctxt *ctxt)
-{
-	return ctxt->opcode_len == 1 && ctxt->rep_prefix &&
-	       (ctxt->b == OPCODE_INSB || ctxt->b == OPCODE_OUTSB);
 }
 
 /*
@@ -131,7 +123,7 @@ static u64 linear_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_ad
 /* A transfer of a message?  Then @call names the channel, but for the cookie. */
 static bool begin(struct x86_emulate_ctxt *ctxt, struct vmport_call *call)
 {
-	if (!kvm_vmport_is_string(ctxt) || !kvm_vmport_can_call(ctxt->vcpu) ||
+	if (!kvm_vmport_is_string_insn(ctxt) || !kvm_vmport_can_call(ctxt->vcpu) ||
 	    (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC ||
 	    (u16)reg_read(ctxt, VCPU_REGS_RBX) != VMPORT_HB_MESSAGE)
 		return false;

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VMware guest interface of a VM: enabling it, its ioctls, its end.
+ * The VMware guest interface of a VM: enabling it, and its end.
  */
+#include <linux/eventfd.h>
 #include <linux/kvm_host.h>
-#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
-#include <linux/uaccess.h>
+
+#include "x86.h"
 
 #include "alloc.h"
-#include "pack.h"
-#include "state.h"
-#include "unpack.h"
 #include "command.h"
+#include "compat.h"
+#include "state.h"
+#include "vm.h"
 #include "vmport.h"
 
 /* Does each feature have what it needs? */
@@ -82,12 +83,22 @@ static struct kvm_vmport *vmport_alloc(u64 features)
 
 static void vmport_free(struct kvm_vmport *vmport)
 {
-	kvm_vmport_put_eventfd(vmport);
+	struct eventfd_ctx *eventfd = rcu_dereference_protected(vmport->eventfd, true);
+
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
 	vmport_state_free(rcu_dereference_protected(vmport->state, true));
 	kfree(rcu_dereference_protected(vmport->config, true));
 	mutex_destroy(&vmport->lock);
 	kfree(vmport);
 }
+
+/* Has a VM that has the interface enabled one of these KVM_VMPORT_FEATURE_*? */
+bool kvm_vmport_has_feature(struct kvm *kvm, u64 features)
+{
+	return kvm->arch.vmport->features & features;
+}
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_has_feature);
 
 /**
  * kvm_vmport_features() - KVM_CHECK_EXTENSION of KVM_CAP_X86_VMPORT
@@ -160,206 +171,4 @@ void kvm_vmport_destroy_vm(struct kvm *kvm)
 	vmport_free(kvm->arch.vmport);
 	kvm->arch.vmport = NULL;
 	static_branch_dec(&kvm_vmport_enabled);
-}
-
-static bool state_arg_ok(const struct kvm_vmport_state *arg)
-{
-	return !arg->flags && !memchr_inv(arg->reserved, 0, sizeof(arg->reserved));
-}
-
-/* The VMM's memory. */
-struct user_sink {
-	struct vmport_sink sink;
-	u8 __user *next;
-};
-
-static int write_to_user(struct vmport_sink *sink, const void *data, size_t size)
-{
-	struct user_sink *user = container_of(sink, struct user_sink, sink);
-
-	if (copy_to_user(user->next, data, size))
-		return -EFAULT;
-	user->next += size;
-	return 0;
-}
-
-struct user_source {
-	struct vmport_source source;
-	const u8 __user *next;
-};
-
-static int read_from_user(struct vmport_source *source, void *to, size_t size)
-{
-	struct user_source *user = container_of(source, struct user_source, source);
-
-	if (copy_from_user(to, user->next, size))
-		return -EFAULT;
-	user->next += size;
-	return 0;
-}
-
-static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
-{
-	struct kvm_vmport *vmport = kvm->arch.vmport;
-	struct user_sink user = {
-		.sink.write = write_to_user,
-		.next = u64_to_user_ptr(arg->data),
-	};
-	const struct vmport_blob_form form = {
-		.max = arg->size,
-		/* What the VMM answers, the guest was promised by the VMM. */
-		.features = vmport->features & ~KVM_VMPORT_FEATURE_EXIT_RPC,
-		.sections = arg->sections ?: U64_MAX,
-	};
-	struct vmport_packed packed;
-	struct vmport_state *state;
-	int r;
-
-	lockdep_assert_held(&vmport->lock);
-
-	state = rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
-	r = vmport_state_pack(state, &form, &packed);
-	if (r == -E2BIG)
-		arg->error = KVM_VMPORT_ERR_BUFFER;
-	if (!r || r == -E2BIG)
-		arg->size = packed.size;
-	if (r == -EOPNOTSUPP) {
-		arg->error = KVM_VMPORT_ERR_CRITICAL;
-		arg->error_mask = packed.lacking;
-	}
-	if (r)
-		return r;
-
-	r = vmport_packed_write(&packed, &user.sink);
-	vmport_packed_free(&packed);
-	return r;
-}
-
-static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
-{
-	struct kvm_vmport *vmport = kvm->arch.vmport;
-	struct user_source user = {
-		.source.read = read_from_user,
-		.next = u64_to_user_ptr(arg->data),
-	};
-	struct vmport_state *state, *old;
-	struct vmport_blob_error why;
-
-	lockdep_assert_held(&vmport->lock);
-
-	if (arg->size < sizeof(struct kvm_vmport_blob_header)) {
-		arg->error = KVM_VMPORT_ERR_LENGTH;
-		return -EINVAL;
-	}
-	if (arg->size > KVM_VMPORT_MAX_STATE) {
-		arg->error = KVM_VMPORT_ERR_STATE_SIZE;
-		return -E2BIG;
-	}
-
-	state = vmport_state_unpack(rcu_dereference_protected(vmport->config,
-							      lockdep_is_held(&vmport->lock)),
-				    &vmport->events, &user.source, arg->size, &why);
-	if (IS_ERR(state)) {
-		arg->error = why.error;
-		arg->error_offset = why.offset;
-		arg->error_mask = why.features;
-		return PTR_ERR(state);
-	}
-
-	vmport_state_activate(state);
-	old = rcu_replace_pointer(vmport->state, state, lockdep_is_held(&vmport->lock));
-	/* vCPUs that began a call with the old state end it with the old. */
-	kvm_vmport_wait_for_calls();
-	vmport_state_free(old);
-	return 0;
-}
-
-/* A change that has been made must not end with an error for nothing. */
-static int copy_back(void __user *argp, const void *before, const void *after, size_t size)
-{
-	if (memcmp(before, after, size) && copy_to_user(argp, after, size))
-		return -EFAULT;
-	return 0;
-}
-
-static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
-{
-	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
-	struct kvm_vmport_state arg, before;
-	int r = 0;
-
-	if (copy_from_user(&arg, argp, sizeof(arg)))
-		return -EFAULT;
-
-	arg.error = KVM_VMPORT_ERR_NONE;
-	arg.error_offset = 0;
-	arg.error_mask = 0;
-	if (!vmport) {
-		arg.error = KVM_VMPORT_ERR_FEATURE;
-		r = -EPERM;
-	} else if (!state_arg_ok(&arg)) {
-		arg.error = KVM_VMPORT_ERR_RESERVED;
-		r = -EINVAL;
-	}
-	/* After a change it would be too late for an error. */
-	if (copy_to_user(argp, &arg, sizeof(arg)))
-		return -EFAULT;
-	if (r)
-		return r;
-
-	before = arg;
-	mutex_lock(&vmport->lock);
-	r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
-	mutex_unlock(&vmport->lock);
-
-	return copy_back(argp, &before, &arg, sizeof(arg)) ?: r;
-}
-
-static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
-{
-	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
-	struct kvm_vmport_attr attr, before;
-	int r, fault;
-
-	if (copy_from_user(&attr, argp, sizeof(attr)))
-		return -EFAULT;
-
-	attr.error = vmport ? KVM_VMPORT_ERR_NONE : KVM_VMPORT_ERR_FEATURE;
-	/* After a change it would be too late for an error. */
-	if (copy_to_user(argp, &attr, sizeof(attr)))
-		return -EFAULT;
-	if (!vmport)
-		return -EPERM;
-
-	before = attr;
-	mutex_lock(&vmport->lock);
-	r = ioctl == KVM_GET_VMPORT_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
-					   kvm_vmport_set_attr(kvm, &attr);
-	fault = copy_back(argp, &before, &attr, sizeof(attr));
-	if (!r && !fault && ioctl == KVM_GET_VMPORT_ATTR)
-		kvm_vmport_attr_is_read(kvm, &attr);
-	mutex_unlock(&vmport->lock);
-
-	return fault ?: r;
-}
-
-/**
- * kvm_vmport_vm_ioctl() - the interface's ioctls on the VM fd
- * @kvm: the VM
- * @ioctl: any number that the rest of KVM does not know
- * @argp: its argument
- *
- * Context: may sleep, no lock held.
- * Return: 0, -ENOTTY when the number is not known here either, or an error as
- * include/uapi/linux/kvm_vmport.h lists them.
- */
-int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
-{
-	bool is_state = ioctl == KVM_GET_VMPORT_STATE || ioctl == KVM_SET_VMPORT_STATE;
-	bool is_attr = ioctl == KVM_GET_VMPORT_ATTR || ioctl == KVM_SET_VMPORT_ATTR;
-
-	if (!is_state && !is_attr)
-		return -ENOTTY;
-
-	return is_state ? state_ioctl(kvm, ioctl, argp) : attr_ioctl(kvm, ioctl, argp);
 }
