@@ -174,30 +174,28 @@ static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
 	*reg_rmw(ctxt, reg) = kvm_vmport_merge(reg_read(ctxt, reg), value);
 }
 
-/**
- * kvm_vmport_call_emulated() - the same for an instruction in the emulator
- * @ctxt: the emulator's registers
- * @val: IN: out: what EAX becomes; OUT: NULL
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: as of kvm_vmport_call().
+/*
+ * Answer a 32-bit IN or OUT in the emulator.  @val gets what EAX becomes by an IN, NULL
+ * stands for an OUT.  Returns true when answered; false when it is not the kernel's, and
+ * nothing has changed.
  */
-bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val)
+bool kvm_vmport_call_emulated(struct kvm_vcpu *vcpu, u32 *val)
 {
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	struct vmport_call call = { };
 
 	/* String instructions come this way too. */
-	if (!kvm_vmport_is_port_insn(ctxt) || !kvm_vmport_can_call(ctxt->vcpu))
+	if (!kvm_vmport_is_port_insn(ctxt) || !kvm_vmport_can_call(vcpu))
 		return false;
 
-	call.is_privileged = kvm_vmport_is_privileged(ctxt->vcpu);
+	call.is_privileged = kvm_vmport_is_privileged(vcpu);
 	call.regs.ax = reg_read(ctxt, VCPU_REGS_RAX);
 	call.regs.bx = reg_read(ctxt, VCPU_REGS_RBX);
 	call.regs.cx = reg_read(ctxt, VCPU_REGS_RCX);
 	call.regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
-	if (!run_call(ctxt->vcpu, &call))
+	if (!run_call(vcpu, &call))
 		return false;
 
 	if (val)

@@ -74,14 +74,14 @@ static void set_result(struct x86_emulate_ctxt *ctxt, bool ok)
  * How many of @count bytes from @addr on are one piece of linear memory.  0 when the
  * segment does not let the instruction use the first: #GP.
  */
-static u64 linear_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_address *addr,
+static u64 linear_bytes(struct kvm_vcpu *vcpu, const struct segmented_address *addr,
 			bool write, u64 count, unsigned long *linear)
 {
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	/* Backward each byte is a piece of its own. */
 	u64 size = is_backward(ctxt) ? 1 : min_t(u64, count, KVM_VMPORT_MAX_REPLY);
 	bool is_real = ctxt->mode == X86EMUL_MODE_REAL;
 	unsigned long ea = addr->ea & address_mask(ctxt);
-	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct kvm_segment segment;
 	u64 limit;
 
@@ -121,14 +121,16 @@ static u64 linear_bytes(struct x86_emulate_ctxt *ctxt, const struct segmented_ad
 }
 
 /* A transfer of a message?  Then @call names the channel, but for the cookie. */
-static bool begin(struct x86_emulate_ctxt *ctxt, struct vmport_call *call)
+static bool begin(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
-	if (!kvm_vmport_is_string_insn(ctxt) || !kvm_vmport_can_call(ctxt->vcpu) ||
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+
+	if (!kvm_vmport_is_string_insn(ctxt) || !kvm_vmport_can_call(vcpu) ||
 	    (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC ||
 	    (u16)reg_read(ctxt, VCPU_REGS_RBX) != VMPORT_HB_MESSAGE)
 		return false;
 
-	call->is_privileged = kvm_vmport_is_privileged(ctxt->vcpu);
+	call->is_privileged = kvm_vmport_is_privileged(vcpu);
 	call->regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
 	return true;
 }
@@ -140,19 +142,17 @@ static void refuse_out(struct x86_emulate_ctxt *ctxt, u64 count)
 	add(ctxt, VCPU_REGS_RCX, 1 - count);
 }
 
-/**
- * kvm_vmport_string_out() - the guest sends bytes of a message
- * @ctxt: the emulator, in a string instruction on the port
- * @val: the byte that the emulator has read
+/*
+ * Run an OUTSB in the emulator: the guest sends bytes of a message.  @val is the one that
+ * the emulator has read.
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when the emulator is to go on after the bytes, the last of which
- * it takes for the one that it has read; false when the port is the VMM's.
+ * Returns false when the port is the VMM's; nothing has changed then.  Else the emulator is
+ * to go on behind the bytes, the last of which it takes for the one that it has read.
  */
-bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
+bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 {
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	u64 count = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
-	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct x86_exception exception;
 	struct vmport_hb_buffer buffer;
 	struct vmport_call call = { };
@@ -161,12 +161,12 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 	bool ok;
 	int idx;
 
-	if (!begin(ctxt, &call))
+	if (!begin(vcpu, &call))
 		return false;
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RBP);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
 
-	size = linear_bytes(ctxt, &ctxt->src.addr.mem, false, count, &linear);
+	size = linear_bytes(vcpu, &ctxt->src.addr.mem, false, count, &linear);
 	idx = kvm_vmport_begin_call(vcpu, &call);
 	ok = vmport_hb_send_begin(&call, count, size ?: 1, &buffer);
 	kvm_vmport_end_call(vcpu, &call, idx);
@@ -195,28 +195,30 @@ bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val)
 
 /*
  * As after @moved bytes, but the emulator must not write any: it is sent back to the
- * guest, which finds an instruction with that much less to do, or nothing.
+ * guest, which finds an instruction with that much less to do, or nothing.  What it has of
+ * the registers is dropped, so these go to the vCPU at once.
  */
 static void leave_in(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
 {
-	struct kvm_vcpu *vcpu = ctxt->vcpu;
-	unsigned long rdi = kvm_rdi_read_raw(vcpu), rcx = kvm_rcx_read_raw(vcpu);
+	unsigned long rdi = reg_read(ctxt, VCPU_REGS_RDI), rcx = reg_read(ctxt, VCPU_REGS_RCX);
+	unsigned long rbx = reg_read(ctxt, VCPU_REGS_RBX);
 
-	kvm_rdi_write_raw(vcpu, assign(ctxt, rdi, is_backward(ctxt) ? rdi - moved : rdi + moved));
-	kvm_rcx_write_raw(vcpu, assign(ctxt, rcx, rcx - moved));
-	kvm_rbx_write_raw(vcpu, result(kvm_rbx_read_raw(vcpu), ok));
+	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RDI,
+			     assign(ctxt, rdi, is_backward(ctxt) ? rdi - moved : rdi + moved));
+	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RCX, assign(ctxt, rcx, rcx - moved));
+	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RBX, result(rbx, ok));
 }
 
 /* Write to the guest's memory; what stopped that is in @exception, as there. */
-static u32 write_bytes(struct x86_emulate_ctxt *ctxt, u64 count, const u8 *data,
+static u32 write_bytes(struct kvm_vcpu *vcpu, u64 count, const u8 *data,
 		       struct x86_exception *exception)
 {
 	unsigned long linear;
 	u32 size;
 
-	size = linear_bytes(ctxt, &ctxt->dst.addr.mem, true, count, &linear);
+	size = linear_bytes(vcpu, &vcpu->arch.emulate_ctxt->dst.addr.mem, true, count, &linear);
 	if (size)
-		return kvm_vmport_write_guest(ctxt->vcpu, linear, data, size, exception);
+		return kvm_vmport_write_guest(vcpu, linear, data, size, exception);
 
 	exception->vector = GP_VECTOR;
 	return 0;
@@ -233,30 +235,26 @@ static void raise_fault(struct x86_emulate_ctxt *ctxt, const struct x86_exceptio
 	ctxt->have_exception = true;
 }
 
-/**
- * kvm_vmport_string_in() - the guest receives bytes of a message
- * @ctxt: the emulator, in a string instruction on the port
- * @count: how many the emulator wants at once; out: 0, it is to write none, but to raise
- *	the fault that it finds in @ctxt or to enter the guest again
+/*
+ * Run an INSB in the emulator: the guest receives bytes of a message.  The emulator would
+ * write later, and may meet a fault then: bytes that it was given could not be told from
+ * those that the guest has.  So they are written here.
  *
- * The emulator would write later, and may meet a fault then: bytes that it was given
- * could not be told from those that the guest has.  So they are written here.
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when done; false when the port is the VMM's.
+ * Returns false when the port is the VMM's; nothing has changed then.  Else the emulator is
+ * to write nothing: it raises the fault that it finds, or enters the guest again.
  */
-bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count)
+bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 {
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	u64 left = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
 	struct x86_exception exception = { };
-	struct kvm_vcpu *vcpu = ctxt->vcpu;
 	struct vmport_hb_source source;
 	struct vmport_call call = { };
 	u32 moved = 0;
 	bool ok;
 	int idx;
 
-	if (!begin(ctxt, &call))
+	if (!begin(vcpu, &call))
 		return false;
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RBP);
@@ -265,7 +263,7 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count)
 	ok = vmport_hb_receive_begin(&call, left, &source);
 	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
-		moved = write_bytes(ctxt, left, source.data, &exception);
+		moved = write_bytes(vcpu, left, source.data, &exception);
 		idx = kvm_vmport_begin_call(vcpu, &call);
 		vmport_hb_receive_end(&call, left, moved, &source);
 		kvm_vmport_end_call(vcpu, &call, idx);
@@ -273,7 +271,6 @@ bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count)
 		ok = moved || exception.vector != KVM_VMPORT_NO_VECTOR;
 	}
 
-	*count = 0;
 	if (moved || !ok)
 		leave_in(ctxt, ok ? moved : left, ok);
 	else

@@ -10,15 +10,21 @@
 #ifndef __KVM_X86_VMPORT_H
 #define __KVM_X86_VMPORT_H
 
+#include <linux/bits.h>
 #include <linux/jump_label.h>
 #include <linux/kvm_host.h>
 
 #include <uapi/linux/kvm_vmport.h>
 
-#include "kvm_emulate.h"
 #include "x86.h"
 
 #include "vmport/protocol.h"
+
+/* SDM volume 3, "Exit Qualification for I/O Instructions". */
+#define VMX_IO_QUAL_SIZE	GENMASK(2, 0)	/* bytes accessed, less one */
+#define VMX_IO_QUAL_IN		BIT(3)
+#define VMX_IO_QUAL_STRING	BIT(4)
+#define VMX_IO_QUAL_PORT_SHIFT	16
 
 DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 
@@ -32,9 +38,9 @@ void kvm_vmport_destroy_vm(struct kvm *kvm);
 bool kvm_vmport_has_feature(struct kvm *kvm, u64 features);
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in, bool is_privileged);
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
-bool kvm_vmport_call_emulated(struct x86_emulate_ctxt *ctxt, u32 *val);
-bool kvm_vmport_string_in(struct x86_emulate_ctxt *ctxt, unsigned int *count);
-bool kvm_vmport_string_out(struct x86_emulate_ctxt *ctxt, u8 val);
+bool kvm_vmport_call_emulated(struct kvm_vcpu *vcpu, u32 *val);
+bool kvm_vmport_string_in(struct kvm_vcpu *vcpu);
+bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu);
@@ -103,30 +109,40 @@ static inline fastpath_t kvm_vmport_fastpath_pio(struct kvm_vcpu *vcpu, int size
 	return kvm_vmport_fastpath_call(vcpu, in);
 }
 
-/*
- * The same for an instruction in the emulator: true when it was a call.  @val gets what was
- * read; @count, how many times @size, becomes 0 when the guest is to be entered again
- * instead of anything written, which is what the emulator is to be told.
- */
-static inline bool kvm_vmport_emulated_in(struct x86_emulate_ctxt *ctxt, int size, u16 port,
-					  void *val, unsigned int *count)
+/* The same of VMX, by the exit qualification; string instructions go the long way. */
+static inline fastpath_t kvm_vmport_fastpath_vmx_pio(struct kvm_vcpu *vcpu, unsigned long qual)
 {
-	if (kvm_vmport_is_access(ctxt->vcpu, size, port))
-		return kvm_vmport_call_emulated(ctxt, val);
+	if (qual & VMX_IO_QUAL_STRING)
+		return EXIT_FASTPATH_NONE;
 
-	return kvm_vmport_is_hb_access(ctxt->vcpu, size, port) &&
-	       kvm_vmport_string_in(ctxt, count);
+	return kvm_vmport_fastpath_pio(vcpu, (qual & VMX_IO_QUAL_SIZE) + 1,
+				       qual >> VMX_IO_QUAL_PORT_SHIFT, qual & VMX_IO_QUAL_IN);
 }
 
-/* The same for what is written: @val has @size bytes. */
-static inline bool kvm_vmport_emulated_out(struct x86_emulate_ctxt *ctxt, int size, u16 port,
+/* An IN in the emulator: true when it was a call; @val gets what was read. */
+static inline bool kvm_vmport_emulated_in(struct kvm_vcpu *vcpu, int size, u16 port, void *val)
+{
+	return kvm_vmport_is_access(vcpu, size, port) && kvm_vmport_call_emulated(vcpu, val);
+}
+
+/*
+ * An INS in the emulator: true when the interface has run it.  Then the guest's memory and
+ * registers are written, or the emulator has a fault to raise; the guest is to be entered.
+ */
+static inline bool kvm_vmport_emulated_ins(struct kvm_vcpu *vcpu, int size, u16 port)
+{
+	return kvm_vmport_is_hb_access(vcpu, size, port) && kvm_vmport_string_in(vcpu);
+}
+
+/* An OUT or OUTS in the emulator: true when it was a call.  @val has @size bytes. */
+static inline bool kvm_vmport_emulated_out(struct kvm_vcpu *vcpu, int size, u16 port,
 					   const void *val)
 {
-	if (kvm_vmport_is_access(ctxt->vcpu, size, port))
-		return kvm_vmport_call_emulated(ctxt, NULL);
+	if (kvm_vmport_is_access(vcpu, size, port))
+		return kvm_vmport_call_emulated(vcpu, NULL);
 
-	return kvm_vmport_is_hb_access(ctxt->vcpu, size, port) &&
-	       kvm_vmport_string_out(ctxt, *(const u8 *)val);
+	return kvm_vmport_is_hb_access(vcpu, size, port) &&
+	       kvm_vmport_string_out(vcpu, *(const u8 *)val);
 }
 
 /* A hypercall to the interface rather than to KVM?  Not that of L2. */
@@ -144,7 +160,9 @@ static inline bool kvm_vmport_is_l2_pio(struct kvm_vcpu *vcpu, int size, u16 por
 /* The same of VMX, by the exit qualification; string instructions are L1's. */
 static inline bool kvm_vmport_is_l2_vmx_pio(struct kvm_vcpu *vcpu, unsigned long qual)
 {
-	return !(qual & 16) && kvm_vmport_is_l2_pio(vcpu, (qual & 7) + 1, qual >> 16);
+	return !(qual & VMX_IO_QUAL_STRING) &&
+	       kvm_vmport_is_l2_pio(vcpu, (qual & VMX_IO_QUAL_SIZE) + 1,
+				    qual >> VMX_IO_QUAL_PORT_SHIFT);
 }
 
 /* RDPMC: true when @index, from ECX, is a pseudo counter; @value is for EDX:EAX then. */
@@ -178,13 +196,15 @@ static inline void kvm_vmport_record_steal_time(struct kvm_vcpu *vcpu)
 #define kvm_is_vmware_ring3_allowed(kvm)	enable_vmware_backdoor
 #define kvm_is_vmware_pmc_allowed(vcpu)		enable_vmware_backdoor
 #define kvm_vmport_rdpmc(vcpu, index, value)	false
-#define kvm_vmport_emulated_in(ctxt, size, port, val, count)	false
-#define kvm_vmport_emulated_out(ctxt, size, port, val)		false
+#define kvm_vmport_emulated_in(vcpu, size, port, val)	false
+#define kvm_vmport_emulated_ins(vcpu, size, port)	false
+#define kvm_vmport_emulated_out(vcpu, size, port, val)	false
 #define kvm_vmport_pio(vcpu, size, port, in)	false
 #define kvm_vmport_is_hypercall(vcpu)		false
 #define kvm_vmport_is_l2_pio(vcpu, size, port)	false
 #define kvm_vmport_is_l2_vmx_pio(vcpu, qual)	false
 #define kvm_vmport_fastpath_pio(vcpu, size, port, in)	EXIT_FASTPATH_NONE
+#define kvm_vmport_fastpath_vmx_pio(vcpu, qual)		EXIT_FASTPATH_NONE
 #define kvm_vmport_check_exit(vcpu)		false
 #define kvm_vmport_record_steal_time(vcpu)	do { } while (0)
 #endif /* CONFIG_KVM_VMPORT */
