@@ -33,7 +33,7 @@ struct transfer {
 	gva_t addr;
 	u32 count;
 	u32 moved;
-	struct x86_exception exception;	/* why @moved is less than @count */
+	struct vmport_fault fault;	/* why @moved is less than @count */
 };
 
 static bool send(struct transfer *t)
@@ -49,7 +49,7 @@ static bool send(struct transfer *t)
 		return false;
 
 	t->moved = kvm_vmport_read_guest(t->vcpu, t->addr, buffer.data, t->count,
-					 &t->exception);
+					 &t->fault);
 	idx = kvm_vmport_begin_call(t->vcpu, &t->call);
 	ok = vmport_hb_send_end(&t->call, t->count, t->moved, &buffer);
 	kvm_vmport_end_call(t->vcpu, &t->call, idx);
@@ -69,7 +69,7 @@ static bool receive(struct transfer *t)
 		return false;
 
 	t->moved = kvm_vmport_write_guest(t->vcpu, t->addr, source.data, t->count,
-					  &t->exception);
+					  &t->fault);
 	idx = kvm_vmport_begin_call(t->vcpu, &t->call);
 	vmport_hb_receive_end(&t->call, t->count, t->moved, &source);
 	kvm_vmport_end_call(t->vcpu, &t->call, idx);
@@ -126,9 +126,9 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	if (t.moved == t.count)
 		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
 
-	if (t.exception.vector == KVM_VMPORT_NO_VECTOR)
+	if (!t.fault.is_guests)
 		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
-	raise_fault(vcpu, &t.exception);
+	raise_fault(vcpu, &t.fault.exception);
 	return 1;
 }
 

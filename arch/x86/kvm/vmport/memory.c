@@ -31,18 +31,22 @@ static struct walk begin_walk(struct kvm_vcpu *vcpu, bool write)
 	};
 }
 
-/* Where @addr lies; INVALID_GPA and the exception when the guest may not know. */
+/* Where @addr lies; INVALID_GPA and the fault when the guest may not know. */
 static gpa_t translate(struct kvm_vcpu *vcpu, const struct walk *walk, gva_t addr,
-		       struct x86_exception *exception)
+		       struct vmport_fault *fault)
 {
+	gpa_t gpa;
+
 	if (!walk->is_64_bit) {
 		addr = (u32)addr;
 	} else if (!__is_canonical_address(addr, vcpu_virt_addr_bits(vcpu))) {
-		exception->vector = GP_VECTOR;
+		kvm_vmport_set_gp(fault);
 		return INVALID_GPA;
 	}
 
-	return walk->pages->gva_to_gpa(vcpu, walk->pages, addr, walk->access, exception);
+	gpa = walk->pages->gva_to_gpa(vcpu, walk->pages, addr, walk->access, &fault->exception);
+	fault->is_guests = gpa == INVALID_GPA;
+	return gpa;
 }
 
 /* How much of @size bytes from @addr on lies in one page. */
@@ -68,7 +72,7 @@ static u32 part_in_page(gva_t addr, u32 size)
  * Return: how many bytes.
  */
 u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size,
-			  struct x86_exception *exception)
+			  struct vmport_fault *fault)
 {
 	struct iovec pieces[KVM_VMPORT_MAX_MESSAGE / PAGE_SIZE + 1];
 	struct walk walk = begin_walk(vcpu, false);
@@ -80,13 +84,13 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 	gpa_t gpa;
 	hva_t hva;
 
-	exception->vector = KVM_VMPORT_NO_VECTOR;
+	fault->is_guests = false;
 	if (WARN_ON_ONCE(size > KVM_VMPORT_MAX_MESSAGE))
 		return 0;
 
 	for (found = 0; found < size; found += part) {
 		part = part_in_page(addr + found, size - found);
-		gpa = translate(vcpu, &walk, addr + found, exception);
+		gpa = translate(vcpu, &walk, addr + found, fault);
 		if (gpa == INVALID_GPA)
 			break;
 		hva = kvm_vcpu_gfn_to_hva_prot(vcpu, gpa_to_gfn(gpa), NULL);
@@ -107,7 +111,7 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 	iov_iter_init(&iter, ITER_SOURCE, pieces, last - pieces + 1, found);
 	copied = copy_from_iter(data, found, &iter);
 	if (copied < found)
-		exception->vector = KVM_VMPORT_NO_VECTOR;
+		fault->is_guests = false;
 	return copied;
 }
 
@@ -123,16 +127,16 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
  * Return: how many bytes.
  */
 u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, u32 size,
-			   struct x86_exception *exception)
+			   struct vmport_fault *fault)
 {
 	struct walk walk = begin_walk(vcpu, true);
 	u32 done, part;
 	gpa_t gpa;
 
-	exception->vector = KVM_VMPORT_NO_VECTOR;
+	fault->is_guests = false;
 	for (done = 0; done < size; done += part) {
 		part = part_in_page(addr + done, size - done);
-		gpa = translate(vcpu, &walk, addr + done, exception);
+		gpa = translate(vcpu, &walk, addr + done, fault);
 		if (gpa == INVALID_GPA ||
 		    kvm_vcpu_write_guest_page(vcpu, gpa_to_gfn(gpa), data + done,
 					      offset_in_page(gpa), part))

@@ -153,9 +153,9 @@ bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	u64 count = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
-	struct x86_exception exception;
 	struct vmport_hb_buffer buffer;
 	struct vmport_call call = { };
+	struct vmport_fault fault;
 	u32 size, moved = 0;
 	unsigned long linear;
 	bool ok;
@@ -171,7 +171,7 @@ bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 	ok = vmport_hb_send_begin(&call, count, size ?: 1, &buffer);
 	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
-		moved = kvm_vmport_read_guest(vcpu, linear, buffer.data, size, &exception);
+		moved = kvm_vmport_read_guest(vcpu, linear, buffer.data, size, &fault);
 		if (!moved) {
 			*buffer.data = val;
 			moved = 1;
@@ -209,30 +209,19 @@ static void leave_in(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
 	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RBX, result(rbx, ok));
 }
 
-/* Write to the guest's memory; what stopped that is in @exception, as there. */
+/* Write to the guest's memory; what stopped that is in @fault. */
 static u32 write_bytes(struct kvm_vcpu *vcpu, u64 count, const u8 *data,
-		       struct x86_exception *exception)
+		       struct vmport_fault *fault)
 {
 	unsigned long linear;
 	u32 size;
 
 	size = linear_bytes(vcpu, &vcpu->arch.emulate_ctxt->dst.addr.mem, true, count, &linear);
 	if (size)
-		return kvm_vmport_write_guest(vcpu, linear, data, size, exception);
+		return kvm_vmport_write_guest(vcpu, linear, data, size, fault);
 
-	exception->vector = GP_VECTOR;
+	kvm_vmport_set_gp(fault);
 	return 0;
-}
-
-/* The emulator raises it, and leaves the registers alone. */
-static void raise_fault(struct x86_emulate_ctxt *ctxt, const struct x86_exception *exception)
-{
-	ctxt->exception = *exception;
-	if (exception->vector == GP_VECTOR) {
-		ctxt->exception.error_code_valid = true;
-		ctxt->exception.error_code = 0;
-	}
-	ctxt->have_exception = true;
 }
 
 /*
@@ -247,8 +236,8 @@ bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	u64 left = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
-	struct x86_exception exception = { };
 	struct vmport_hb_source source;
+	struct vmport_fault fault;
 	struct vmport_call call = { };
 	u32 moved = 0;
 	bool ok;
@@ -263,18 +252,21 @@ bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 	ok = vmport_hb_receive_begin(&call, left, &source);
 	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
-		moved = write_bytes(vcpu, left, source.data, &exception);
+		moved = write_bytes(vcpu, left, source.data, &fault);
 		idx = kvm_vmport_begin_call(vcpu, &call);
 		vmport_hb_receive_end(&call, left, moved, &source);
 		kvm_vmport_end_call(vcpu, &call, idx);
 		/* What is no memory receives nothing. */
-		ok = moved || exception.vector != KVM_VMPORT_NO_VECTOR;
+		ok = moved || fault.is_guests;
 	}
 
-	if (moved || !ok)
+	if (moved || !ok) {
 		leave_in(ctxt, ok ? moved : left, ok);
-	else
-		raise_fault(ctxt, &exception);
+	} else {
+		/* The emulator raises it, and leaves the registers alone. */
+		ctxt->exception = fault.exception;
+		ctxt->have_exception = true;
+	}
 	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, true, call.regs.dx, left, moved, ok);
 	return true;
