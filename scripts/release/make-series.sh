@@ -21,7 +21,8 @@ ensure_packages git python3 rsync
 
 repository=$cache/series
 vmport=arch/x86/kvm/vmport
-tests=tools/testing/selftests/kvm/x86
+selftests=tools/testing/selftests/kvm
+tests=$selftests/x86
 base="arch/x86/include/asm/kvm_host.h arch/x86/include/asm/kvm-x86-ops.h arch/x86/kvm Documentation/virt/kvm/x86/index.rst \
 MAINTAINERS tools/testing/selftests/kvm/Makefile.kvm"
 name=$(git -C "$top" config user.name || git -C "$top" log -1 --format=%an)
@@ -185,10 +186,10 @@ KVM: x86: Offer the VMware guest interface to VMMs
 All hooks are in place.  Report the capability, let it be enabled, and
 pass the ioctls on.
 END
-	for file in "$top/$tests"/vmport*.[ch]; do
+	for file in "$top/$selftests"/x86/vmport*.[ch] "$top/$selftests"/*/x86/vmport*.[ch]; do
 		case $file in
 		*_compat.h) ;;
-		*) add "$tests/$(basename "$file")" ;;
+		*) add "${file#"$top/"}" ;;
 		esac
 	done
 	add tools/testing/vmport/clients.c tools/testing/vmport/clients.h
@@ -196,7 +197,11 @@ END
 		echo "TEST_GEN_PROGS_x86 += x86/$(basename "$file" .c)"
 	done >"$repository/.git/programs"
 	echo 'TEST_GEN_PROGS_EXTENDED_x86 += x86/vmport_bench' >"$repository/.git/extended"
-	sed -i -e "/^TEST_GEN_PROGS_x86 += x86\/userspace_msr_exit_test\$/r $repository/.git/programs" \
+	for file in "$top/$selftests"/lib/x86/vmport*.c; do
+		echo "LIBKVM_x86 += lib/x86/$(basename "$file")"
+	done >"$repository/.git/library"
+	sed -i -e "/^LIBKVM_x86 += lib\/x86\/ucall\.c\$/r $repository/.git/library" \
+		-e "/^TEST_GEN_PROGS_x86 += x86\/userspace_msr_exit_test\$/r $repository/.git/programs" \
 		-e "/^TEST_GEN_PROGS_EXTENDED_x86 += x86\/nx_huge_pages_test\$/r $repository/.git/extended" \
 		"$repository/tools/testing/selftests/kvm/Makefile.kvm"
 	commit <<'END'

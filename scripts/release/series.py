@@ -22,6 +22,7 @@ S:	Maintained
 F:	Documentation/virt/kvm/x86/vmport*
 F:	arch/x86/kvm/vmport/
 F:	include/uapi/linux/kvm_vmport.h
+F:	tools/testing/selftests/kvm/*/x86/vmport*
 F:	tools/testing/selftests/kvm/x86/vmport*
 F:	tools/testing/vmport/
 

@@ -61,7 +61,16 @@ makefile=$tests/Makefile.kvm
 list=TEST_GEN_PROGS_$(sed -n 's/^TEST_GEN_PROGS_\(x86[_64]*\) += .*/\1/p' "$makefile" | head -n 1)
 
 ours='' bench=$arch_dir/vmport_bench
-rsync -rc --exclude='*.o' "$top/tools/testing/selftests/kvm/x86/" "$tests/$arch_dir/"
+library=LIBKVM_$(sed -n 's/^LIBKVM_\(x86[_64]*\) += .*/\1/p' "$makefile" | head -n 1)
+# A file of ours that is gone must not be found there any more.
+for dir in "" include/ lib/; do
+	rsync -rc --delete --include='vmport*.[ch]' --exclude='*' \
+		"$top/tools/testing/selftests/kvm/${dir}x86/" "$tests/$dir$arch_dir/"
+done
+sed -i "/ lib\/$arch_dir\/vmport.*\.c\$/d" "$makefile"
+for source in "$top"/tools/testing/selftests/kvm/lib/x86/vmport*.c; do
+	sed -i "0,/^$library += /s##$library += lib/$arch_dir/$(basename "$source")\n&#" "$makefile"
+done
 # The table of clients is the unit tests' too.
 mkdir -p "$tree/tools/testing/vmport"
 rsync -c "$top"/tools/testing/vmport/clients.[ch] "$tree/tools/testing/vmport/"

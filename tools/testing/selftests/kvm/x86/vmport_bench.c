@@ -20,8 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* No test, so the harness's main function is not called. */
-#pragma GCC diagnostic ignored "-Wunused-function"
 #include "vmport_bench.h"
 #include "vmport_user.h"
 
@@ -62,7 +60,7 @@ static struct kvm_regs loop_regs(const struct vmport_regs *in, u32 count)
 		.r11 = in->bx,
 		.r12 = in->si,
 		.r13 = in->di,
-		.rsp = (unsigned long)vmport_stack[0] + sizeof(vmport_stack[0]),
+		.rsp = vmport_stack_top(0),
 	};
 }
 
@@ -114,8 +112,8 @@ static u32 run_once_ring3(struct user *user, struct kvm_regs regs)
 	struct outcome outcome;
 	u32 size = bench_calls_end - bench_calls;
 
-	regs.rsp = (unsigned long)vmport_buffer[0] + 2048;
-	memcpy(vmport_gva2hva(user->vm, user_code), bench_calls, size);
+	regs.rsp = vmport_buffer(0) + 2048;
+	memcpy(addr_gva2hva(user->vm, USER_CODE), bench_calls, size);
 	user_start(user, size, end, sizeof(end), &regs);
 	regs.rip = user_rip(0);
 	vcpu_regs_set(user->vcpu, &regs);
@@ -212,7 +210,7 @@ static void bench_info_get(struct vmport_channel *channel, const char *request,
 			   const char *name_lb, const char *name_hb)
 {
 	struct vmport_regs in = vmport_msg_regs(channel, 0, strlen(request));
-	u64 buffer = (unsigned long)vmport_buffer[0];
+	u64 buffer = vmport_buffer(0);
 	u32 words = (strlen(request) + 3) / 4;
 	struct kvm_regs regs = loop_regs(&in, words);
 
@@ -233,7 +231,7 @@ static void bench_string(struct kvm_vcpu *vcpu)
 	struct vmport_regs in = { .bx = 1, .dx = KERNEL_PORT };
 	struct kvm_regs regs = loop_regs(&in, 0);
 
-	regs.r8 = (unsigned long)vmport_buffer[0];
+	regs.r8 = vmport_buffer(0);
 	report("instructions", "pio_kernel_string",
 	       run_best(vcpu, bench_hb_send, regs, NULL, NULL));
 }
@@ -260,7 +258,7 @@ static void bench_rpc_conversations(void)
 	if (FEATURES & KVM_VMPORT_FEATURE_HB) {
 		in = vmport_msg_regs(&channel, 0, MESSAGE_LARGE);
 		regs = loop_regs(&in, 0);
-		regs.r8 = (unsigned long)vmport_buffer[0];
+		regs.r8 = vmport_buffer(0);
 		memcpy(vmport_host_buffer(&channel), "log ", 4);
 		report("instructions", "hb_send_64k",
 		       run_best(vcpu, bench_hb_send, regs, prepare_send, &channel));
@@ -680,7 +678,7 @@ static void loop(const char *what)
 			prepare_send(&channel);
 			in = vmport_msg_regs(&channel, 0, MESSAGE_LARGE);
 			regs = loop_regs(&in, 0);
-			regs.r8 = (unsigned long)vmport_buffer[0];
+			regs.r8 = vmport_buffer(0);
 			run_once(user.vcpu, bench_hb_send, regs);
 		}
 	}

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 #include "vmport_abi.h"
 
 #define KNOWN_FEATURES	(VMPORT_RING3 | VMPORT_HYPERCALL | KVM_VMPORT_FEATURE_PMC |	\

@@ -5,7 +5,7 @@
  */
 #include <pthread.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 FIXTURE(channel) {
 	struct kvm_vcpu *vcpu;

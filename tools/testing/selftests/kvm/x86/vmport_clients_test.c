@@ -4,6 +4,7 @@
  * tools/testing/vmport/clients.c.  Each in ring 0, in ring 3, and in its own with the
  * state loaded into a new VM after each request.
  */
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #include "../../../vmport/clients.c"
@@ -75,7 +76,7 @@ static void machine_call(struct client_machine *machine, enum client_instruction
 		.rsi = regs->si,
 		.rdi = regs->di,
 		.rbp = regs->bp,
-		.rsp = (unsigned long)vmport_stack[0] + sizeof(vmport_stack[0]),
+		.rsp = vmport_stack_top(0),
 	};
 	struct outcome outcome;
 
@@ -192,7 +193,7 @@ FIXTURE_VARIANT(client) {
 
 FIXTURE_SETUP(client)
 {
-	TEST_ASSERT(sizeof(vmport_buffer[0]) >= CLIENT_MEMORY, "The guest's buffer is small");
+	TEST_ASSERT(VMPORT_BUFFER_SIZE >= CLIENT_MEMORY, "The guest's buffer is small");
 }
 
 FIXTURE_TEARDOWN(client)

@@ -5,7 +5,7 @@
  */
 #include <time.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 /* What the registers hold before a call; all different, all not zero. */
 #define IN_BX	0x0b0b1111
@@ -378,7 +378,7 @@ struct trace {
 static void trace_run(struct kvm_vcpu *vcpu, const void *rip, const struct vmport_regs *in,
 		      struct trace *trace)
 {
-	u64 *memory = vmport_gva2hva(vcpu->vm, vmport_buffer[0]);
+	u64 *memory = addr_gva2hva(vcpu->vm, vmport_buffer(0));
 	struct kvm_run *run = vcpu->run;
 	struct kvm_regs regs;
 	void *data;
@@ -389,8 +389,8 @@ static void trace_run(struct kvm_vcpu *vcpu, const void *rip, const struct vmpor
 	memory[1] = 0x100f0e0d0c0b0a09ull;
 	vmport_set_regs(vcpu, &regs, in);
 	/* For the string instructions. */
-	regs.rsi = (unsigned long)vmport_buffer[0];
-	regs.rdi = (unsigned long)vmport_buffer[0];
+	regs.rsi = vmport_buffer(0);
+	regs.rdi = vmport_buffer(0);
 	vmport_run(vcpu, rip, &regs);
 
 	for (i = 0; i < MAX_EXITS && !vmport_is_done(vcpu); i++) {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "apic.h"
-#include "vmport.h"
+#include "vmport_test.h"
 
 #define IRQ_VECTOR	0x55
 #define DR6_SINGLE_STEP	BIT(14)
@@ -228,7 +228,7 @@ static struct ex_regs trap_frame;
 static void trap(struct ex_regs *regs)
 {
 	trap_frame = *regs;
-	asm volatile("out %%al, %0" : : "i"(VMPORT_DONE_PORT) : "memory");
+	vmport_guest_done();
 }
 
 TEST_F(fastpath, trap_flag_traps_behind_the_call)

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define MOST_FAULTS	4000
@@ -466,7 +466,7 @@ static u16 block_with_fault(FIXTURE_DATA(fault) *self, const struct vmport_chann
 			    bool in, u32 size, unsigned int nth, bool *injected)
 {
 	struct kvm_vcpu *vcpu = channel->vcpu;
-	u64 buffer = (unsigned long)vmport_buffer[vcpu->id];
+	u64 buffer = vmport_buffer(vcpu->id);
 	struct kvm_regs regs = vmport_hb_regs(channel, VMPORT_HB_PORT, in, buffer, size);
 	struct kvm_run *run = vcpu->run;
 	struct kvm_vcpu_events events;
@@ -523,7 +523,7 @@ TEST_F(fault, every_fault_of_a_block)
 		SKIP(return, "no high-bandwidth port");
 	vm = vmport_vm_create(features, 1, &vcpu);
 	vmport_hb_status = VMPORT_HB;
-	buffer = vmport_gva2hva(vm, vmport_buffer[0]);
+	buffer = addr_gva2hva(vm, vmport_buffer(0));
 	TEST_ASSERT_EQ(vmport_set_entry(vm, "guestinfo.large", 15, self->large, LARGE, 0), 0);
 
 	for (i = 0; i < 4; i++) {

@@ -4,7 +4,7 @@
  */
 #include <pthread.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 FIXTURE(rpci) {
 	struct kvm_vcpu *vcpu;

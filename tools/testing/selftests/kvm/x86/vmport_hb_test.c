@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #define FEATURES	(VMPORT_RING3 | KVM_VMPORT_FEATURE_HB)
@@ -1011,7 +1012,7 @@ TEST_F(hb, code_of_16_bits)
 	struct outcome outcome;
 
 	user_set_mode(user, 16);
-	user->sregs.cs.base = (unsigned long)user_code & ~0xffffull;
+	user->sregs.cs.base = USER_CODE & ~0xffffull;
 	user->sregs.ds.base = user_buffer_addr(0);
 	user->sregs.es.base = user_buffer_addr(0);
 
@@ -1285,21 +1286,7 @@ TEST_F(hb, pages_of_the_kernel)
 	EXPECT_TRUE(all(user_buffer(user), 200, 0xcc));
 }
 
-/* Code in a page of the kernel's, for SMEP. */
-asm(".pushsection .text, \"ax\"\n"
-	"kernel_outsb:\n\t"
-	"rep outsb\n\t"
-	VMPORT_DONE
-	"ud2\n"
-	"kernel_insb:\n\t"
-	"rep insb\n\t"
-	VMPORT_DONE
-	"ud2\n\t"
-	".popsection");
-
-extern char kernel_outsb[], kernel_insb[];
-
-/* Ring 0 and the user's memory, under SMAP and SMEP: only with AC. */
+/* Ring 0 and the user's memory, under SMAP and SMEP: only with AC.  The code is the kernel's. */
 TEST(smap_and_smep)
 {
 	struct user user = user_create(FEATURES);
@@ -1325,7 +1312,7 @@ TEST(smap_and_smep)
 
 			regs = vmport_hb_regs(&channel, VMPORT_HB_PORT, in, user_buffer_addr(0),
 					      100);
-			regs.rip = (unsigned long)(in ? kernel_insb : kernel_outsb);
+			regs.rip = (unsigned long)(in ? vmport_rep_insb : vmport_rep_outsb);
 			regs.rflags = X86_EFLAGS_FIXED | (ac ? X86_EFLAGS_AC : 0);
 			memset(&user_frame, 0, sizeof(user_frame));
 			sync_global_to_guest(user.vm, user_frame);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "vmport_machine.h"
+#include "vmport_test.h"
 
 #define FEATURES	(VMPORT_RPC | KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_RING3 | \
 			 KVM_VMPORT_FEATURE_HYPERCALL | KVM_VMPORT_FEATURE_PMC)

@@ -6,6 +6,7 @@
  */
 #include <time.h>
 
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #include "hyperv.h"
@@ -306,7 +307,7 @@ TEST_F(hypercall, kvms_own_still_work)
 	struct kvm_regs regs = { .rax = KVM_HC_VAPIC_POLL_IRQ };
 	struct outcome outcome;
 
-	regs.rsp = (unsigned long)vmport_stack[0] + sizeof(vmport_stack[0]);
+	regs.rsp = vmport_stack_top(0);
 	outcome = hypercall_regs(&self->user, self->code, &regs);
 	EXPECT_DONE(outcome);
 	EXPECT_EQ(outcome.frame.rax, self->ring ? -KVM_EPERM : 0);
@@ -726,7 +727,7 @@ TEST_F(hypercall, compatibility_mode)
 
 	for (bits = 32; bits >= 16; bits -= 16) {
 		if (bits == 16)
-			user->sregs.cs.base = (unsigned long)user_code & ~0xffffull;
+			user->sregs.cs.base = USER_CODE & ~0xffffull;
 		/* KVM patches at the address without the segment's base. */
 		make_code(self->code, false);
 		user_set_mode(user, bits);
@@ -792,7 +793,7 @@ TEST_F(hypercall, instruction_overwritten_during_a_command_of_the_vmm)
 		ASSERT_EQ(run->exit_reason, KVM_EXIT_IO);
 		ASSERT_EQ(run->io.port, VMPORT_PORT);
 
-		memset(vmport_gva2hva(user->vm, user_code) + 16, 0x62, 3);
+		memset(addr_gva2hva(user->vm, USER_CODE) + 16, 0x62, 3);
 		outcome = user_continue(user);
 		EXPECT_EQ(outcome.nr_exits, 0)
 			TH_LOG("exit %u", outcome.exit_reason);

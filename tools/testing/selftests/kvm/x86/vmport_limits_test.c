@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "vmport_cgroup.h"
+#include "vmport_test.h"
 
 #define SOAK_ROUNDS	120
 

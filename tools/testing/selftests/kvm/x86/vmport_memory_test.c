@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "vmport_cgroup.h"
+#include "vmport_test.h"
 
 #define FEATURES	(VMPORT_RPC | KVM_VMPORT_FEATURE_HB)
 #define NR_VCPUS	VMPORT_MAX_VCPUS
@@ -51,7 +52,7 @@ static u32 below(struct worker *worker, u32 n)
 /* The guest's buffer, to the channel or from it, by one instruction. */
 static void move_block(const struct vmport_channel *channel, bool in, u32 size)
 {
-	u64 buffer = (unsigned long)vmport_buffer[channel->vcpu->id];
+	u64 buffer = vmport_buffer(channel->vcpu->id);
 	struct kvm_regs regs = vmport_hb_regs(channel, VMPORT_HB_PORT, in, buffer, size);
 
 	vmport_run_done(channel->vcpu, in ? vmport_rep_insb : vmport_rep_outsb, &regs);

@@ -6,6 +6,7 @@
  * L1 does nothing but enter L2 as it is told; L2 loads its registers, runs the
  * bytes that the test gave it, stores its registers, and leaves with a hypercall.
  */
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #include "svm_util.h"
@@ -51,6 +52,7 @@ static struct ex_regs l2_frame;
 
 static u8 l1_iopm[4 * 4096] __aligned(4096);
 static u8 l2_stack[4096] __aligned(4096);
+static u8 l2_kernel_stack[4096] __aligned(4096);
 
 /* In a page of its own, which ring 3 may use. */
 asm(".pushsection .text, \"ax\"\n\t"
@@ -103,11 +105,6 @@ static u64 l2_rflags(void)
 	return X86_EFLAGS_FIXED | (u64)l1_order.iopl << 12;
 }
 
-static void l1_wait_for_order(void)
-{
-	asm volatile("out %%al, %0" : : "i"(VMPORT_DONE_PORT) : "memory");
-}
-
 static void svm_set_segment(struct vmcb_seg *seg, u16 selector, u16 attrib)
 {
 	*seg = (struct vmcb_seg) { .selector = selector, .attrib = attrib, .limit = -1u };
@@ -134,7 +131,8 @@ static void l1_svm(struct svm_test_data *svm)
 
 	generic_svm_setup(svm, l2_code);
 	for (;;) {
-		l1_wait_for_order();
+		/* L1 waits for its order. */
+		vmport_guest_done();
 
 		svm_set_segment(&vmcb->save.cs, l1_order.ring ? USER_CS : get_cs(),
 				l1_order.ring ? 0xafb : 0xa9b);
@@ -194,7 +192,7 @@ static void l1_vmx(struct vmx_pages *vmx)
 	controls = vmreadz(CPU_BASED_VM_EXEC_CONTROL) & ~(u64)CPU_BASED_UNCOND_IO_EXITING;
 	secondary = vmreadz(SECONDARY_VM_EXEC_CONTROL);
 	for (;;) {
-		l1_wait_for_order();
+		vmport_guest_done();
 
 		vmwrite(GUEST_CS_SELECTOR, l1_order.ring ? USER_CS : get_cs());
 		vmwrite(GUEST_CS_AR_BYTES, l1_order.ring ? 0xa0fb : 0xa09b);
@@ -313,7 +311,7 @@ static void nested_create_tables(struct nested *nested, struct user *user)
 /* L1 runs to where it waits for its first order. */
 static struct nested nested_create(u64 features, bool paging)
 {
-	u64 rsp0 = (unsigned long)vmport_stack[0] + sizeof(vmport_stack[0]);
+	u64 rsp0 = (unsigned long)l2_kernel_stack + sizeof(l2_kernel_stack);
 	static const u8 vectors[] = { UD_VECTOR, GP_VECTOR, PF_VECTOR };
 	struct nested nested = { };
 	struct user user = { };

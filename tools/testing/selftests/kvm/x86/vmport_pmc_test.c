@@ -6,6 +6,7 @@
  */
 #include <time.h>
 
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #ifndef X86_CR4_PCE
@@ -339,7 +340,7 @@ TEST_F(pmc, compatibility_mode)
 	int bits;
 
 	for (bits = 16; bits <= 32; bits += 16) {
-		u64 base = bits == 16 ? (unsigned long)user_code & ~0xffffull : 0;
+		u64 base = bits == 16 ? USER_CODE & ~0xffffull : 0;
 		u64 before = clock_now(self->pmc.vm, PMC_REAL);
 		struct outcome outcome;
 

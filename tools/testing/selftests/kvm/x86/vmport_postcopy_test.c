@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 #define PAGES		24
 #define PAGE		4096ul

@@ -3,6 +3,7 @@
  * Guestinfo for privileged callers only: who they are, by each way to call, and what all
  * others see.  And entries that the guest can wipe.
  */
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #define FEATURES	(VMPORT_HYPERCALL | KVM_VMPORT_FEATURE_RING3)

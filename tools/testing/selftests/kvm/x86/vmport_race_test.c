@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 #define NR_VCPUS	2
 #define ROUNDS		150
@@ -251,7 +251,7 @@ static void *send_blocks(void *data)
 {
 	struct racer *racer = data;
 	struct vmport_channel *channel = &racer->channel;
-	u64 buffer = (unsigned long)vmport_buffer[channel->vcpu->id];
+	u64 buffer = vmport_buffer(channel->vcpu->id);
 	struct kvm_regs regs;
 	u32 size;
 

@@ -5,6 +5,7 @@
  * compared with a VM that does not have the capability: the run must hold with
  * either value of the module parameter.
  */
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 static struct vmport_regs user_regs(u16 cmd)
@@ -613,7 +614,7 @@ TEST_F(ring3, last_byte_before_an_unmapped_page)
 {
 	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
 	u64 *pte = user_pte(self->ring3.vm, self->ring3.kernel.cr3,
-			    (unsigned long)user_code + 4096, 1);
+			    USER_CODE + 4096, 1);
 	static const u8 in_only[] = { 0xed };
 	struct outcome outcome;
 
@@ -697,7 +698,7 @@ TEST_F(ring3, compatibility_mode_16_bit)
 
 	user_set_mode(&self->ring3, 16);
 	user_set_mode(&self->plain, 16);
-	base = (unsigned long)user_code & ~0xffffull;
+	base = USER_CODE & ~0xffffull;
 	self->ring3.sregs.cs.base = base;
 	self->plain.sregs.cs.base = base;
 	outcome = user_run(&self->ring3, inl, sizeof(inl), in);

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 #define UNKNOWN	"0 Unknown command"
 

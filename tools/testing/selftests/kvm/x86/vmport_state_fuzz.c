@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "vmport_machine.h"
+#include "vmport_test.h"
 
 #define PROGRESS_SECONDS	20
 #define DEFAULT_SECONDS		5
@@ -943,7 +944,7 @@ static void run_both(struct fuzz_case *c, struct seen *with, struct seen *withou
 
 static void tick(int signal)
 {
-	machine_ticks++;
+	WRITE_ONCE(machine_ticks, machine_ticks + 1);
 }
 
 static void start_ticks(void)

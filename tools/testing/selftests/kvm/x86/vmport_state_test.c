@@ -6,7 +6,7 @@
  */
 #include <pthread.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 /*
  * A conversation on three channels with the VMM's part in it.  Each step's

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmport_test.h"
 #include "vmport_user.h"
 
 #define STEAL			(VMPORT_BASIC | KVM_VMPORT_FEATURE_STEALCLOCK)
@@ -26,19 +27,17 @@
 #define ENOUGH			10000000ull
 #define MAX_RUNS		20000
 
-/* R8 times around. */
-asm(".pushsection .text, \"ax\"\n\t"
-	".balign 64\n"
-	"steal_spin:\n\t"
-	"dec %r8\n\t"
-	"jnz steal_spin\n\t"
-	VMPORT_DONE
-	"ud2\n\t"
-	".popsection");
-
-extern char steal_spin[];
-
 #define SPINS			1000000
+
+/* Guest: keep the processor busy. */
+static void guest_spin(void)
+{
+	u32 i;
+
+	for (i = 0; i < SPINS; i++)
+		asm volatile("");
+	vmport_guest_done();
+}
 
 /* Keeps the others waiting. */
 struct rival {
@@ -56,9 +55,9 @@ FIXTURE(steal) {
 
 static void spin(struct kvm_vcpu *vcpu)
 {
-	struct kvm_regs regs = { .r8 = SPINS };
+	struct kvm_regs regs = { .rsp = vmport_stack_top(vcpu->id) - 8 };
 
-	vmport_run_done(vcpu, steal_spin, &regs);
+	vmport_run_done(vcpu, guest_spin, &regs);
 }
 
 static void *rival_run(void *data)

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 FIXTURE(tclo) {
 	struct kvm_vcpu *vcpu;
@@ -675,7 +675,7 @@ static u32 open_all(const struct vmport_channel *channel)
 
 	vmport_loop_regs(channel, &regs, VMPORT_MSG_OPEN, VMPORT_RPCI, 10000);
 	vmport_run_done(channel->vcpu, vmport_open_loop, &regs);
-	return 10000 - regs.r8;
+	return 10000 - regs.rbx;
 }
 
 /* A process that opens all that it can takes nothing away that is in use. */

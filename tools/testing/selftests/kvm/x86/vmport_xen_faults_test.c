@@ -5,7 +5,7 @@
  */
 #include <time.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 FIXTURE(xen) {
 	struct kvm_vcpu *vcpu;

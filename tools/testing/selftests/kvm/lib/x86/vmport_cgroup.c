@@ -1,25 +1,21 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * A memory cgroup for the tests of what a guest can make its host hold.
  */
-#ifndef SELFTEST_KVM_VMPORT_CGROUP_H
-#define SELFTEST_KVM_VMPORT_CGROUP_H
-
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmport.h"
-
-#define VMPORT_CGROUPS		"/tmp/cgroup"
-#define VMPORT_CGROUP		VMPORT_CGROUPS "/vmport"
+#include "vmport_cgroup.h"
 
 /* Open all the while: where there is no room, a file that is opened would need some. */
 static int vmport_cgroup_max;
 
 /* A cgroup of its own for what comes; false where that cannot be. */
-static inline bool vmport_enter_cgroup(void)
+bool vmport_enter_cgroup(void)
 {
 	char text[32];
 	int fd;
@@ -42,7 +38,7 @@ static inline bool vmport_enter_cgroup(void)
 	return vmport_cgroup_max >= 0;
 }
 
-static inline void vmport_leave_cgroup(void)
+void vmport_leave_cgroup(void)
 {
 	int fd = open(VMPORT_CGROUPS "/cgroup.procs", O_WRONLY);
 	char text[32];
@@ -54,7 +50,7 @@ static inline void vmport_leave_cgroup(void)
 	rmdir(VMPORT_CGROUP);
 }
 
-static inline u64 vmport_cgroup_number(const char *name)
+u64 vmport_cgroup_number(const char *name)
 {
 	char path[128], text[32] = "";
 	int fd;
@@ -66,7 +62,7 @@ static inline u64 vmport_cgroup_number(const char *name)
 	return strtoull(text, NULL, 0);
 }
 
-static inline void vmport_cgroup_limit(u64 bytes)
+void vmport_cgroup_limit(u64 bytes)
 {
 	char text[32];
 
@@ -75,7 +71,7 @@ static inline void vmport_cgroup_limit(u64 bytes)
 }
 
 /* How often that has happened, of memory.events. */
-static inline u64 vmport_cgroup_event(const char *name)
+u64 vmport_cgroup_event(const char *name)
 {
 	char text[512] = "\n", key[32];
 	const char *found;
@@ -89,5 +85,3 @@ static inline u64 vmport_cgroup_event(const char *name)
 	TEST_ASSERT(found, "memory.events has no '%s'", name);
 	return strtoull(found + strlen(key), NULL, 0);
 }
-
-#endif /* SELFTEST_KVM_VMPORT_CGROUP_H */

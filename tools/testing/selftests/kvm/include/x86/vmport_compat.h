@@ -8,6 +8,7 @@
 
 #if !__has_include("kvm_syscalls.h")
 #define gva_t			vm_vaddr_t
+#define vm_alloc		vm_vaddr_alloc
 #define vm_alloc_page		vm_vaddr_alloc_page
 #define vm_alloc_pages		vm_vaddr_alloc_pages
 #define misc_ctl		nested_ctl
