@@ -338,7 +338,9 @@ FIXTURE_TEARDOWN(attr)
 
 TEST_F(attr, unknown_type_einval)
 {
-	static const u32 types[] = { 0, NR_ATTRS, NR_ATTRS + 1, 0x100, 0x10001, 0x80000001, 0xffffffff };
+	static const u32 types[] = {
+		0, NR_ATTRS, NR_ATTRS + 1, 0x100, 0x10001, 0x80000001, 0xffffffff,
+	};
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(types); i++) {

@@ -28,27 +28,24 @@ FIXTURE_VARIANT(hostile)
 	int ring;
 };
 
-#define VARIANT(_name, _mode, _ring)						\
-FIXTURE_VARIANT_ADD(hostile, _name) { .mode = _mode, .ring = _ring }
-
-VARIANT(real, MODE_REAL, 0);
-VARIANT(vm86, MODE_VM86, 3);
-VARIANT(prot16_ring_0, MODE_PROT16, 0);
-VARIANT(prot16_ring_3, MODE_PROT16, 3);
-VARIANT(prot32_ring_0, MODE_PROT32, 0);
-VARIANT(prot32_ring_3, MODE_PROT32, 3);
-VARIANT(paged32_ring_0, MODE_PAGED32, 0);
-VARIANT(paged32_ring_3, MODE_PAGED32, 3);
-VARIANT(pae_ring_0, MODE_PAE, 0);
-VARIANT(pae_ring_3, MODE_PAE, 3);
-VARIANT(compat16_ring_0, MODE_COMPAT16, 0);
-VARIANT(compat16_ring_3, MODE_COMPAT16, 3);
-VARIANT(compat32_ring_0, MODE_COMPAT32, 0);
-VARIANT(compat32_ring_3, MODE_COMPAT32, 3);
-VARIANT(long_ring_0, MODE_LONG, 0);
-VARIANT(long_ring_3, MODE_LONG, 3);
-VARIANT(long57_ring_0, MODE_LONG57, 0);
-VARIANT(long57_ring_3, MODE_LONG57, 3);
+FIXTURE_VARIANT_ADD(hostile, real) { MODE_REAL, 0 };
+FIXTURE_VARIANT_ADD(hostile, vm86) { MODE_VM86, 3 };
+FIXTURE_VARIANT_ADD(hostile, prot16_ring_0) { MODE_PROT16, 0 };
+FIXTURE_VARIANT_ADD(hostile, prot16_ring_3) { MODE_PROT16, 3 };
+FIXTURE_VARIANT_ADD(hostile, prot32_ring_0) { MODE_PROT32, 0 };
+FIXTURE_VARIANT_ADD(hostile, prot32_ring_3) { MODE_PROT32, 3 };
+FIXTURE_VARIANT_ADD(hostile, paged32_ring_0) { MODE_PAGED32, 0 };
+FIXTURE_VARIANT_ADD(hostile, paged32_ring_3) { MODE_PAGED32, 3 };
+FIXTURE_VARIANT_ADD(hostile, pae_ring_0) { MODE_PAE, 0 };
+FIXTURE_VARIANT_ADD(hostile, pae_ring_3) { MODE_PAE, 3 };
+FIXTURE_VARIANT_ADD(hostile, compat16_ring_0) { MODE_COMPAT16, 0 };
+FIXTURE_VARIANT_ADD(hostile, compat16_ring_3) { MODE_COMPAT16, 3 };
+FIXTURE_VARIANT_ADD(hostile, compat32_ring_0) { MODE_COMPAT32, 0 };
+FIXTURE_VARIANT_ADD(hostile, compat32_ring_3) { MODE_COMPAT32, 3 };
+FIXTURE_VARIANT_ADD(hostile, long_ring_0) { MODE_LONG, 0 };
+FIXTURE_VARIANT_ADD(hostile, long_ring_3) { MODE_LONG, 3 };
+FIXTURE_VARIANT_ADD(hostile, long57_ring_0) { MODE_LONG57, 0 };
+FIXTURE_VARIANT_ADD(hostile, long57_ring_3) { MODE_LONG57, 3 };
 
 FIXTURE_SETUP(hostile)
 {
@@ -151,9 +148,11 @@ static void log_seen(const char *who, const struct seen *seen)
 
 #define EXPECT_SAME_SEEN(_ours, _plain)						\
 do {										\
-	EXPECT_EQ(memcmp(_ours, _plain, sizeof(*(_ours))), 0) {			\
-		log_seen("with", _ours);					\
-		log_seen("without", _plain);					\
+	const struct seen *__with = (_ours), *__without = (_plain);		\
+										\
+	EXPECT_EQ(memcmp(__with, __without, sizeof(*__with)), 0) {		\
+		log_seen("with", __with);					\
+		log_seen("without", __without);					\
 	}									\
 } while (0)
 
@@ -321,8 +320,8 @@ TEST_F(hostile, end_of_the_segment)
 	if (!variant->ring || !has_limits(variant->mode) || modes[variant->mode].vm86)
 		return;
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		c = prefixed_case(&self->ours, variant->mode, 3, CODE + 0x100, (u8 []){ 0x2e, 0x3e },
-				  2, IN);
+		c = prefixed_case(&self->ours, variant->mode, 3, CODE + 0x100,
+				  (u8 []){ 0x2e, 0x3e }, 2, IN);
 		ip = c.state.regs.rip;
 		c.state.regs.rflags |= flags[i];
 		for (n = 0; n <= c.size; n++) {
@@ -834,11 +833,11 @@ struct creation {
 static void *create_vcpu(void *data)
 {
 	struct creation *creation = data;
-	volatile u32 delay;
+	u32 delay;
 
 	pthread_barrier_wait(&creation->begin);
 	for (delay = 0; delay < creation->spin; delay++)
-		;
+		asm volatile("");
 	creation->r = machine_add_vcpu(&creation->m);
 	return NULL;
 }
