@@ -192,7 +192,7 @@ END
 		*) add "${file#"$top/"}" ;;
 		esac
 	done
-	add tools/testing/vmport/clients.c tools/testing/vmport/clients.h
+	add tools/testing/vmport/clients.c tools/testing/vmport/clients.h tools/testing/vmport/commands.h
 	for file in "$top/$tests"/vmport_*_test.c; do
 		echo "TEST_GEN_PROGS_x86 += x86/$(basename "$file" .c)"
 	done >"$repository/.git/programs"

@@ -71,9 +71,9 @@ sed -i "/ lib\/$arch_dir\/vmport.*\.c\$/d" "$makefile"
 for source in "$top"/tools/testing/selftests/kvm/lib/x86/vmport*.c; do
 	sed -i "0,/^$library += /s##$library += lib/$arch_dir/$(basename "$source")\n&#" "$makefile"
 done
-# The table of clients is the unit tests' too.
+# The tables of clients and of commands are the unit tests' too.
 mkdir -p "$tree/tools/testing/vmport"
-rsync -c "$top"/tools/testing/vmport/clients.[ch] "$tree/tools/testing/vmport/"
+rsync -c "$top"/tools/testing/vmport/clients.[ch] "$top/tools/testing/vmport/commands.h" "$tree/tools/testing/vmport/"
 rsync -c "$top/include/uapi/linux/kvm_vmport.h" "$tree/usr/include/linux/"
 # The program in vmport.rst is a test as well.
 ensure_packages python3

@@ -11,21 +11,15 @@
 #include <string.h>
 
 #include "clients.h"
+#include "commands.h"
 
 #define MAGIC		0x564d5868
 #define PORT		0x5658
 #define BLOCK_PORT	0x5659
 
-#define GETMHZ			1
-#define GETVERSION		10
-#define GETUUID			19
-#define STOPCATCHUP		24
-#define MESSAGE			30
-#define GETHZ			45
-#define GETTIMEFULL		46
-#define GETTIMEFULL_WITH_LAG	55
-#define GET_VCPU_INFO		68
-#define PRECISIONCLOCK		97
+/* GETMHZ and so on. */
+#define COMMAND_NUMBER(_name, _nr, _feature, _flags)	_name = _nr,
+enum { VMPORT_COMMANDS(COMMAND_NUMBER) };
 
 /* KVM_VMPORT_GUESTINFO_READONLY and _WIPEABLE; _PRIVILEGED. */
 #define WIPEABLE	0x9

@@ -139,6 +139,20 @@ def _():
     equal(sorted(named - constants), [])
 
 
+@test("the commands of the page and of the header are those of the table for the tests")
+def _():
+    table = {name: (int(number), feature) for name, number, feature in re.findall(
+        r"X\((\w+),\s*(\d+),\s*(\w+),", page.read(os.path.join(page.HERE, "commands.h")))}
+    check(len(table) > 10, f"only {len(table)}")
+    equal({name: int(number) for number, name in re.findall(
+        r"^(\d+) +(\w+).*\*\*kernel\*\*", TEXT, flags=re.M)},
+          {name: number for name, (number, _) in table.items()})
+    comment = re.search(r"/\*\n \* Port 0x5658: (.*?)\*/", HEADER, flags=re.S)[1]
+    equal({name: int(number) for name, number in re.findall(
+        r"(\w+)\s*(?:\*\s*)?\((\d+)\)", comment)},
+          {name: number for name, (number, feature) in table.items() if feature == "ENABLE"})
+
+
 for lang in LANGUAGES:
     @test(f"sizes, offsets and numbers of the page are those of the header, in {lang}")
     def _(language=lang):

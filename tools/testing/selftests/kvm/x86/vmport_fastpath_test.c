@@ -64,25 +64,21 @@ do {									\
 
 TEST_F(fastpath, identity_and_time_commands_are_answered_there)
 {
-	static const u16 commands[] = {
-		VMPORT_CMD_GETMHZ, VMPORT_CMD_GETVERSION, VMPORT_CMD_GETHWVERSION,
-		VMPORT_CMD_GETUUID, VMPORT_CMD_GETMEMSIZE, VMPORT_CMD_GETTIME,
-		VMPORT_CMD_GETHZ, VMPORT_CMD_GETTIMEFULL, VMPORT_CMD_GETTIMEFULL_WITH_LAG,
-		VMPORT_CMD_STOPCATCHUP, VMPORT_CMD_GET_VCPU_INFO, VMPORT_CMD_PRECISIONCLOCK,
-	};
 	struct kvm_vmport_identity identity;
+	const struct command *c;
 	struct counters before;
-	int i;
 
 	ASSERT_EQ(vmport_get_identity(self->vm, &identity), 0);
 	identity.memory_mib = 512;
 	memset(identity.uuid, 0x5a, sizeof(identity.uuid));
 	ASSERT_EQ(vmport_set_identity(self->vm, &identity), 0);
 
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+	for (c = vmport_commands; c->name; c++) {
+		if (c->feature != KVM_VMPORT_FEATURE_ENABLE)
+			continue;
 		before = counters(self->vcpu);
 		vmport_call(self->vcpu, (struct vmport_regs) {
-			.ax = VMPORT_MAGIC, .cx = commands[i], .dx = VMPORT_PORT,
+			.ax = VMPORT_MAGIC, .cx = c->nr, .dx = VMPORT_PORT,
 		});
 		EXPECT_COUNTED(self->vcpu, before, 1, 1);
 	}

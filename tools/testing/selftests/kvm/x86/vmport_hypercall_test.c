@@ -140,30 +140,28 @@ static const u16 lb_flags[] = { 0, FLAG_OUT, VMPORT_PORT, 0xfffe };
 
 TEST_F(hypercall, every_command_answers_as_the_port_does)
 {
-	static const u16 cmds[] = {
-		VMPORT_CMD_GETMHZ, VMPORT_CMD_GETVERSION, VMPORT_CMD_GETHWVERSION,
-		VMPORT_CMD_GETUUID, VMPORT_CMD_GETMEMSIZE, VMPORT_CMD_GETHZ,
-		VMPORT_CMD_GET_VCPU_INFO,
-	};
 	struct kvm_vmport_identity identity;
+	const struct command *c;
 	struct vmport_regs in, out;
 	struct outcome outcome;
-	int i, j;
+	int j;
 
 	ASSERT_EQ(vmport_get_identity(self->user.vm, &identity), 0);
 	memcpy(identity.uuid, "0123456789abcdef", 16);
 	identity.memory_mib = 321;
 	ASSERT_EQ(vmport_set_identity(self->user.vm, &identity), 0);
 
-	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
-		in = call_regs(cmds[i], VMPORT_PORT);
+	for (c = vmport_commands; c->name; c++) {
+		if (!(c->flags & COMMAND_FACT))
+			continue;
+		in = call_regs(c->nr, VMPORT_PORT);
 		out = vmport_call(user_kernel(&self->user), in);
 		EXPECT_NE(memcmp(&in, &out, sizeof(in)), 0);
 
 		for (j = 0; j < ARRAY_SIZE(lb_flags); j++) {
-			in = call_regs(cmds[i], lb_flags[j]);
+			in = call_regs(c->nr, lb_flags[j]);
 			/* A result in one, else kept. */
-			if (cmds[i] != VMPORT_CMD_GETUUID)
+			if (c->nr != VMPORT_CMD_GETUUID)
 				out.dx = in.dx;
 			outcome = hypercall(&self->user, self->code, in);
 			EXPECT_REGS(outcome, out);

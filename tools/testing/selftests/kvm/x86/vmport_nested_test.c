@@ -650,7 +650,7 @@ TEST_F(nested, ring_0_is_l1s)
 
 TEST_F(nested, commands_of_others_are_as_without)
 {
-	static const u16 cmds[] = { 0, 2, 4, 41, 69, 91, 0xffff };
+	static const u16 cmds[] = { VMPORT_COMMANDS_OF_OTHERS, VMPORT_CMD_STEALCLOCK };
 	struct vmport_regs stealclock = call_regs(VMPORT_CMD_STEALCLOCK);
 	int i;
 

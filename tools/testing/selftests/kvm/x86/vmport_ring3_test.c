@@ -337,7 +337,7 @@ TEST_F(ring3, high_half_of_rax_does_not_count)
 
 TEST_F(ring3, unowned_command_reaches_the_vmm_with_the_feature)
 {
-	static const u16 cmds[] = { 0, 2, 4, 5, 39, 40, 41, 69, 91, 255, 0xffff };
+	static const u16 cmds[] = { VMPORT_COMMANDS_OF_OTHERS, VMPORT_CMD_STEALCLOCK };
 	struct vmport_regs in;
 	struct outcome outcome;
 	int i;

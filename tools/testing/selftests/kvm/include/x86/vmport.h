@@ -21,24 +21,20 @@
 #include "processor.h"
 #include "test_util.h"
 
+#include "../../../../vmport/commands.h"
+
 #define VMPORT_MAGIC			0x564d5868
 #define VMPORT_PORT			0x5658
 #define VMPORT_HB_PORT			0x5659
 
-#define VMPORT_CMD_GETMHZ		1
-#define VMPORT_CMD_GETVERSION		10
-#define VMPORT_CMD_GETHWVERSION		17
-#define VMPORT_CMD_GETUUID		19
-#define VMPORT_CMD_GETMEMSIZE		20
-#define VMPORT_CMD_GETTIME		23
-#define VMPORT_CMD_STOPCATCHUP		24
-#define VMPORT_CMD_MESSAGE		30
-#define VMPORT_CMD_GETHZ		45
-#define VMPORT_CMD_GETTIMEFULL		46
-#define VMPORT_CMD_GETTIMEFULL_WITH_LAG	55
-#define VMPORT_CMD_GET_VCPU_INFO	68
-#define VMPORT_CMD_STEALCLOCK		91
-#define VMPORT_CMD_PRECISIONCLOCK	97
+/* VMPORT_CMD_GETMHZ and so on, by number; and all that is known of them. */
+#define VMPORT_CMD(_name, _nr, _feature, _flags)	VMPORT_CMD_##_name = _nr,
+enum { VMPORT_COMMANDS(VMPORT_CMD) };
+
+/* The last one has no name. */
+extern const struct command vmport_commands[];
+/* Is a call with that in ECX the kernel's?  Not if it depends on more than that. */
+bool vmport_is_kernels(u32 cx, u64 features);
 
 #define VMPORT_MSG_OPEN			0
 #define VMPORT_MSG_SENDSIZE		1

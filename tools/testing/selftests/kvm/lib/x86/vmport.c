@@ -93,6 +93,20 @@ void vmport_open_loop(u64 protocol, u64 left, u64 cx, u64 dx, u64 si, u64 di)
 #define BUFFER_ROOM	(((u64)VMPORT_BUFFER_SIZE + 4095) & ~4095ull)
 #define GUEST_MEMORY_SIZE	(VMPORT_MAX_VCPUS * (STACK_SIZE + BUFFER_ROOM))
 
+const struct command vmport_commands[] = { VMPORT_COMMANDS(COMMAND_ROW) { } };
+
+bool vmport_is_kernels(u32 cx, u64 features)
+{
+	const struct command *c;
+
+	for (c = vmport_commands; c->name && c->nr != (u16)cx; c++)
+		;
+	if (!c->name || !(features & c->feature) ||
+	    (c->flags & (COMMAND_IF_SET | COMMAND_RING_0)))
+		return false;
+	return !(c->flags & COMMAND_SUB_0) || cx == c->nr;
+}
+
 u16 vmport_hb_status;
 u64 vmport_promised;
 

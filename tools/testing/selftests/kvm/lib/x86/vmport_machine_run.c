@@ -165,35 +165,11 @@ static void machine_look(struct machine *m, struct machine_state *s, struct seen
 			 machine_sum(machine_at(m, PAGE_ADDR(PAGE_USER_STACK)), 4096);
 }
 
-/*
- * Those of the kernel's, by ECX.  Of the memory's size and the UUID it knows nothing
- * yet.
- */
-static bool is_kernels(u32 cx, u64 features)
-{
-	static const u16 commands[] = {
-		VMPORT_CMD_GETMHZ, VMPORT_CMD_GETVERSION, VMPORT_CMD_GETHWVERSION,
-		VMPORT_CMD_GETTIME, VMPORT_CMD_STOPCATCHUP, VMPORT_CMD_GETHZ,
-		VMPORT_CMD_GETTIMEFULL, VMPORT_CMD_GETTIMEFULL_WITH_LAG,
-		VMPORT_CMD_GET_VCPU_INFO,
-	};
-	u16 command = cx;
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (commands[i] == command)
-			return true;
-	}
-	if (cx == VMPORT_CMD_PRECISIONCLOCK)
-		return true;
-	return command == VMPORT_CMD_MESSAGE && (features & KVM_VMPORT_FEATURE_RPC);
-}
-
 /* As a VMM does that answers them all as GETVERSION.  Returns whether it is one. */
 static bool machine_answer(struct machine *m, const struct kvm_regs *regs, u64 features, u32 *data)
 {
 	if (m->run->io.port != VMPORT_PORT || m->run->io.size != 4 || m->run->io.count != 1 ||
-	    (u32)regs->rax != VMPORT_MAGIC || !is_kernels(regs->rcx, features))
+	    (u32)regs->rax != VMPORT_MAGIC || !vmport_is_kernels(regs->rcx, features))
 		return false;
 	*data = 6;
 	return true;
