@@ -244,7 +244,7 @@ TEST_F(rpci, reports_are_accepted)
 	EXPECT_RPC("tools.capability.auto_upgrade 0", "1 ");
 	EXPECT_RPC("tools.os.statechange.status OK 1", "1 ");
 	EXPECT_RPC("update.tools.health green", "1 ");
-	EXPECT_RPC("SetGuestInfo  4 Debian", "1 ");
+	EXPECT_RPC("SetGuestInfo  4 Linux", "1 ");
 	EXPECT_RPC_BYTES("SetGuestInfo  9 \0\1\2\3\0\xff", 22, "1 ");
 }
 
