@@ -1,35 +1,64 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make-series.sh: the patches to send to KVM's maintainers, generated from this
-# tree, against the newest kernel that there is a patches/ directory for.  Leaves
-# build/series/*.patch with a cover letter, and the git tree that they come from in
-# $cache/series: the first commit is the kernel's files, each further one a patch.
+# make-series.sh [--check]: the patches to send to KVM's maintainers, generated from
+# this tree, against the newest kernel that there is a patches/ directory for, or the
+# source that SERIES_SOURCE names.  Leaves build/series/*.patch with a cover letter, and
+# the git tree that they come from in $cache/series: the first commit is the kernel's
+# files, each further one a patch.
 #
-# The code comes in the order in which it can be read; the option that builds it
-# comes with the last piece that it needs to link, and the capability with the
-# last hook.  What only older kernels need is left out.
+# Author and sign-off are git's user.name and user.email.  With --check they are nobody's,
+# and the patches go to build/series-check/: to look at, not to send.
+#
+# The commands, their callers and a capability that offers them come first and work
+# without the rest; see stages.py for what the code is in between.  samples/vmport stays
+# here: it builds against the header where distributions have it, and a test of this
+# repository runs it.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
-"$top/scripts/setup/fetch-source.sh" newest
-. "$cache/source/newest/env"
+out=$build/series
+check=
+if [ "${1:-}" = --check ]; then
+	check=1
+	out=$build/series-check
+	name="Nobody (only a check)" email=nobody@invalid
+else
+	[ $# = 0 ] || die "usage: make-series.sh [--check]"
+	name=$(git -C "$top" config user.name || true)
+	email=$(git -C "$top" config user.email || true)
+	reason=$(python3 "$top/scripts/release/series.py" author "$name" "$email") || die "$reason"
+fi
+
+if [ "${SERIES_SOURCE:-}" ]; then
+	S_SOURCE=$SERIES_SOURCE
+	S_SERIES=$(make -s -C "$S_SOURCE" kernelversion | cut -d. -f1-2 | cut -d- -f1)
+	S_VERSION=$(make -s -C "$S_SOURCE" kernelversion)
+else
+	"$top/scripts/setup/fetch-source.sh" newest
+	. "$cache/source/newest/env"
+fi
 patches=$top/patches/$S_SERIES
 [ -d "$patches" ] || die "there is no patches/$S_SERIES: port the series first"
 ensure_packages git python3 rsync
 
+exec 7>"$cache/.series-lock"
+flock 7
 repository=$cache/series
-vmport=arch/x86/kvm/vmport
-selftests=tools/testing/selftests/kvm
-tests=$selftests/x86
-base="arch/x86/include/asm/kvm_host.h arch/x86/include/asm/kvm-x86-ops.h arch/x86/kvm Documentation/virt/kvm/x86/index.rst \
+stages=$cache/series-stages
+# The distribution's version of a stable release is that release.
+version=v$(echo "$S_VERSION" | cut -d- -f1)
+base="arch/x86/include/asm/kvm_host.h arch/x86/include/asm/kvm-x86-ops.h arch/x86/kvm \
+include/uapi/linux/kvm.h Documentation/virt/kvm/api.rst Documentation/virt/kvm/x86/index.rst \
 MAINTAINERS tools/testing/selftests/kvm/Makefile.kvm"
-name=$(git -C "$top" config user.name || git -C "$top" log -1 --format=%an)
-email=$(git -C "$top" config user.email || git -C "$top" log -1 --format=%ae)
 
 in_series() {
-	git -C "$repository" -c user.name="$name" -c user.email="$email" "$@"
+	git -C "$repository" -c user.name="$name" -c user.email="$email" -c commit.gpgsign=false "$@"
+}
+
+series_py() {
+	python3 "$top/scripts/release/series.py" "$@"
 }
 
 # Whatever has changed; the message on standard input.
@@ -38,33 +67,20 @@ commit() {
 	in_series commit -q -s -F -
 }
 
-# The compat headers are older kernels' affair, as is the old way to allocate.
-add() {
-	for file in "$@"; do
-		mkdir -p "$repository/$(dirname "$file")"
-		sed -e '/^#include ".*compat\.h"$/d' \
-			-e 's/kvm_apic_bus_cycle_ns(\(.*->kvm\))/\1->arch.apic_bus_cycle_ns/' \
-			-e 's/KVM_VMPORT_GUESTDBG_STEPS/(KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_SINGLESTEP)/' \
-			-e 's/kvm_has_protected_state(kvm)/kvm->arch.has_protected_state/' \
-			-e 's/kzalloc(sizeof(\(\*[a-z]*\)), /kzalloc_obj(\1, /' \
-			"$top/$file" | cat -s >"$repository/$file"
-	done
+# take STAGE PATTERN...: files of the series as they are after that stage
+take() {
+	series_py take "$top" "$stages" "$repository" "$@"
 }
 
-# The engine's file and its header.
-add_parts() {
-	for part in "$@"; do
-		for file in "$vmport/$part.c" "$vmport/$part.h"; do
-			[ ! -f "$top/$file" ] || add "$file"
-		done
-	done
+# edit STAGE: the numbers and entries of a stage in KVM's own files
+edit() {
+	python3 "$top/scripts/release/upstream.py" edit "$S_SOURCE" "$1" "$repository"
 }
 
 # apply NUMBER WANTED UNWANTED: those hunks of a patch whose "file: text" matches
 # WANTED, but not UNWANTED
 apply() {
-	python3 "$top/scripts/release/series.py" hunks "$(echo "$patches/$1"-*.patch)" \
-		"$2" "$3" >"$repository/.git/hunks"
+	series_py hunks "$(echo "$patches/$1"-*.patch)" "$2" "$3" >"$repository/.git/hunks"
 	in_series apply --recount "$repository/.git/hunks"
 }
 
@@ -83,159 +99,272 @@ hook() {
 	message "$1" | commit
 }
 
-capability='KVM_CAP_X86_VMPORT|kvm_vmport_vm_ioctl|kvm_vmport_destroy_vm'
+# tests TITLE PATTERN...: a patch of tests; the rest of its message on standard input
+tests() {
+	tests_title=$1
+	shift
+	take steal "$@"
+	series_py programs "$repository"
+	{
+		echo "KVM: selftests: $tests_title"
+		echo
+		cat
+	} | commit
+}
 
-generate() {
-	rm -rf "$repository"
-	mkdir -p "$repository"
+begin() {
+	rm -rf "$repository" "$stages"
+	mkdir -p "$repository" "$stages"
+	python3 "$top/scripts/release/upstream.py" "$top" "$S_SOURCE" "$stages/final"
+	python3 "$top/scripts/release/stages.py" "$stages/final" "$stages"
 	git init -q "$repository"
 	for path in $base; do
 		mkdir -p "$repository/$(dirname "$path")"
 		cp -a "$S_SOURCE/$path" "$repository/$path"
 	done
 	in_series add -A
-	in_series commit -q -m "Linux $S_VERSION"
+	in_series commit -q -m "Linux $version"
 	in_series tag base
+}
 
-	add include/uapi/linux/kvm_vmport.h
-	commit <<'END'
-KVM: x86/vmport: Define the ABI of the VMware guest interface
+capability='KVM_CAP_X86_VMPORT|kvm_vmport_vm_ioctl|kvm_vmport_destroy_vm'
+
+generate_base() {
+	take base 'arch/x86/include/uapi/*'
+	edit base
+	commit <<'MESSAGE'
+KVM: x86: Define the ABI of the VMware guest interface
+
+Define one capability with a mask of features, and ioctls for typed
+attributes, in a header of their own.
 
 Guests that were built for VMware talk to their hypervisor through I/O
-port 0x5658.  A VMM that has KVM answer needs to turn it on, to describe
-the machine, to exchange guestinfo and to migrate all of it.
+port 0x5658.  A VMM that has KVM answer needs to turn it on and to
+describe the machine.  The header is x86's; only numbers and what is part
+of struct kvm_run belong in <linux/kvm.h>.
+MESSAGE
+	take base @engine
+	commit <<'MESSAGE'
+KVM: x86: Add the commands of the VMware guest interface
 
-Define one capability with a mask of features, typed attributes, one
-format for the saved state, and the exit for messages that the kernel
-does not own.
-END
-	add "$vmport/abi.h" "$vmport/alloc.h" "$vmport/call.h" "$vmport/events.h" "$vmport/protocol.h"
-	add_parts guestinfo
-	commit <<'END'
-KVM: x86/vmport: Add the guestinfo store
+Add one table, with a small function for each command and the feature
+that owns it.
 
-Guests and VMM exchange variables by name.  Keep them with limits on
-number, length and sum, charged to the VMM's memory cgroup.
-END
-	add_parts reply tclo channel channels rpci ask requests message
-	commit <<'END'
-KVM: x86/vmport: Add the GuestRPC channels
-
-Above single commands VMware has messages in both directions, in
-channels that a guest opens and that time out.  Add them, the RPCs on
-guestinfo and those that the VMM is asked for.
-END
-	add_parts hb
-	commit <<'END'
-KVM: x86/vmport: Move whole messages by string instructions
-
-Four bytes a call is slow for what is longer.  Add the high-bandwidth
-way of moving a message, of its second port.
-END
-	add_parts command steal
-	commit <<'END'
-KVM: x86/vmport: Add the commands
-
-One table: for each command a small function, the feature that owns it
-and whether it can be answered with interrupts disabled.
-END
-	add_parts state blob_types packer unpacker section section_channel section_guestinfo \
-		section_steal section_tclo pack unpack
-	commit <<'END'
-KVM: x86/vmport: Save and restore the state
-
-Live migration must lose neither a variable nor a message that is half
-sent.  Pack all of it into one versioned blob, and check every field of
-one before any of it is used.
-END
-	add "$vmport/Kconfig" "$vmport/Makefile" "$vmport/insn.h" "$vmport/vmport.h" "$vmport/vmport_trace.h"
-	add_parts attr attr_ask attr_guestinfo clock exit gp hypercall ioctl memory pmc port privilege \
-		string vcpu vm
-	for number in 0001 0004 0010; do
+The commands know no struct kvm_vcpu, so that the same files can be built
+and tested in user space.  Nothing calls or builds them yet.
+MESSAGE
+	take base 'arch/x86/kvm/vmport/*'
+	for number in 0001 0010; do
 		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
 	done
-	commit <<'END'
-KVM: x86/vmport: Tie the VMware guest interface to KVM
+	commit <<'MESSAGE'
+KVM: x86: Tie the VMware guest interface to KVM
 
-Give a VM its state, its ioctls and attributes, and calls their
-registers, their guest memory and their instruction, from the exit
-handlers, the emulator and the exit fast path.  Add CONFIG_KVM_VMPORT.
+Add CONFIG_KVM_VMPORT.  Give a VM its state, its ioctls and attributes,
+and give calls their registers and their instruction, from the exit
+handlers, the emulator, #GP and the exit fast path.
 
 Nothing calls it yet.  The features are reached through predicates that
 are false at compile time where the option is off, so that KVM's object
 code does not change.
-END
+MESSAGE
 	apply 0001 'x86\.c: ' "$capability"
-	commit <<'END'
+	commit <<'MESSAGE'
 KVM: x86: Let the VMware guest interface answer port 0x5658
 
-KVM sends each access to the port to user space, where few VMMs know
-more than a handful of its commands.
-
 Give vmport the first look at port accesses that are not string
-instructions.  Where no VM on the host has enabled it, that is a static
-branch.
-END
-	for number in 0002 0003 0004 0005 0006 0007 0008 0009 0011; do
+instructions.
+
+KVM sends each access to the port to user space.  Where no VM on the host
+has enabled vmport, the look is a static branch.
+MESSAGE
+	for number in 0002 0003 0005 0006 0007 0008 0009; do
 		hook "$number"
 	done
 	apply 0001 "$capability" ''
-	commit <<'END'
+	commit <<'MESSAGE'
 KVM: x86: Offer the VMware guest interface to VMMs
 
-All hooks are in place.  Report the capability, let it be enabled, and
-pass the ioctls on.
-END
-	for file in "$top/$selftests"/x86/vmport*.[ch] "$top/$selftests"/*/x86/vmport*.[ch]; do
-		case $file in
-		*_compat.h) ;;
-		*) add "${file#"$top/"}" ;;
-		esac
-	done
-	add tools/testing/vmport/clients.c tools/testing/vmport/clients.h tools/testing/vmport/commands.h
-	for file in "$top/$tests"/vmport_*_test.c; do
-		echo "TEST_GEN_PROGS_x86 += x86/$(basename "$file" .c)"
-	done >"$repository/.git/programs"
-	echo 'TEST_GEN_PROGS_EXTENDED_x86 += x86/vmport_bench' >"$repository/.git/extended"
-	for file in "$top/$selftests"/lib/x86/vmport*.c; do
-		echo "LIBKVM_x86 += lib/x86/$(basename "$file")"
-	done >"$repository/.git/library"
-	sed -i -e "/^LIBKVM_x86 += lib\/x86\/ucall\.c\$/r $repository/.git/library" \
-		-e "/^TEST_GEN_PROGS_x86 += x86\/userspace_msr_exit_test\$/r $repository/.git/programs" \
-		-e "/^TEST_GEN_PROGS_EXTENDED_x86 += x86\/nx_huge_pages_test\$/r $repository/.git/extended" \
-		"$repository/tools/testing/selftests/kvm/Makefile.kvm"
-	commit <<'END'
-KVM: selftests: Test the VMware guest interface
+Report the capability, let it be enabled, and pass the ioctls on.
 
-Every command, message and attribute, from ring 0 and 3, by port, #GP,
-emulator and hypercall, from L1 and L2, with either setting of
-enable_vmware_backdoor; state that is saved and restored in the middle
-of each; and a benchmark.
-END
-	add Documentation/virt/kvm/x86/vmport.rst
-	cp "$top"/Documentation/virt/kvm/x86/*.svg "$repository/Documentation/virt/kvm/x86/"
-	sed -i 's/^   timekeeping$/&\n   vmport/' "$repository/Documentation/virt/kvm/x86/index.rst"
-	commit <<'END'
+All hooks of the commands are in place.  This much stands alone: what
+follows adds messages, each part with a feature of its own.
+MESSAGE
+	in_series tag stage-base
+}
+
+generate_rpc() {
+	take rpc 'arch/x86/include/uapi/*'
+	edit rpc
+	commit <<'MESSAGE'
+KVM: x86: Define the ABI of VMware's GuestRPC
+
+Define attributes for the store of guestinfo, for requests to the guest's
+tools, for limits and for an eventfd, and the exit KVM_EXIT_VMPORT.
+
+Above single commands VMware has messages in both directions.  A VMM has
+to exchange guestinfo with the guest, to send requests, and to answer
+messages that the kernel does not own.
+MESSAGE
+	take rpc '*/vmport/guestinfo.*' '*/vmport/alloc.h' '*/vmport/events.h'
+	commit <<'MESSAGE'
+KVM: x86: Add the guestinfo store of VMware guests
+
+Keep variables by name, with limits on number, length and sum, charged to
+the VMM's memory cgroup.
+
+Guests and VMM exchange variables this way.  Nothing builds it before its
+users are there.
+MESSAGE
+	take rpc @engine
+	commit <<'MESSAGE'
+KVM: x86: Add the GuestRPC channels of VMware guests
+
+Add channels that a guest opens and that time out, the messages in both
+directions on them, the RPCs on guestinfo and those that the VMM is asked
+for.
+MESSAGE
+	take rpc 'arch/x86/kvm/vmport/*'
+	edit request
+	apply 0004 'x86\.c: ' ''
+	commit <<'MESSAGE'
+KVM: x86: Let VMware guests exchange messages with their host
+
+Give a VM its channels and guestinfo, tie the attributes to them, leave
+KVM_RUN before the guest is entered when the VMM has to answer an RPC,
+and offer both to VMMs.
+
+The reply of the VMM has to be there when the guest executes its next
+instruction, whichever way the call came: port, emulator, #GP.  So the
+request is looked at when a vCPU enters the guest.
+MESSAGE
+}
+
+generate_state() {
+	take state 'arch/x86/include/uapi/*' @engine
+	edit state
+	commit <<'MESSAGE'
+KVM: x86: Add the saved state of the VMware guest interface
+
+Pack channels, requests and guestinfo into one versioned blob, and check
+every field of one before any of it is used.
+
+Live migration must lose neither a variable nor a message that is half
+sent.
+MESSAGE
+	take state 'arch/x86/kvm/vmport/*'
+	commit <<'MESSAGE'
+KVM: x86: Let a VMM save and restore what VMware guests left
+
+Add KVM_GET_VMPORT_STATE and KVM_SET_VMPORT_STATE.
+
+A running vCPU sees the old state or the new one, never a mix, and an
+error changes nothing.
+MESSAGE
+}
+
+generate_rest() {
+	take hb 'arch/x86/*'
+	edit hb
+	commit <<'MESSAGE'
+KVM: x86: Let VMware guests move messages by string instructions
+
+Answer port 0x5659, the high-bandwidth way of moving a message, and the
+hypercalls that do the same.
+
+Four bytes a call is slow for what is longer.  A transfer that a fault or
+a migration stops goes on where it was.
+MESSAGE
+	take steal 'arch/x86/*'
+	edit steal
+	apply 0011 . ''
+	message 0011 | commit
+}
+
+generate_tests() {
+	tests "Add a library for the VMware guest interface" 'tools/testing/selftests/*.h' \
+		'tools/testing/selftests/*/lib/*' 'tools/testing/vmport/*' <<'MESSAGE'
+Add guest code that calls by each instruction, helpers for attributes
+and state, and a table of what known clients load into registers.
+MESSAGE
+	tests "Test commands and callers of the VMware guest interface" '*/vmport_cap_test.c' \
+		'*/vmport_cmd_test.c' '*/vmport_ring3_test.c' '*/vmport_hypercall_test.c' \
+		'*/vmport_pmc_test.c' '*/vmport_nested_test.c' '*/vmport_fastpath_test.c' \
+		'*/vmport_xen_faults_test.c' <<'MESSAGE'
+Check every command from ring 0 and 3, by port, #GP, emulator and
+hypercall, from L1 and L2, and what enabling refuses.
+
+Each test is meant for both settings of enable_vmware_backdoor.
+MESSAGE
+	tests "Test GuestRPC and guestinfo of VMware guests" '*/vmport_rpc_test.c' \
+		'*/vmport_channel_test.c' '*/vmport_tclo_test.c' '*/vmport_guestinfo_test.c' \
+		'*/vmport_privileged_test.c' '*/vmport_clients_test.c' <<'MESSAGE'
+Check messages in both directions, each request, who may read what, and
+what known clients do.
+MESSAGE
+	tests "Test the saved state of the VMware guest interface" '*/vmport_state_test.c' \
+		'*/vmport_postcopy_test.c' <<'MESSAGE'
+Save and restore in the middle of each message, and refuse blobs with
+any field wrong.
+MESSAGE
+	tests "Test messages by string instructions of VMware guests" '*/vmport_hb_test.c' \
+		'*/vmport_fault_test.c' <<'MESSAGE'
+Check each form of the instruction, and that a transfer goes on after a
+page fault and after a migration.
+MESSAGE
+	tests "Test the steal clock of VMware guests" '*/vmport_steal_test.c' <<'MESSAGE'
+Compare it with the time that the vCPU's thread has waited.
+MESSAGE
+	tests "Test limits and races of the VMware guest interface" '*_test.c' <<'MESSAGE'
+Let hostile guests take what they can get, and replace the state while
+vCPUs call.
+MESSAGE
+	tests "Measure the VMware guest interface" '*/vmport_bench.c' <<'MESSAGE'
+Time calls, messages and the state's ioctls.
+MESSAGE
+}
+
+generate_documentation() {
+	take steal 'Documentation/*'
+	edit page
+	sed -i 's/^   timekeeping$/&\n   vmport\n   vmport-security/' \
+		"$repository/Documentation/virt/kvm/x86/index.rst"
+	commit <<'MESSAGE'
 Documentation: KVM: Describe the VMware guest interface
 
-For authors of VMMs: the capability, attributes, limits, the saved state
-and the exit.
-END
-	python3 "$top/scripts/release/series.py" maintainers "$repository/MAINTAINERS" \
-		"$name" "$email"
-	commit <<'END'
+Describe attributes, limits, the saved state and the exit for authors of
+VMMs, and what guests see.
+MESSAGE
+	series_py maintainers "$repository/MAINTAINERS" "$name" "$email"
+	commit <<'MESSAGE'
 MAINTAINERS: Add the VMware guest interface of KVM
 
-So that its changes find a reader.
-END
+Add an entry, so that changes find a reader.
+MESSAGE
+}
+
+generate() {
+	begin
+	generate_base
+	generate_rpc
+	generate_state
+	generate_rest
+	generate_tests
+	generate_documentation
 }
 
 cover() {
-	rm -rf "$build/series"
-	in_series format-patch -q --cover-letter -o "$build/series" base
-	python3 "$top/scripts/release/series.py" cover "$build/series/0000-cover-letter.patch"
+	rm -rf "$out"
+	in_series format-patch -q --cover-letter -o "$out" base
+	series_py cover "$out/0000-cover-letter.patch" "$version" \
+		"$(in_series rev-list --count base..stage-base)"
+}
+
+check() {
+	series_py check "$top" "$S_SOURCE" "$stages/final" "$repository" "$out"
 }
 
 step "generating the series for $S_VERSION" generate
 step "formatting the series" cover
-note "$(in_series rev-list --count base..HEAD) patches are in $build/series"
+step "checking the series" check
+note "$(in_series rev-list --count base..HEAD) patches are in $out${check:+, not to be sent}"

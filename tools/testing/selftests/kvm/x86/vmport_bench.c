@@ -4,9 +4,9 @@
  *
  *	@@BENCH GROUP NAME NUMBER
  *
- * for scripts/suite/bench.sh.  The group "instructions" has ticks of the TSC, which on
- * the machine that scripts/suite/bench.sh boots counts instructions.  A loop's own
- * instructions are in its figures: nine a call, to load the registers.
+ * for a script.  The group "instructions" has ticks of the TSC, which under an emulator
+ * can count instructions (QEMU: -icount shift=0).  A loop's own instructions are in its
+ * figures: nine a call, to load the registers.
  *
  *	vmport_bench port NAME		an in-kernel port read, no capability
  *	vmport_bench costs		everything that one vCPU shows
