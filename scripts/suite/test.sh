@@ -31,6 +31,7 @@ suite_unit() {
 	result "$status" "the engine's unit tests end with status 0"
 	status=0
 	python3 "$top/scripts/suite/test_scripts.py" 2>&1 || status=$?
+	python3 "$top/scripts/suite/test_series.py" 2>&1 || status=$?
 	result "$status" "the scripts' unit tests end with status 0"
 }
 

@@ -20,6 +20,7 @@ struct rpci_text {
 /* A request that the kernel answers. */
 struct rpci_request {
 	const char *name;
+	u64 feature;		/* owned by the kernel when this is enabled */
 	void (*handler)(const struct vmport_call *call, const struct rpci_text *arg,
 			struct vmport_reply *reply);
 };
@@ -150,14 +151,13 @@ static void rpci_machine_id(const struct vmport_call *call, const struct rpci_te
 }
 
 /*
- * These are the kernel's, for KVM_VMPORT_FEATURE_RPC, and no others will be: what the VMM
- * answers today must not become the kernel's while a guest runs.  A request that is added
- * here needs a feature of its own.
+ * KVM_VMPORT_FEATURE_RPC will own no others: what the VMM answers today must not become the
+ * kernel's while a guest runs.  A request that is added here needs a feature of its own.
  */
 static const struct rpci_request rpci_requests[] = {
-	{ "info-get",		rpci_info_get },
-	{ "info-set",		rpci_info_set },
-	{ "machine.id.get",	rpci_machine_id },
+	{ "info-get",		KVM_VMPORT_FEATURE_RPC,	rpci_info_get },
+	{ "info-set",		KVM_VMPORT_FEATURE_RPC,	rpci_info_set },
+	{ "machine.id.get",	KVM_VMPORT_FEATURE_RPC,	rpci_machine_id },
 };
 
 /*
@@ -237,7 +237,8 @@ bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 
 	split_request(request, size, &name, &arg);
 	for (i = 0; i < ARRAY_SIZE(rpci_requests); i++) {
-		if (request_is(&name, rpci_requests[i].name)) {
+		if (request_is(&name, rpci_requests[i].name) &&
+		    vmport_has_feature(call->config, rpci_requests[i].feature)) {
 			rpci_requests[i].handler(call, &arg, reply);
 			return true;
 		}
