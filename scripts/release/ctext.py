@@ -134,14 +134,14 @@ def braced(code):
     return None
 
 
-def parenthesis(text, start):
-    """Where the parenthesis closes that opens at start."""
+def closing(text, start):
+    """The end of the bracket that opens at start."""
     depth = 0
     for match in TOKEN.finditer(text, start):
-        depth += {"(": 1, ")": -1}.get(match[0], 0)
+        depth += (match[0] in ("(", "[", "{")) - (match[0] in (")", "]", "}"))
         if depth == 0:
-            return match.start()
-    raise ValueError("a parenthesis does not close: " + text[start:start + 60])
+            return match.end()
+    raise ValueError("a bracket does not close: " + text[start:start + 60])
 
 
 def entries(text):

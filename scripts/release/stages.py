@@ -15,6 +15,7 @@ import fnmatch
 import os
 import re
 import sys
+import textwrap
 
 import ctext
 
@@ -44,15 +45,15 @@ ABI = (
 
 # Other names that come with a stage: functions, fields, parameters, columns of tables.
 NAMES = {
-    "rpc": r"vmport_message|MESSAGE|RPC|EXIT_RPC|is_privileged|asks|KVM_REQ_VMPORT_EXIT"
+    "rpc": r"vmport_message|(VMPORT_CMD_)?MESSAGE|RPC|EXIT_RPC|is_privileged|asks|KVM_REQ_VMPORT_EXIT"
            r"|kvm_vmport_(fill_exit|check_exit|attr_is_read|put_eventfd)|vmport_(signal|max_limits)"
-           r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|VMPORT_GFP_NONE",
+           r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx",
     "state": r"KVM_[GS]ET_VMPORT_STATE|\w*(state_arg_ok|user_sink|user_source|write_to_user"
              r"|read_from_user|get_state|set_state|state_ioctl)|vmport_(entry_size|state_activate)"
              r"|last_ask",
     "hb": r"HB|\w*FLAG_HB|no_hb|VMPORT_HB_\w+|\w*string_gp|kvm_vmport_(string_in|string_out|is_hb_access"
           r"|is_string|read_guest|write_guest)|(trace_)?kvm_vmport_hb|KVM_VMPORT_NO_VECTOR",
-    "steal": r"STEALCLOCK\w*|\w*cmd_stealclock|\w*may_use_stealclock|steals"
+    "steal": r"(VMPORT_CMD_)?STEALCLOCK\w*|\w*cmd_stealclock|\w*may_use_stealclock|steals"
              r"|kvm_vmport_(record_steal_time|update_steal_clock)"
              r"|vmport_vcpu_(id|is_ring0|waited|has_memory)",
 }
@@ -134,13 +135,13 @@ def exported(text, is_header):
     return names
 
 
-def condition(text, absent, local):
+def condition(text, is_absent):
     """A condition without what is not there: True, False or what is left."""
     for separator, gone in (("||", (True, False)), ("&&", (True,))):
         parts, operators = ctext.split_at(text, (separator,))
         if not operators:
             continue
-        kept = [condition(part, absent, local) for part in parts]
+        kept = [condition(part, is_absent) for part in parts]
         if separator == "&&" and False in kept:
             return False
         kept = [part for part in kept if part not in gone]
@@ -150,14 +151,14 @@ def condition(text, absent, local):
             kept[0] = kept[0].lstrip()
             kept[-1] = kept[-1].rstrip()
         return separator.join(kept)
-    if not absent.named_in(text, local):
+    if not is_absent(text):
         return text
     plain = text.strip()
     if plain.startswith("!"):
-        left = condition(plain[1:], absent, local)
+        left = condition(plain[1:], is_absent)
         return (not left) if isinstance(left, bool) else "!" + left
-    if plain.startswith("(") and ctext.parenthesis(plain, 0) == len(plain) - 1:
-        left = condition(plain[1:-1], absent, local)
+    if plain.startswith("(") and ctext.closing(plain, 0) == len(plain):
+        left = condition(plain[1:-1], is_absent)
         return left if isinstance(left, bool) else text.replace(plain, "(" + left + ")")
     return False
 
@@ -175,6 +176,9 @@ class Cutter:
 
     def named_in(self, code, local=frozenset()):
         return self.absent.named_in(code, self.dead | local)
+
+    def condition(self, text, local):
+        return condition(text, lambda code: self.named_in(code, local))
 
     def cut(self):
         """To the end: what nobody uses any more goes too."""
@@ -251,14 +255,11 @@ class Cutter:
             if parts:
                 out.append(piece.lead + parts[0] + self.members(parts[1], False) + parts[2] +
                            piece.tail)
-            elif self.named_in(piece.code) or (field and self.field_is_gone(field[1])):
+            elif self.named_in(piece.code) or (field and field[1] in self.absent.fields):
                 out.append(piece.without())
             else:
                 out.append(str(piece))
         return "".join(out)
-
-    def field_is_gone(self, name):
-        return name in self.absent.fields
 
     def initialiser(self, text, local=frozenset()):
         return "".join(entry for entry in ctext.entries(text)
@@ -268,7 +269,7 @@ class Cutter:
         """A function or its prototype, without the parameters that went."""
         result = head[:head.index(name)]
         begin = head.index("(", head.index(name))
-        end = ctext.parenthesis(head, begin)
+        end = ctext.closing(head, begin) - 1
         parameters, _ = ctext.split_at(head[begin + 1:end], (",",))
         for parameter in parameters:
             words = re.findall(r"\w+", parameter)
@@ -318,7 +319,6 @@ class Cutter:
         if match:
             return self.controlled(code, code.index("("), local)
         if not self.named_in(code, local):
-            parts = ctext.braced(code)
             return code
         if code.startswith("return"):
             return self.returned(code, local)
@@ -333,10 +333,10 @@ class Cutter:
 
     def controlled(self, code, opening, local):
         """An if or a loop."""
-        closing = ctext.parenthesis(code, opening)
-        head, inside, rest = code[:opening], code[opening + 1:closing], code[closing + 1:]
+        end = ctext.closing(code, opening)
+        head, inside, rest = code[:opening], code[opening + 1:end - 1], code[end:]
         then, otherwise = split_else(rest) if head.startswith("if") else (rest, "")
-        left = condition(inside, AbsentHere(self), local)
+        left = self.condition(inside, local)
         if not head.startswith("if") and left != inside:
             return None
         done = None if left is False else self.block(then, local)
@@ -362,25 +362,18 @@ class Cutter:
         value = code[len("return"):].rstrip(";").strip()
         parts, operators = ctext.split_at(value, ("?", ":"))
         if operators == ["?", ":"]:
-            left = condition(parts[0], AbsentHere(self), local)
+            left = self.condition(parts[0], local)
             if left is False or self.named_in(parts[1], local):
                 return f"return {parts[2].strip()};"
             if left is True or self.named_in(parts[2], local):
                 return f"return {parts[1].strip()};"
             return f"return {left} ?{parts[1]}:{parts[2]};"
-        left = condition(value, AbsentHere(self), local)
+        left = self.condition(value, local)
         if not isinstance(left, bool):
             return f"return {left};"
         if not self.is_predicate:
             self.failed.append(f"{self.path}: {self.where}() ends with what is not there yet: {code}")
         return f"return {str(left).lower()};"
-
-
-class AbsentHere:
-    """Absent, with what a file lost on the way."""
-
-    def __init__(self, cutter):
-        self.named_in = cutter.named_in
 
 
 DECLARATION = re.compile(r"((?:(?:const|static|unsigned|volatile|struct|enum|union)\s+)*"
@@ -402,22 +395,13 @@ def undent(text):
 
 def split_else(rest):
     """What follows a condition: the statement, and "else" with its own."""
-    lead = ctext.LEAD.match(rest).end()
-    end = ctext.pieces(rest[lead:])[0]
-    if rest[lead:].startswith("{"):
-        stop = lead
-        depth = 0
-        for match in ctext.TOKEN.finditer(rest, lead):
-            depth += {"{": 1, "}": -1}.get(match[0], 0)
-            if depth == 0:
-                stop = match.end()
-                break
+    start = ctext.LEAD.match(rest).end()
+    if rest.startswith("{", start):
+        stop = ctext.closing(rest, start)
+    elif rest.startswith(("if", "for", "while"), start):
+        stop = len(rest)
     else:
-        first = str(end)
-        match = re.search(r";", ctext.strip_comments(first)) and first.index(";") + 1
-        stop = lead + (match or len(first))
-        if first.startswith(("if", "for", "while")):
-            stop = len(rest)
+        stop = rest.index(";", start) + 1
     return rest[:stop], rest[stop:]
 
 
@@ -450,7 +434,7 @@ def without_arguments(text, functions):
             match = re.compile(rf"\b{name}\(").search(text, at)
             if not match:
                 break
-            end = ctext.parenthesis(text, match.end() - 1)
+            end = ctext.closing(text, match.end() - 1) - 1
             arguments, _ = ctext.split_at(text[match.end():end], (",",))
             if len(arguments) == count:
                 kept = [value for number, value in enumerate(arguments) if number not in positions]
@@ -469,7 +453,7 @@ def parameters_gone(files, absent):
                 continue
             name, head = head
             begin = head.index("(", head.index(name))
-            values, _ = ctext.split_at(head[begin + 1:ctext.parenthesis(head, begin)], (",",))
+            values, _ = ctext.split_at(head[begin + 1:ctext.closing(head, begin) - 1], (",",))
             gone = [number for number, value in enumerate(values)
                     if re.findall(r"\w+", value) and absent.has(re.findall(r"\w+", value)[-1])]
             if gone:
@@ -501,10 +485,17 @@ def makefile(text, absent):
 
 
 def kconfig(text, stage):
-    """The checksum is the state's."""
-    if STAGES.index(stage) < STAGES.index("state"):
-        text = re.sub(r"\tselect CRC32\n", "", text)
-    return text
+    """The checksum is the state's, and so is half of a sentence."""
+    if STAGES.index(stage) >= STAGES.index("state"):
+        return text
+    text = re.sub(r"\tselect CRC32\n", "", text)
+    begin, end = text.index("\thelp\n") + len("\thelp\n"), text.index("\n\n\t  If unsure")
+    help_text = " ".join(text[begin:end].split())
+    help_text = re.sub(r", with ioctls that save[^.]*\.", ".", help_text)
+    if stage == "base":
+        help_text = re.sub(r", the GuestRPC channels and guestinfo\.", ".", help_text)
+    return text[:begin] + textwrap.fill(help_text.replace(". ", ".  "), 77,
+                                        initial_indent="\t  ", subsequent_indent="\t  ") + text[end:]
 
 
 def write(path, text):

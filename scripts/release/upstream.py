@@ -94,6 +94,9 @@ def header(text):
     if not structure or not accessor:
         fail(f"{HEADER} has no struct kvm_vmport_exit or no kvm_run_vmport()")
     text = text.replace(structure[0], "\n").replace(accessor[0], "")
+    # What was said of the structure stands before the attribute that belongs to it.
+    text = replace_once(text, " */\n\n/*\n * KVM_VMPORT_ATTR_RPC:", " *\n * KVM_VMPORT_ATTR_RPC:",
+                        HEADER)
     return text.replace("_UAPI_LINUX_KVM_VMPORT_H", "_UAPI_ASM_X86_KVM_VMPORT_H")
 
 
