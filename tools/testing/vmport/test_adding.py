@@ -26,7 +26,7 @@ Added = collections.namedtuple("Added", "path place way text")
 COMMAND = (
     Added(UAPI, r"(?m)^#define KVM_VMPORT_FEATURE_\w+\s.*\n(?!(?:.*\n)*#define KVM_VMPORT_FEATURE_)",
           BEHIND, "#define KVM_VMPORT_FEATURE_ADDED\t(1ULL << 40)\n"),
-    Added(VMPORT + "vmport.h", r"\)\n(?<=KVM_VMPORT_FEATURE_STEALCLOCK\)\n)", BEFORE,
+    Added(VMPORT + "vm.h", r"\)\n(?<=KVM_VMPORT_FEATURE_STEALCLOCK\)\n)", BEFORE,
           " | KVM_VMPORT_FEATURE_ADDED"),
     Added(VMPORT + "command.h", r"(?m)^#define VMPORT_CMD_\w+\s.*\n(?!#define)", BEHIND,
           "#define VMPORT_CMD_ADDED\t\t4711\n"),
