@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Hold the files of the subsystem against what CONTRIBUTING.md says of them: includes go
 one way between files, the engine knows nothing of KVM, no file has more than 500 lines,
-no function more than 60.  One line for each that does not; the status is 1 then."""
+no function more than 60, a static function's name says whose it is.  One line for each that does not; the status is 1 then."""
 import glob
 import os
 import re
@@ -65,6 +65,13 @@ def functions(text):
             name = None
 
 
+def nameless(text):
+    """Static functions whose names mean nothing in a stack trace."""
+    for name in re.findall(r"^static [^=;()]*?(\w+)\(", text, re.M):
+        if not re.match("(kvm_)?vmport_", name):
+            yield name
+
+
 def engine():
     """The objects that the Makefile lists as the engine's."""
     text = read("Makefile")
@@ -80,6 +87,9 @@ def complaints():
         text = read(name)
         if text.count("\n") > MAX_FILE:
             yield "%s has %d lines" % (name, text.count("\n"))
+        if name.endswith(".c"):
+            for function in nameless(text):
+                yield "%s: %s() does not begin with vmport_" % (name, function)
         for function, lines in functions(text):
             if lines > MAX_FUNCTION:
                 yield "%s: %s() has %d lines" % (name, function, lines)

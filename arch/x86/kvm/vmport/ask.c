@@ -54,7 +54,7 @@ void vmport_ask_end(struct vmport_channel *channel)
 }
 
 /* Channel @id, owned by the caller from now on, when it asks; else NULL. */
-static struct vmport_channel *own_asking(struct vmport_state *state, u16 id)
+static struct vmport_channel *vmport_own_asking(struct vmport_state *state, u16 id)
 {
 	struct vmport_channel *channel = vmport_channel_at(state, id);
 
@@ -69,12 +69,12 @@ static struct vmport_channel *own_asking(struct vmport_state *state, u16 id)
 }
 
 /* The channel whose message has number @id, owned by the caller from now on. */
-static struct vmport_channel *own_asked(struct vmport_state *state, u64 id, u16 *channel_id)
+static struct vmport_channel *vmport_own_asked(struct vmport_state *state, u64 id, u16 *channel_id)
 {
 	struct vmport_channel *channel;
 
 	for (*channel_id = 0; *channel_id < KVM_VMPORT_MAX_CHANNELS; ++*channel_id) {
-		channel = own_asking(state, *channel_id);
+		channel = vmport_own_asking(state, *channel_id);
 		if (!channel)
 			continue;
 		if (channel->ask_id == id)
@@ -91,7 +91,8 @@ struct asking {
 };
 
 /* The smallest of their numbers, 0 when there is none; and how many they are. */
-static u64 find_oldest(struct vmport_state *state, const struct asking *which, u32 *count)
+static u64 vmport_find_oldest_asking(struct vmport_state *state, const struct asking *which,
+				     u32 *count)
 {
 	struct vmport_channel *channel;
 	u64 id = 0;
@@ -99,7 +100,7 @@ static u64 find_oldest(struct vmport_state *state, const struct asking *which, u
 
 	*count = 0;
 	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
-		channel = own_asking(state, i);
+		channel = vmport_own_asking(state, i);
 		if (!channel)
 			continue;
 		if ((!which->vcpu || channel->asker == which->vcpu) &&
@@ -117,15 +118,16 @@ static u64 find_oldest(struct vmport_state *state, const struct asking *which, u
  * The channel of that message, owned by the caller from now on; NULL when nothing asks.
  * What is found may be answered before it is owned: then it is the next one's turn.
  */
-static struct vmport_channel *own_oldest(struct vmport_state *state, const struct asking *which,
-					 u16 *channel_id, u32 *count)
+static struct vmport_channel *vmport_own_oldest_asking(struct vmport_state *state,
+						       const struct asking *which, u16 *channel_id,
+						       u32 *count)
 {
 	struct vmport_channel *channel;
 	u64 id;
 
 	do {
-		id = find_oldest(state, which, count);
-		channel = id ? own_asked(state, id, channel_id) : NULL;
+		id = vmport_find_oldest_asking(state, which, count);
+		channel = id ? vmport_own_asked(state, id, channel_id) : NULL;
 	} while (id && !channel);
 
 	return channel;
@@ -149,7 +151,7 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 	u16 channel_id;
 	u32 count;
 
-	channel = own_oldest(state, &own, &channel_id, &count);
+	channel = vmport_own_oldest_asking(state, &own, &channel_id, &count);
 	*more = count > 1;
 	if (!channel)
 		return false;
@@ -184,8 +186,8 @@ int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
 	int r = 0;
 
 	*asked = (struct vmport_asked){ };
-	channel = next ? own_oldest(state, &later, &asked->channel, &count) :
-			 own_asked(state, id, &asked->channel);
+	channel = next ? vmport_own_oldest_asking(state, &later, &asked->channel, &count) :
+			 vmport_own_asked(state, id, &asked->channel);
 	if (!channel)
 		return -ENOENT;
 
@@ -226,7 +228,7 @@ int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 si
 		return -ENOMEM;
 	memcpy(room, data, size);
 
-	channel = own_asked(state, id, &channel_id);
+	channel = vmport_own_asked(state, id, &channel_id);
 	if (!channel) {
 		vmport_reply_free(&reply);
 		return -ENOENT;

@@ -19,7 +19,7 @@
 #include "vmport.h"
 
 /* Replace the configuration by a changed copy. */
-static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
+static int vmport_replace_config(struct kvm *kvm, const struct vmport_config *changed)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct vmport_config *config;
@@ -34,19 +34,19 @@ static int replace_config(struct kvm *kvm, const struct vmport_config *changed)
 	return 0;
 }
 
-static int get_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_get_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	attr->u.identity = kvm_vmport_current_config(kvm->arch.vmport)->identity;
 	return 0;
 }
 
-static int get_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_get_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	attr->u.limits = kvm_vmport_current_config(kvm->arch.vmport)->limits;
 	return 0;
 }
 
-static int set_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_set_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct vmport_config changed = *kvm_vmport_current_config(kvm->arch.vmport);
 
@@ -58,10 +58,10 @@ static int set_identity(struct kvm *kvm, struct kvm_vmport_attr *attr)
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_IDENTITY);
 
 	changed.identity = attr->u.identity;
-	return replace_config(kvm, &changed);
+	return vmport_replace_config(kvm, &changed);
 }
 
-static int set_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_set_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct vmport_config changed = *kvm_vmport_current_config(kvm->arch.vmport);
 	const struct kvm_vmport_limits *limits = &attr->u.limits;
@@ -76,11 +76,11 @@ static int set_limits(struct kvm *kvm, struct kvm_vmport_attr *attr)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_GUESTINFO_SIZE);
 
 	changed.limits = *limits;
-	return replace_config(kvm, &changed);
+	return vmport_replace_config(kvm, &changed);
 }
 
 /* vmport->lock is held. */
-static void replace_eventfd(struct kvm_vmport *vmport, struct eventfd_ctx *eventfd)
+static void vmport_replace_eventfd(struct kvm_vmport *vmport, struct eventfd_ctx *eventfd)
 {
 	eventfd = rcu_replace_pointer(vmport->eventfd, eventfd, lockdep_is_held(&vmport->lock));
 	if (eventfd) {
@@ -101,7 +101,7 @@ void vmport_signal(struct vmport_events *events)
 	rcu_read_unlock();
 }
 
-static int set_eventfd(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_set_eventfd(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct eventfd_ctx *eventfd = NULL;
@@ -112,7 +112,7 @@ static int set_eventfd(struct kvm *kvm, struct kvm_vmport_attr *attr)
 		if (IS_ERR(eventfd))
 			return PTR_ERR(eventfd);
 	}
-	replace_eventfd(vmport, eventfd);
+	vmport_replace_eventfd(vmport, eventfd);
 
 	/* A result that came before this would never be heard of. */
 	if (vmport_tclo_unread(&kvm_vmport_current_state(vmport)->tclo))
@@ -120,7 +120,7 @@ static int set_eventfd(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return 0;
 }
 
-static int get_events(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_get_events(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct vmport_state *state = kvm_vmport_current_state(vmport);
@@ -134,7 +134,7 @@ static int get_events(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return 0;
 }
 
-static int reset_guest(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_reset_guest(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	struct vmport_state *state = kvm_vmport_current_state(kvm->arch.vmport);
 
@@ -170,30 +170,30 @@ struct attr_type {
 	}
 
 /* Looks at the table itself. */
-static int get_info(struct kvm *kvm, struct kvm_vmport_attr *attr);
+static int vmport_get_info(struct kvm *kvm, struct kvm_vmport_attr *attr);
 
 static const struct attr_type vmport_attrs[] = {
-	ATTR(IDENTITY, ENABLE, get_identity, set_identity, identity, reserved32),
-	ATTR(LIMITS, RPC, get_limits, set_limits, limits, reserved),
+	ATTR(IDENTITY, ENABLE, vmport_get_identity, vmport_set_identity, identity, reserved32),
+	ATTR(LIMITS, RPC, vmport_get_limits, vmport_set_limits, limits, reserved),
 	ATTR(GUESTINFO, RPC, kvm_vmport_get_guestinfo, kvm_vmport_set_guestinfo, guestinfo,
 	     reserved32),
 	ATTR(GUESTINFO_LIST, RPC, kvm_vmport_get_guestinfo_list, NULL, list, reserved32),
 	ATTR(TCLO, RPC, kvm_vmport_get_tclo_result, kvm_vmport_send_tclo, tclo, reserved32),
 	ATTR(GUESTINFO_MANY, RPC, NULL, kvm_vmport_set_guestinfo_many, many, reserved),
 	ATTR(CHANGES, RPC, kvm_vmport_get_changed, NULL, changes, reserved),
-	ATTR(EVENTFD, RPC, NULL, set_eventfd, eventfd, reserved32),
-	ATTR(EVENTS, RPC, get_events, NULL, events, reserved),
+	ATTR(EVENTFD, RPC, NULL, vmport_set_eventfd, eventfd, reserved32),
+	ATTR(EVENTS, RPC, vmport_get_events, NULL, events, reserved),
 	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved32),
 	[KVM_VMPORT_ATTR_RESET] = {
-		.set = reset_guest,
+		.set = vmport_reset_guest,
 		.feature = KVM_VMPORT_FEATURE_RPC | KVM_VMPORT_FEATURE_STEALCLOCK,
 	},
-	ATTR(INFO, ENABLE, get_info, NULL, info, reserved),
+	ATTR(INFO, ENABLE, vmport_get_info, NULL, info, reserved),
 	ATTR(TCLO_LIST, RPC, kvm_vmport_list_tclo, NULL, tclo_list, reserved32),
 	ATTR(TCLO_CANCEL, RPC, NULL, kvm_vmport_cancel_tclo, tclo, reserved32),
 };
 
-static int get_info(struct kvm *kvm, struct kvm_vmport_attr *attr)
+static int vmport_get_info(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	u32 type;
 
@@ -211,12 +211,13 @@ static int get_info(struct kvm *kvm, struct kvm_vmport_attr *attr)
 }
 
 /* What is output, or belongs to other attributes, may hold anything. */
-static bool is_reserved_zero(const struct kvm_vmport_attr *attr, const struct attr_type *type)
+static bool vmport_attr_is_reserved_zero(const struct kvm_vmport_attr *attr,
+					 const struct attr_type *type)
 {
 	return !memchr_inv((const u8 *)attr + type->reserved, 0, type->end - type->reserved);
 }
 
-static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
+static int vmport_use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
 {
 	int (*use)(struct kvm *kvm, struct kvm_vmport_attr *attr);
 	const struct attr_type *type;
@@ -233,7 +234,7 @@ static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
 	use = set ? type->set : type->get;
 	if (!use)
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_ATTR);
-	if (!is_reserved_zero(attr, type))
+	if (!vmport_attr_is_reserved_zero(attr, type))
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_RESERVED);
 	return use(kvm, attr);
 }
@@ -248,7 +249,7 @@ static int use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool set)
  */
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	return use_attr(kvm, attr, false);
+	return vmport_use_attr(kvm, attr, false);
 }
 
 /**
@@ -276,5 +277,5 @@ void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr
  */
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
-	return use_attr(kvm, attr, true);
+	return vmport_use_attr(kvm, attr, true);
 }

@@ -60,7 +60,7 @@ int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 }
 
 /* Whom a request is for: the system's daemon where the VMM does not say. */
-static int get_name(struct kvm_vmport_attr *attr, struct vmport_name *name)
+static int vmport_get_tclo_name(struct kvm_vmport_attr *attr, struct vmport_name *name)
 {
 	const struct kvm_vmport_tclo *arg = &attr->u.tclo;
 	u8 text[KVM_VMPORT_MAX_NAME];
@@ -96,7 +96,7 @@ int kvm_vmport_send_tclo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 		vmport_request_free(request);
 		return -EFAULT;
 	}
-	r = get_name(attr, &request->name);
+	r = vmport_get_tclo_name(attr, &request->name);
 	if (r) {
 		vmport_request_free(request);
 		return r;

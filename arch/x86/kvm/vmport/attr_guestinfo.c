@@ -13,7 +13,7 @@
  * The key of a guestinfo item in memory of its own, or ERR_PTR(); then @error
  * says why.
  */
-static u8 *get_key(const struct kvm_vmport_guestinfo *arg, u32 *error)
+static u8 *vmport_get_key(const struct kvm_vmport_guestinfo *arg, u32 *error)
 {
 	u8 *key;
 
@@ -45,7 +45,7 @@ int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	int r = 0;
 	u8 *key;
 
-	key = get_key(arg, &error);
+	key = vmport_get_key(arg, &error);
 	if (IS_ERR(key))
 		return kvm_vmport_refuse(attr, PTR_ERR(key), error);
 
@@ -68,11 +68,11 @@ int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 }
 
 /*
- * Copy key and value of an item into @change, for put_change() in any case.
+ * Copy key and value of an item into @change, for vmport_put_change() in any case.
  * Returns 0 or an error; @change->error says why.
  */
-static int get_change(const struct kvm_vmport_guestinfo *arg,
-		      struct vmport_guestinfo_change *change)
+static int vmport_get_change(const struct kvm_vmport_guestinfo *arg,
+			     struct vmport_guestinfo_change *change)
 {
 	const void *copy;
 
@@ -82,7 +82,7 @@ static int get_change(const struct kvm_vmport_guestinfo *arg,
 		return -EINVAL;
 	}
 
-	copy = get_key(arg, &change->error);
+	copy = vmport_get_key(arg, &change->error);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
 	change->key = copy;
@@ -103,7 +103,7 @@ static int get_change(const struct kvm_vmport_guestinfo *arg,
 	return 0;
 }
 
-static void put_change(const struct vmport_guestinfo_change *change)
+static void vmport_put_change(const struct vmport_guestinfo_change *change)
 {
 	kfree(change->key);
 	kvfree(change->value);
@@ -115,17 +115,17 @@ int kvm_vmport_set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct vmport_guestinfo_change change = { };
 	int r;
 
-	r = get_change(&attr->u.guestinfo, &change);
+	r = vmport_get_change(&attr->u.guestinfo, &change);
 	if (!r)
 		r = vmport_guestinfo_set(&kvm_vmport_current_state(vmport)->guestinfo,
 					 &kvm_vmport_current_config(vmport)->limits, &change);
-	put_change(&change);
+	vmport_put_change(&change);
 	return kvm_vmport_refuse(attr, r, change.error);
 }
 
 /* Copy all items; arg->index is the one that cannot be. */
-static int get_changes(struct kvm_vmport_guestinfo_many *arg,
-		       struct vmport_guestinfo_change *changes)
+static int vmport_get_changes(struct kvm_vmport_guestinfo_many *arg,
+			      struct vmport_guestinfo_change *changes)
 {
 	struct kvm_vmport_guestinfo __user *items = u64_to_user_ptr(arg->items);
 	struct kvm_vmport_guestinfo item;
@@ -139,7 +139,7 @@ static int get_changes(struct kvm_vmport_guestinfo_many *arg,
 			changes[arg->index].error = KVM_VMPORT_ERR_RESERVED;
 			return -EINVAL;
 		}
-		r = get_change(&item, &changes[arg->index]);
+		r = vmport_get_change(&item, &changes[arg->index]);
 		if (r)
 			return r;
 
@@ -174,7 +174,7 @@ int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (!changes)
 		return -ENOMEM;
 
-	r = get_changes(arg, changes);
+	r = vmport_get_changes(arg, changes);
 	if (!r)
 		r = vmport_guestinfo_set_many(&kvm_vmport_current_state(vmport)->guestinfo,
 					      &kvm_vmport_current_config(vmport)->limits, changes,
@@ -182,7 +182,7 @@ int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	/* What is about all of them stands with the first. */
 	attr->error = changes[arg->index < arg->count ? arg->index : 0].error;
 	for (i = 0; i < arg->count; i++)
-		put_change(&changes[i]);
+		vmport_put_change(&changes[i]);
 	kvfree(changes);
 	return r;
 }
@@ -203,22 +203,22 @@ struct name_list {
 	u64 sequence;		/* newest change when it was made */
 };
 
-static bool is_listed(const struct vmport_entry *entry, const struct name_filter *filter)
+static bool vmport_is_listed(const struct vmport_entry *entry, const struct name_filter *filter)
 {
 	return entry->change > filter->since && entry->key_size >= filter->prefix_size &&
 	       !memcmp(entry->data, filter->prefix, filter->prefix_size);
 }
 
 /* The names that pass; @names NULL: only count them. */
-static void list_names(struct vmport_entry **sorted, u32 count, struct name_list *list,
-		       const struct name_filter *filter, u8 *names)
+static void vmport_list_names(struct vmport_entry **sorted, u32 count, struct name_list *list,
+			      const struct name_filter *filter, u8 *names)
 {
 	u32 i;
 
 	list->count = 0;
 	list->size = 0;
 	for (i = 0; i < count; i++) {
-		if (!is_listed(sorted[i], filter))
+		if (!vmport_is_listed(sorted[i], filter))
 			continue;
 		if (names) {
 			memcpy(names + list->size, sorted[i]->data, sorted[i]->key_size);
@@ -229,8 +229,8 @@ static void list_names(struct vmport_entry **sorted, u32 count, struct name_list
 	}
 }
 
-static int list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *attr,
-			  const struct name_filter *filter, struct name_list *list)
+static int vmport_list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *attr,
+				 const struct name_filter *filter, struct name_list *list)
 {
 	struct vmport_entry **sorted;
 	u32 room = list->size;
@@ -244,13 +244,13 @@ static int list_guestinfo(struct vmport_guestinfo *gi, struct kvm_vmport_attr *a
 		mutex_unlock(&gi->lock);
 		return PTR_ERR(sorted);
 	}
-	list_names(sorted, gi->count, list, filter, NULL);
+	vmport_list_names(sorted, gi->count, list, filter, NULL);
 	if (list->size > room) {
 		r = kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_BUFFER);
 	} else if (list->size) {
 		names = vmport_alloc_data(list->size);
 		if (names)
-			list_names(sorted, gi->count, list, filter, names);
+			vmport_list_names(sorted, gi->count, list, filter, names);
 		else
 			r = -ENOMEM;
 	}
@@ -280,7 +280,7 @@ int kvm_vmport_get_guestinfo_list(struct kvm *kvm, struct kvm_vmport_attr *attr)
 		return PTR_ERR(prefix);
 
 	filter.prefix = prefix;
-	r = list_guestinfo(gi, attr, &filter, &list);
+	r = vmport_list_guestinfo(gi, attr, &filter, &list);
 	kfree(prefix);
 	arg->names_size = list.size;
 	arg->count = list.count;
@@ -299,7 +299,7 @@ int kvm_vmport_get_changed(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (arg->since > atomic64_read(&gi->events->changes))
 		return kvm_vmport_refuse(attr, -EINVAL, KVM_VMPORT_ERR_POSITION);
 
-	r = list_guestinfo(gi, attr, &filter, &list);
+	r = vmport_list_guestinfo(gi, attr, &filter, &list);
 	arg->sequence = list.sequence;
 	arg->names_size = list.size;
 	arg->count = list.count;

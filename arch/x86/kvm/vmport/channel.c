@@ -35,7 +35,7 @@ struct vmport_channel *vmport_channel_alloc(void)
 }
 
 /* Free what the channel holds.  The caller owns it; may sleep. */
-static void release_buffers(struct vmport_channel *channel)
+static void vmport_channel_release_buffers(struct vmport_channel *channel)
 {
 	kvfree(channel->send);
 	channel->send = NULL;
@@ -53,12 +53,12 @@ static void release_buffers(struct vmport_channel *channel)
  */
 void vmport_channel_free(struct vmport_channel *channel)
 {
-	release_buffers(channel);
+	vmport_channel_release_buffers(channel);
 	mutex_destroy(&channel->owner_lock);
 	kfree(channel);
 }
 
-static void become_owner(struct vmport_channel *channel)
+static void vmport_channel_become_owner(struct vmport_channel *channel)
 {
 	raw_spin_lock(&channel->lock);
 	channel->busy = true;
@@ -77,7 +77,7 @@ static void become_owner(struct vmport_channel *channel)
 void vmport_channel_own(struct vmport_channel *channel)
 {
 	mutex_lock(&channel->owner_lock);
-	become_owner(channel);
+	vmport_channel_become_owner(channel);
 }
 
 /**
@@ -90,7 +90,7 @@ void vmport_channel_own(struct vmport_channel *channel)
 void vmport_channel_own_nested(struct vmport_channel *channel, struct mutex *outer)
 {
 	mutex_lock_nest_lock(&channel->owner_lock, outer);
-	become_owner(channel);
+	vmport_channel_become_owner(channel);
 }
 
 void vmport_channel_disown(struct vmport_channel *channel)
@@ -168,7 +168,7 @@ void vmport_channel_lose_request(struct vmport_tclo *tclo, struct vmport_channel
 void vmport_channel_close(struct vmport_tclo *tclo, struct vmport_channel *channel)
 {
 	vmport_channel_lose_request(tclo, channel);
-	release_buffers(channel);
+	vmport_channel_release_buffers(channel);
 	WRITE_ONCE(channel->activity, VMPORT_CLOSED);
 
 	if (channel->protocol == VMPORT_PROTOCOL_TCLO) {

@@ -10,14 +10,14 @@
 #include "channels.h"
 
 /* Who uses a channel does so at least once a second. */
-static bool is_in_use(const struct vmport_channel *channel)
+static bool vmport_channel_is_in_use(const struct vmport_channel *channel)
 {
 	u64 now = vmport_now();
 
 	return channel->used + (u64)HZ * VMPORT_STEPS > now;
 }
 
-static struct vmport_channel *make_channel(struct vmport_state *state, u16 id)
+static struct vmport_channel *vmport_make_channel(struct vmport_state *state, u16 id)
 {
 	struct vmport_channel *channel = vmport_channel_alloc();
 
@@ -66,7 +66,7 @@ struct vmport_channel *vmport_channels_own_to_open(struct vmport_call *call, u16
 	}
 	if (open < limit) {
 		*id = closed_id;
-		channel = closed ?: make_channel(state, closed_id);
+		channel = closed ?: vmport_make_channel(state, closed_id);
 	} else {
 		*id = oldest_id;
 		channel = limit ? oldest : NULL;
@@ -76,7 +76,7 @@ struct vmport_channel *vmport_channels_own_to_open(struct vmport_call *call, u16
 
 	vmport_channel_own(channel);
 	/* Another vCPU may have closed it meanwhile, or used it. */
-	if (channel->activity == VMPORT_CLOSED || !is_in_use(channel))
+	if (channel->activity == VMPORT_CLOSED || !vmport_channel_is_in_use(channel))
 		return channel;
 	vmport_channel_disown(channel);
 	return NULL;

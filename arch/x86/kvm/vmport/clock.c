@@ -11,7 +11,7 @@
 #include "vmport.h"
 
 /* Where the guest has its steal clock; error codes as of kvm_is_error_hva(). */
-static unsigned long steal_clock_hva(struct kvm *kvm, gpa_t gpa)
+static unsigned long vmport_steal_clock_hva(struct kvm *kvm, gpa_t gpa)
 {
 	unsigned long hva = gfn_to_hva(kvm, gpa_to_gfn(gpa));
 
@@ -20,7 +20,7 @@ static unsigned long steal_clock_hva(struct kvm *kvm, gpa_t gpa)
 
 bool vmport_vcpu_has_memory(void *vcpu, u64 address)
 {
-	return !kvm_is_error_hva(steal_clock_hva(((struct kvm_vcpu *)vcpu)->kvm, address));
+	return !kvm_is_error_hva(vmport_steal_clock_hva(((struct kvm_vcpu *)vcpu)->kvm, address));
 }
 
 /**
@@ -53,7 +53,7 @@ void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu)
 	if (!any || kvm_vmport_is_encrypted(vcpu))
 		return;
 
-	hva = steal_clock_hva(vcpu->kvm, address);
+	hva = vmport_steal_clock_hva(vcpu->kvm, address);
 	if (kvm_is_error_hva(hva))
 		return;
 	at = (u64 __user *)hva;

@@ -25,13 +25,13 @@ struct vmport_command {
 	bool (*has_answer)(const struct vmport_call *call);
 };
 
-static enum vmport_result cmd_getmhz(struct vmport_call *call)
+static enum vmport_result vmport_cmd_getmhz(struct vmport_call *call)
 {
 	call->regs.ax = div_u64(vmport_tsc_hz(call), 1000000);
 	return VMPORT_DONE;
 }
 
-static enum vmport_result cmd_getversion(struct vmport_call *call)
+static enum vmport_result vmport_cmd_getversion(struct vmport_call *call)
 {
 	call->regs.ax = call->config->identity.version;
 	call->regs.bx = VMPORT_MAGIC;
@@ -39,20 +39,20 @@ static enum vmport_result cmd_getversion(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-static enum vmport_result cmd_gethwversion(struct vmport_call *call)
+static enum vmport_result vmport_cmd_gethwversion(struct vmport_call *call)
 {
 	call->regs.ax = call->config->identity.hw_version;
 	return VMPORT_DONE;
 }
 
-static bool has_uuid(const struct vmport_call *call)
+static bool vmport_has_uuid(const struct vmport_call *call)
 {
 	const struct kvm_vmport_identity *identity = &call->config->identity;
 
 	return memchr_inv(identity->uuid, 0, sizeof(identity->uuid));
 }
 
-static enum vmport_result cmd_getuuid(struct vmport_call *call)
+static enum vmport_result vmport_cmd_getuuid(struct vmport_call *call)
 {
 	__le32 word[4];
 
@@ -66,19 +66,19 @@ static enum vmport_result cmd_getuuid(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-static bool has_memory_size(const struct vmport_call *call)
+static bool vmport_has_memory_size(const struct vmport_call *call)
 {
 	return call->config->identity.memory_mib;
 }
 
-static enum vmport_result cmd_getmemsize(struct vmport_call *call)
+static enum vmport_result vmport_cmd_getmemsize(struct vmport_call *call)
 {
 	call->regs.ax = min_t(u64, call->config->identity.memory_mib, U32_MAX);
 	return VMPORT_DONE;
 }
 
 /* Microseconds in EBX and the lag in ECX are the same in all three. */
-static u64 host_time(struct vmport_call *call)
+static u64 vmport_host_time(struct vmport_call *call)
 {
 	struct timespec64 now;
 
@@ -88,34 +88,34 @@ static u64 host_time(struct vmport_call *call)
 	return now.tv_sec;
 }
 
-static enum vmport_result cmd_gettime(struct vmport_call *call)
+static enum vmport_result vmport_cmd_gettime(struct vmport_call *call)
 {
-	call->regs.ax = host_time(call);
+	call->regs.ax = vmport_host_time(call);
 	return VMPORT_DONE;
 }
 
 /* EAX keeps the magic: that is how the guest knows of success. */
-static enum vmport_result cmd_gettimefull(struct vmport_call *call)
+static enum vmport_result vmport_cmd_gettimefull(struct vmport_call *call)
 {
-	u64 seconds = host_time(call);
+	u64 seconds = vmport_host_time(call);
 
 	call->regs.si = upper_32_bits(seconds);
 	call->regs.dx = lower_32_bits(seconds);
 	return VMPORT_DONE;
 }
 
-static enum vmport_result cmd_gettimefull_with_lag(struct vmport_call *call)
+static enum vmport_result vmport_cmd_gettimefull_with_lag(struct vmport_call *call)
 {
 	/* KVM's timers catch up at once: the guest's time never lags behind. */
 	call->regs.di = 0;
-	return cmd_gettimefull(call);
+	return vmport_cmd_gettimefull(call);
 }
 
 /*
  * The guest has stepped its clock, so that timer interrupts which it missed need not
  * be made up for.  KVM's timers have none in hand.  No register has a result.
  */
-static enum vmport_result cmd_stopcatchup(struct vmport_call *call)
+static enum vmport_result vmport_cmd_stopcatchup(struct vmport_call *call)
 {
 	return VMPORT_DONE;
 }
@@ -123,13 +123,13 @@ static enum vmport_result cmd_stopcatchup(struct vmport_call *call)
 #define PRECISIONCLOCK_GETTIME	0
 
 /* The other sub-commands set the clock and its rate: a matter of the VMM's. */
-static bool is_precisionclock_gettime(const struct vmport_call *call)
+static bool vmport_is_precisionclock_gettime(const struct vmport_call *call)
 {
 	return call->regs.cx >> 16 == PRECISIONCLOCK_GETTIME;
 }
 
 /* EAX is 0 for success. */
-static enum vmport_result cmd_precisionclock(struct vmport_call *call)
+static enum vmport_result vmport_cmd_precisionclock(struct vmport_call *call)
 {
 	u64 ns = ktime_get_real_ns();
 
@@ -139,7 +139,7 @@ static enum vmport_result cmd_precisionclock(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-static enum vmport_result cmd_gethz(struct vmport_call *call)
+static enum vmport_result vmport_cmd_gethz(struct vmport_call *call)
 {
 	u64 apic_hz = call->config->identity.apic_hz ?: vmport_vcpu_apic_hz(call->vcpu);
 	u64 hz = vmport_tsc_hz(call);
@@ -150,7 +150,7 @@ static enum vmport_result cmd_gethz(struct vmport_call *call)
 	return VMPORT_DONE;
 }
 
-static enum vmport_result cmd_get_vcpu_info(struct vmport_call *call)
+static enum vmport_result vmport_cmd_get_vcpu_info(struct vmport_call *call)
 {
 	u32 info = call->config->identity.vcpu_info;
 
@@ -166,7 +166,7 @@ static enum vmport_result cmd_get_vcpu_info(struct vmport_call *call)
 #define STEALCLOCK_ENABLED	1
 
 /* Who may not make the call learns nothing, not even that there is such a command. */
-static bool may_use_stealclock(const struct vmport_call *call)
+static bool vmport_may_use_stealclock(const struct vmport_call *call)
 {
 	/* Linux has 0 in both.  What else there may be is not known. */
 	return !(call->regs.cx >> 16) && !call->regs.bx && vmport_vcpu_is_ring0(call->vcpu);
@@ -176,7 +176,7 @@ static bool may_use_stealclock(const struct vmport_call *call)
  * The address stands in ESI:EDI; an odd one is Linux's way to say none.  What is no address
  * of a clock stops the clock, and the guest is told that it stands.
  */
-static enum vmport_result cmd_stealclock(struct vmport_call *call)
+static enum vmport_result vmport_cmd_stealclock(struct vmport_call *call)
 {
 	u64 address = (u64)call->regs.si << 32 | call->regs.di;
 	struct xarray *steals = &call->state->steals;
@@ -207,26 +207,28 @@ static enum vmport_result cmd_stealclock(struct vmport_call *call)
 	COMMAND_IF(_name, _handler, _feature, NULL)
 
 static const struct vmport_command vmport_commands[] = {
-	COMMAND(GETMHZ,			cmd_getmhz,			ENABLE),
-	COMMAND(GETVERSION,		cmd_getversion,			ENABLE),
-	COMMAND(GETHWVERSION,		cmd_gethwversion,		ENABLE),
-	COMMAND_IF(GETUUID,		cmd_getuuid,			ENABLE, has_uuid),
-	COMMAND_IF(GETMEMSIZE,		cmd_getmemsize,			ENABLE, has_memory_size),
-	COMMAND(GETTIME,		cmd_gettime,			ENABLE),
-	COMMAND(STOPCATCHUP,		cmd_stopcatchup,		ENABLE),
-	COMMAND(MESSAGE,		vmport_message,			RPC),
-	COMMAND(GETHZ,			cmd_gethz,			ENABLE),
-	COMMAND(GETTIMEFULL,		cmd_gettimefull,		ENABLE),
-	COMMAND(GETTIMEFULL_WITH_LAG,	cmd_gettimefull_with_lag,	ENABLE),
-	COMMAND(GET_VCPU_INFO,		cmd_get_vcpu_info,		ENABLE),
-	COMMAND_IF(STEALCLOCK,		cmd_stealclock,			STEALCLOCK,
-		   may_use_stealclock),
-	COMMAND_IF(PRECISIONCLOCK,	cmd_precisionclock,		ENABLE,
-		   is_precisionclock_gettime),
+	COMMAND(GETMHZ,			vmport_cmd_getmhz,			ENABLE),
+	COMMAND(GETVERSION,		vmport_cmd_getversion,			ENABLE),
+	COMMAND(GETHWVERSION,		vmport_cmd_gethwversion,		ENABLE),
+	COMMAND_IF(GETUUID,		vmport_cmd_getuuid,			ENABLE,
+		   vmport_has_uuid),
+	COMMAND_IF(GETMEMSIZE,		vmport_cmd_getmemsize,			ENABLE,
+		   vmport_has_memory_size),
+	COMMAND(GETTIME,		vmport_cmd_gettime,			ENABLE),
+	COMMAND(STOPCATCHUP,		vmport_cmd_stopcatchup,			ENABLE),
+	COMMAND(MESSAGE,		vmport_message,				RPC),
+	COMMAND(GETHZ,			vmport_cmd_gethz,			ENABLE),
+	COMMAND(GETTIMEFULL,		vmport_cmd_gettimefull,			ENABLE),
+	COMMAND(GETTIMEFULL_WITH_LAG,	vmport_cmd_gettimefull_with_lag,	ENABLE),
+	COMMAND(GET_VCPU_INFO,		vmport_cmd_get_vcpu_info,		ENABLE),
+	COMMAND_IF(STEALCLOCK,		vmport_cmd_stealclock,			STEALCLOCK,
+		   vmport_may_use_stealclock),
+	COMMAND_IF(PRECISIONCLOCK,	vmport_cmd_precisionclock,		ENABLE,
+		   vmport_is_precisionclock_gettime),
 };
 
 /* The command of @call, NULL when it is not the kernel's. */
-static const struct vmport_command *find_command(const struct vmport_call *call)
+static const struct vmport_command *vmport_find_command(const struct vmport_call *call)
 {
 	u16 nr = call->regs.cx;
 	const struct vmport_command *command;
@@ -253,7 +255,7 @@ static const struct vmport_command *find_command(const struct vmport_call *call)
  */
 bool vmport_command_is_ours(const struct vmport_call *call)
 {
-	return find_command(call);
+	return vmport_find_command(call);
 }
 
 /**
@@ -265,7 +267,7 @@ bool vmport_command_is_ours(const struct vmport_call *call)
  */
 enum vmport_result vmport_command(struct vmport_call *call)
 {
-	const struct vmport_command *command = find_command(call);
+	const struct vmport_command *command = vmport_find_command(call);
 
 	return command ? command->handler(call) : VMPORT_NOT_OURS;
 }

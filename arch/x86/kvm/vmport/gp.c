@@ -44,14 +44,14 @@ struct gp_insn {
 };
 
 /* The emulator does not look at the type of CS, the processor does. */
-static bool is_code_segment(struct kvm_vcpu *vcpu, const struct kvm_segment *cs)
+static bool vmport_is_code_segment(struct kvm_vcpu *vcpu, const struct kvm_segment *cs)
 {
 	/* Real mode and virtual-8086 mode run what has the type of data. */
 	return (cs->type & SEGMENT_CODE) || !is_protmode(vcpu) ||
 	       (kvm_get_rflags(vcpu) & X86_EFLAGS_VM);
 }
 
-static bool begin_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
+static bool vmport_gp_begin_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
 {
 	struct kvm_segment cs;
 
@@ -66,11 +66,11 @@ static bool begin_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
 		       (kvm_x86_call(get_cpl)(vcpu) == 3 ? PFERR_USER_MASK : 0);
 	insn->fetched = 0;
 
-	return is_code_segment(vcpu, &cs);
+	return vmport_is_code_segment(vcpu, &cs);
 }
 
 /* Up to the end of the page, or of the segment. */
-static bool fetch_bytes(struct gp_insn *insn)
+static bool vmport_gp_fetch_bytes(struct gp_insn *insn)
 {
 	struct kvm_pagewalk *walk = &insn->vcpu->arch.gva_walk;
 	u64 offset = (u64)insn->ip + insn->fetched;
@@ -102,9 +102,9 @@ static bool fetch_bytes(struct gp_insn *insn)
 }
 
 /* Byte @n of the instruction, -1 where it has none. */
-static int insn_byte(struct gp_insn *insn, int n)
+static int vmport_gp_insn_byte(struct gp_insn *insn, int n)
 {
-	if (n >= INSN_BYTES_MAX || (n >= insn->fetched && !fetch_bytes(insn)))
+	if (n >= INSN_BYTES_MAX || (n >= insn->fetched && !vmport_gp_fetch_bytes(insn)))
 		return -1;
 
 	return insn->bytes[n];
@@ -114,14 +114,14 @@ static int insn_byte(struct gp_insn *insn, int n)
  * How many bytes stand before the opcode, and does one of them change the size of the
  * operands?  -1 when they are not those of an instruction of ours.
  */
-static int count_prefixes(struct gp_insn *insn, bool *opsize_prefix)
+static int vmport_gp_count_prefixes(struct gp_insn *insn, bool *opsize_prefix)
 {
 	bool rex = false;
 	int n;
 
 	*opsize_prefix = false;
 	for (n = 0; n < INSN_BYTES_MAX; n++) {
-		switch (insn_byte(insn, n)) {
+		switch (vmport_gp_insn_byte(insn, n)) {
 		case 0x66:
 			*opsize_prefix = true;
 			break;
@@ -145,41 +145,42 @@ static int count_prefixes(struct gp_insn *insn, bool *opsize_prefix)
 }
 
 /* Is it a 32-bit IN or OUT with DX? */
-static bool is_port_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
+static bool vmport_gp_is_port_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
 {
 	bool opsize_prefix;
 	int n, opcode;
 
-	if (!begin_insn(vcpu, insn))
+	if (!vmport_gp_begin_insn(vcpu, insn))
 		return false;
-	n = count_prefixes(insn, &opsize_prefix);
+	n = vmport_gp_count_prefixes(insn, &opsize_prefix);
 	if (n < 0)
 		return false;
 
-	opcode = insn_byte(insn, n);
+	opcode = vmport_gp_insn_byte(insn, n);
 	insn->length = n + 1;
 	insn->in = opcode == VMPORT_OPCODE_IN;
 	return (opcode == VMPORT_OPCODE_IN || opcode == VMPORT_OPCODE_OUT) &&
 	       opsize_prefix != insn->is_32_bit;
 }
 
-static bool is_rdpmc_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
+static bool vmport_gp_is_rdpmc_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
 {
 	bool opsize_prefix;
 	int n;
 
-	if (!begin_insn(vcpu, insn))
+	if (!vmport_gp_begin_insn(vcpu, insn))
 		return false;
-	n = count_prefixes(insn, &opsize_prefix);
+	n = vmport_gp_count_prefixes(insn, &opsize_prefix);
 	if (n < 0)
 		return false;
 
 	insn->length = n + 2;
-	return insn_byte(insn, n) == 0x0f && insn_byte(insn, n + 1) == OPCODE_RDPMC;
+	return vmport_gp_insn_byte(insn, n) == 0x0f &&
+	       vmport_gp_insn_byte(insn, n + 1) == OPCODE_RDPMC;
 }
 
 /* As KVM does it behind an instruction that was skipped. */
-static int single_step(struct kvm_vcpu *vcpu)
+static int vmport_gp_single_step(struct kvm_vcpu *vcpu)
 {
 	struct kvm_debug_exit_arch *debug = &vcpu->run->debug.arch;
 
@@ -199,7 +200,7 @@ static int single_step(struct kvm_vcpu *vcpu)
  * The instruction is done; what the exit handler returns.  KVM's own skipping may not
  * know its length behind a #GP, and would decode it again.
  */
-static int finish_insn(const struct gp_insn *insn)
+static int vmport_gp_finish_insn(const struct gp_insn *insn)
 {
 	unsigned long rip = insn->ip + insn->length;
 	struct kvm_vcpu *vcpu = insn->vcpu;
@@ -213,11 +214,11 @@ static int finish_insn(const struct gp_insn *insn)
 	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
 	kvm_pmu_instruction_retired(vcpu);
 
-	return rflags & X86_EFLAGS_TF ? single_step(vcpu) : 1;
+	return rflags & X86_EFLAGS_TF ? vmport_gp_single_step(vcpu) : 1;
 }
 
 /* Do the registers say that this #GP may be that of a call on @port? */
-static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
+static bool vmport_is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
 {
 	return (u16)kvm_edx_read(vcpu) == port && kvm_eax_read(vcpu) == VMPORT_MAGIC &&
 	       (enable_vmware_backdoor ||
@@ -231,14 +232,14 @@ static bool is_gp_of_call(struct kvm_vcpu *vcpu, u16 port)
  * gives.  It is decoded once: what was looked at is what runs, whatever another vCPU
  * writes there.
  */
-static bool emulate_permitted(struct kvm_vcpu *vcpu,
-			      bool (*is_ours)(const struct x86_emulate_ctxt *ctxt), int *r)
+static bool vmport_emulate_permitted(struct kvm_vcpu *vcpu,
+				     bool (*is_ours)(const struct x86_emulate_ctxt *ctxt), int *r)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	struct kvm_segment cs;
 
 	kvm_get_segment(vcpu, &cs, VCPU_SREG_CS);
-	if (!is_code_segment(vcpu, &cs) ||
+	if (!vmport_is_code_segment(vcpu, &cs) ||
 	    x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK || !is_ours(ctxt))
 		return false;
 
@@ -250,44 +251,44 @@ static bool emulate_permitted(struct kvm_vcpu *vcpu,
 	return true;
 }
 
-static bool string_gp(struct kvm_vcpu *vcpu, int *r)
+static bool vmport_string_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	return kvm_vmport_can_call(vcpu) && is_gp_of_call(vcpu, VMPORT_HB_PORT) &&
+	return kvm_vmport_can_call(vcpu) && vmport_is_gp_of_call(vcpu, VMPORT_HB_PORT) &&
 	       kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) &&
-	       emulate_permitted(vcpu, kvm_vmport_is_string_insn, r);
+	       vmport_emulate_permitted(vcpu, kvm_vmport_is_string_insn, r);
 }
 
 /* The pseudo counters are ring 3's too. */
-static bool rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
+static bool vmport_rdpmc_gp(struct kvm_vcpu *vcpu, int *r)
 {
 	struct gp_insn insn;
 	u64 value;
 
 	if (!kvm_vmport_can_call(vcpu) || kvm_event_needs_reinjection(vcpu) ||
 	    !kvm_vmport_read_pmc(vcpu, kvm_ecx_read(vcpu), &value) ||
-	    !is_rdpmc_insn(vcpu, &insn))
+	    !vmport_gp_is_rdpmc_insn(vcpu, &insn))
 		return false;
 
 	kvm_eax_write(vcpu, lower_32_bits(value));
 	kvm_edx_write(vcpu, upper_32_bits(value));
-	*r = finish_insn(&insn);
+	*r = vmport_gp_finish_insn(&insn);
 	return true;
 }
 
-static bool port_gp(struct kvm_vcpu *vcpu, int *r)
+static bool vmport_port_gp(struct kvm_vcpu *vcpu, int *r)
 {
 	struct gp_insn insn;
 
-	if (!is_gp_of_call(vcpu, VMPORT_PORT) || !kvm_vmport_can_use_port(vcpu) ||
-	    !is_port_insn(vcpu, &insn))
+	if (!vmport_is_gp_of_call(vcpu, VMPORT_PORT) || !kvm_vmport_can_use_port(vcpu) ||
+	    !vmport_gp_is_port_insn(vcpu, &insn))
 		return false;
 
 	if (kvm_vmport_call(vcpu, insn.in, false)) {
-		*r = finish_insn(&insn);
+		*r = vmport_gp_finish_insn(&insn);
 		return true;
 	}
 	/* The command is the VMM's: a port exit. */
-	return !is_guest_mode(vcpu) && emulate_permitted(vcpu, kvm_vmport_is_port_insn, r);
+	return !is_guest_mode(vcpu) && vmport_emulate_permitted(vcpu, kvm_vmport_is_port_insn, r);
 }
 
 /**
@@ -301,7 +302,7 @@ static bool port_gp(struct kvm_vcpu *vcpu, int *r)
  */
 bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
 {
-	return is_gp_of_call(vcpu, VMPORT_PORT) && kvm_vmport_is_l2_call(vcpu);
+	return vmport_is_gp_of_call(vcpu, VMPORT_PORT) && kvm_vmport_is_l2_call(vcpu);
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
 
@@ -315,7 +316,7 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
-	return rdpmc_gp(vcpu, r) || string_gp(vcpu, r) || port_gp(vcpu, r);
+	return vmport_rdpmc_gp(vcpu, r) || vmport_string_gp(vcpu, r) || vmport_port_gp(vcpu, r);
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_gp);
 

@@ -18,26 +18,26 @@
 /* Four entries a bucket when the store is full. */
 #define VMPORT_BUCKETS	(KVM_VMPORT_MAX_KEYS / 4)
 
-static u32 key_hash(struct vmport_guestinfo *gi, const u8 *key, u32 size)
+static u32 vmport_key_hash(struct vmport_guestinfo *gi, const u8 *key, u32 size)
 {
 	return siphash(key, size, &gi->hash_key);
 }
 
-static bool entry_is(const struct vmport_entry *entry, u32 hash, const u8 *key, u32 size)
+static bool vmport_entry_is(const struct vmport_entry *entry, u32 hash, const u8 *key, u32 size)
 {
 	return entry->hash == hash && entry->key_size == size &&
 	       !memcmp(entry->data, key, size);
 }
 
 /* The link that points to the entry, or the one at the chain's end. */
-static struct vmport_entry **find_link(struct vmport_guestinfo *gi, u32 hash, const u8 *key,
-				       u32 size)
+static struct vmport_entry **vmport_guestinfo_find_link(struct vmport_guestinfo *gi, u32 hash,
+							const u8 *key, u32 size)
 {
 	struct vmport_entry **link = &gi->buckets[hash % VMPORT_BUCKETS];
 	struct vmport_entry *entry;
 
 	while ((entry = *link)) {
-		if (entry_is(entry, hash, key, size))
+		if (vmport_entry_is(entry, hash, key, size))
 			break;
 		link = &entry->next;
 	}
@@ -101,11 +101,11 @@ struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
 					  const u8 *key, u32 size)
 {
 	struct vmport_entry *entry = NULL;
-	u32 hash = key_hash(gi, key, size);
+	u32 hash = vmport_key_hash(gi, key, size);
 
 	mutex_lock(&gi->lock);
 	if (gi->buckets)
-		entry = *find_link(gi, hash, key, size);
+		entry = *vmport_guestinfo_find_link(gi, hash, key, size);
 	if (entry)
 		refcount_inc(&entry->refs);
 	mutex_unlock(&gi->lock);
@@ -124,8 +124,8 @@ void vmport_guestinfo_put(struct vmport_entry *entry)
 		kvfree(entry);
 }
 
-static int check_change(const struct kvm_vmport_limits *limits,
-			struct vmport_guestinfo_change *change)
+static int vmport_guestinfo_check_change(const struct kvm_vmport_limits *limits,
+					 struct vmport_guestinfo_change *change)
 {
 	if (change->key_size > KVM_VMPORT_MAX_KEY) {
 		change->error = KVM_VMPORT_ERR_KEY_SIZE;
@@ -166,7 +166,7 @@ struct vmport_entry *vmport_entry_alloc(u32 key_size, u32 value_size)
 	return entry;
 }
 
-static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *change)
+static struct vmport_entry *vmport_new_entry(const struct vmport_guestinfo_change *change)
 {
 	struct vmport_entry *entry = vmport_entry_alloc(change->key_size, change->value_size);
 
@@ -177,36 +177,37 @@ static struct vmport_entry *new_entry(const struct vmport_guestinfo_change *chan
 	return entry;
 }
 
-static int alloc_buckets(struct vmport_guestinfo *gi)
+static int vmport_guestinfo_alloc_buckets(struct vmport_guestinfo *gi)
 {
 	if (!gi->buckets)
 		gi->buckets = kvcalloc(VMPORT_BUCKETS, sizeof(*gi->buckets), VMPORT_GFP);
 	return gi->buckets ? 0 : -ENOMEM;
 }
 
-static bool is_delete(const struct vmport_guestinfo_change *change)
+static bool vmport_guestinfo_is_delete(const struct vmport_guestinfo_change *change)
 {
 	return change->flags & KVM_VMPORT_GUESTINFO_DELETE;
 }
 
 /* All that can sleep or fail for one change alone. */
-static int prepare_change(struct vmport_guestinfo *gi, const struct kvm_vmport_limits *limits,
-			  struct vmport_guestinfo_change *change)
+static int vmport_guestinfo_prepare_change(struct vmport_guestinfo *gi,
+					   const struct kvm_vmport_limits *limits,
+					   struct vmport_guestinfo_change *change)
 {
 	int r;
 
-	if (!is_delete(change)) {
-		r = check_change(limits, change);
+	if (!vmport_guestinfo_is_delete(change)) {
+		r = vmport_guestinfo_check_change(limits, change);
 		if (r)
 			return r;
 	}
 
-	change->hash = key_hash(gi, change->key, change->key_size);
-	if (is_delete(change))
+	change->hash = vmport_key_hash(gi, change->key, change->key_size);
+	if (vmport_guestinfo_is_delete(change))
 		return 0;
 
 	if (!change->entry)
-		change->entry = new_entry(change);
+		change->entry = vmport_new_entry(change);
 	if (!change->entry)
 		return -ENOMEM;
 
@@ -216,7 +217,7 @@ static int prepare_change(struct vmport_guestinfo *gi, const struct kvm_vmport_l
 }
 
 /* What the guest sends to wipe an entry counts for nothing, and is not kept. */
-static int drop_value(struct vmport_guestinfo_change *change)
+static int vmport_guestinfo_drop_value(struct vmport_guestinfo_change *change)
 {
 	struct vmport_entry *empty = vmport_entry_alloc(change->key_size, 0);
 
@@ -232,14 +233,15 @@ static int drop_value(struct vmport_guestinfo_change *change)
 }
 
 /* May the guest change @old?  The new entry becomes what the flags of @old make of it. */
-static int check_guest(const struct vmport_entry *old, struct vmport_guestinfo_change *change)
+static int vmport_guestinfo_check_guest(const struct vmport_entry *old,
+					struct vmport_guestinfo_change *change)
 {
 	int r = 0;
 
 	if (!vmport_entry_is_visible(old, change->is_privileged))
 		return -EPERM;
 	if (old->flags & KVM_VMPORT_GUESTINFO_WIPEABLE)
-		r = drop_value(change);
+		r = vmport_guestinfo_drop_value(change);
 	else if (old->flags & KVM_VMPORT_GUESTINFO_READONLY)
 		r = -EPERM;
 
@@ -255,8 +257,9 @@ struct totals {
 };
 
 /* May change @n be, and what would the store hold then?  gi->lock is held. */
-static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change *changes,
-		     u32 n, struct totals *totals)
+static int vmport_guestinfo_check_one(struct vmport_guestinfo *gi,
+				      struct vmport_guestinfo_change *changes, u32 n,
+				      struct totals *totals)
 {
 	struct vmport_guestinfo_change *change = &changes[n], *other;
 	struct vmport_entry *old = NULL;
@@ -271,11 +274,11 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 	}
 
 	if (gi->buckets)
-		old = *find_link(gi, change->hash, change->key, change->key_size);
-	if (!old && is_delete(change))
+		old = *vmport_guestinfo_find_link(gi, change->hash, change->key, change->key_size);
+	if (!old && vmport_guestinfo_is_delete(change))
 		return -ENOENT;
 	if (old && change->by_guest) {
-		r = check_guest(old, change);
+		r = vmport_guestinfo_check_guest(old, change);
 		if (r)
 			return r;
 	}
@@ -284,7 +287,7 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 		totals->count--;
 		totals->bytes -= old->key_size + old->value_size;
 	}
-	if (!is_delete(change)) {
+	if (!vmport_guestinfo_is_delete(change)) {
 		totals->count++;
 		totals->bytes += change->key_size + change->value_size;
 	}
@@ -292,15 +295,16 @@ static int check_one(struct vmport_guestinfo *gi, struct vmport_guestinfo_change
 }
 
 /* May all be together?  Past a lowered limit, what does not add is still welcome. */
-static int check_and_count(struct vmport_guestinfo *gi,
-			   const struct kvm_vmport_limits *limits,
-			   struct vmport_guestinfo_change *changes, u32 count, u32 *failed)
+static int vmport_guestinfo_check_and_count(struct vmport_guestinfo *gi,
+					    const struct kvm_vmport_limits *limits,
+					    struct vmport_guestinfo_change *changes, u32 count,
+					    u32 *failed)
 {
 	struct totals totals = { .count = gi->count, .bytes = gi->bytes };
 	int r;
 
 	for (*failed = 0; *failed < count; ++*failed) {
-		r = check_one(gi, changes, *failed, &totals);
+		r = vmport_guestinfo_check_one(gi, changes, *failed, &totals);
 		if (r)
 			return r;
 	}
@@ -319,11 +323,12 @@ static int check_and_count(struct vmport_guestinfo *gi,
 }
 
 /* Put the new entry in the old one's place, or nothing. */
-static void replace_entry(struct vmport_guestinfo *gi, struct vmport_guestinfo_change *change)
+static void vmport_guestinfo_replace_entry(struct vmport_guestinfo *gi,
+					   struct vmport_guestinfo_change *change)
 {
 	struct vmport_entry *old, *entry = change->entry, **link;
 
-	link = find_link(gi, change->hash, change->key, change->key_size);
+	link = vmport_guestinfo_find_link(gi, change->hash, change->key, change->key_size);
 	old = *link;
 	if (entry) {
 		if (entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED)
@@ -363,19 +368,19 @@ int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
 	u32 i;
 
 	for (*failed = 0; *failed < count; ++*failed) {
-		r = prepare_change(gi, limits, &changes[*failed]);
+		r = vmport_guestinfo_prepare_change(gi, limits, &changes[*failed]);
 		if (r)
 			goto out;
-		adds |= !is_delete(&changes[*failed]);
+		adds |= !vmport_guestinfo_is_delete(&changes[*failed]);
 	}
 
 	mutex_lock(&gi->lock);
 	if (adds)
-		r = alloc_buckets(gi);
+		r = vmport_guestinfo_alloc_buckets(gi);
 	if (!r)
-		r = check_and_count(gi, limits, changes, count, failed);
+		r = vmport_guestinfo_check_and_count(gi, limits, changes, count, failed);
 	for (i = 0; i < count && !r; i++)
-		replace_entry(gi, &changes[i]);
+		vmport_guestinfo_replace_entry(gi, &changes[i]);
 	mutex_unlock(&gi->lock);
 out:
 	/* What is left over is what came out of the store, or did not go in. */
@@ -445,7 +450,7 @@ void vmport_guestinfo_set_all(struct vmport_guestinfo *gi)
 	}
 }
 
-static int compare_keys(const void *a, const void *b)
+static int vmport_guestinfo_compare_keys(const void *a, const void *b)
 {
 	const struct vmport_entry *x = *(const struct vmport_entry * const *)a;
 	const struct vmport_entry *y = *(const struct vmport_entry * const *)b;
@@ -454,7 +459,7 @@ static int compare_keys(const void *a, const void *b)
 	return r ?: (int)x->key_size - (int)y->key_size;
 }
 
-static int compare_changes(const void *a, const void *b)
+static int vmport_guestinfo_compare_changes(const void *a, const void *b)
 {
 	const struct vmport_entry *x = *(const struct vmport_entry * const *)a;
 	const struct vmport_entry *y = *(const struct vmport_entry * const *)b;
@@ -462,7 +467,7 @@ static int compare_changes(const void *a, const void *b)
 	if (x->change != y->change)
 		return x->change < y->change ? -1 : 1;
 	/* Loaded together. */
-	return compare_keys(a, b);
+	return vmport_guestinfo_compare_keys(a, b);
 }
 
 /**
@@ -492,6 +497,7 @@ struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi, bool by
 		for (entry = gi->buckets[i]; entry; entry = entry->next)
 			sorted[n++] = entry;
 	}
-	sort(sorted, n, sizeof(*sorted), by_change ? compare_changes : compare_keys, NULL);
+	sort(sorted, n, sizeof(*sorted),
+	     by_change ? vmport_guestinfo_compare_changes : vmport_guestinfo_compare_keys, NULL);
 	return sorted;
 }

@@ -26,20 +26,20 @@
 #include "message.h"
 
 /* Does a transfer of the last @count of @size bytes begin within the first @done? */
-static bool position_ok(u64 count, u32 size, u32 done)
+static bool vmport_hb_position_ok(u64 count, u32 size, u32 done)
 {
 	return count && count <= size && size - count <= done;
 }
 
-static bool can_send(const struct vmport_channel *channel, u64 count)
+static bool vmport_hb_can_send(const struct vmport_channel *channel, u64 count)
 {
 	return vmport_channel_is_sending(channel) &&
-	       position_ok(count, channel->send_size, channel->send_done);
+	       vmport_hb_position_ok(count, channel->send_size, channel->send_done);
 }
 
 /* Can the guest receive @count bytes now, and from where on? */
-static bool can_receive(const struct vmport_channel *channel, const struct vmport_call *call,
-			u64 count, u32 *position)
+static bool vmport_hb_can_receive(const struct vmport_channel *channel,
+				  const struct vmport_call *call, u64 count, u32 *position)
 {
 	u32 size = vmport_channel_recv_size(channel);
 
@@ -55,8 +55,8 @@ static bool can_receive(const struct vmport_channel *channel, const struct vmpor
  * is copied once, and no memory has to be found for it.  Until it is back, what
  * needs a buffer in the channel gets another one.
  */
-static void take_buffer(struct vmport_channel *channel, u32 size,
-			struct vmport_hb_buffer *buffer)
+static void vmport_hb_take_buffer(struct vmport_channel *channel, u32 size,
+				  struct vmport_hb_buffer *buffer)
 {
 	if (channel->send_done || channel->send_room < size)
 		return;
@@ -88,9 +88,9 @@ bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
 	if (!channel)
 		return false;
 
-	ok = can_send(channel, count);
+	ok = vmport_hb_can_send(channel, count);
 	if (ok) {
-		take_buffer(channel, size, buffer);
+		vmport_hb_take_buffer(channel, size, buffer);
 		/* The guest's memory may take its time. */
 		vmport_channel_touch(channel);
 	}
@@ -104,8 +104,8 @@ bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
 }
 
 /* The next bytes of the message; the channel is owned. */
-static bool add_bytes(struct vmport_call *call, struct vmport_channel *channel, u64 count,
-		      u32 moved, struct vmport_hb_buffer *buffer)
+static bool vmport_hb_add_bytes(struct vmport_call *call, struct vmport_channel *channel, u64 count,
+				u32 moved, struct vmport_hb_buffer *buffer)
 {
 	u32 position = channel->send_size - count;
 
@@ -144,8 +144,8 @@ bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
 	bool ok = false;
 
 	if (channel) {
-		ok = can_send(channel, count) &&
-		     add_bytes(call, channel, count, moved, buffer);
+		ok = vmport_hb_can_send(channel, count) &&
+		     vmport_hb_add_bytes(call, channel, count, moved, buffer);
 		if (ok)
 			vmport_channel_touch(channel);
 		vmport_channel_disown(channel);
@@ -155,8 +155,8 @@ bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
 }
 
 /* Make @count bytes that wait, from @position on, stay in place; the channel is owned. */
-static bool hold_bytes(struct vmport_channel *channel, u32 position, u32 count,
-		       struct vmport_hb_source *source)
+static bool vmport_hb_hold_bytes(struct vmport_channel *channel, u32 position, u32 count,
+				 struct vmport_hb_source *source)
 {
 	const u8 *data = vmport_channel_recv_data(channel) + position;
 
@@ -196,8 +196,8 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 	if (!channel)
 		return false;
 
-	ok = can_receive(channel, call, count, &position) &&
-	     hold_bytes(channel, position, count, source);
+	ok = vmport_hb_can_receive(channel, call, count, &position) &&
+	     vmport_hb_hold_bytes(channel, position, count, source);
 	if (ok)
 		vmport_channel_touch(channel);
 	vmport_channel_disown(channel);
@@ -221,7 +221,7 @@ void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 
 	/* Another vCPU may have been at it meanwhile: then it is the guest's mistake. */
 	if (channel) {
-		if (can_receive(channel, call, count, &position)) {
+		if (vmport_hb_can_receive(channel, call, count, &position)) {
 			channel->recv_done = position + moved;
 			vmport_channel_touch(channel);
 		}

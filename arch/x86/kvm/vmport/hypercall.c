@@ -36,7 +36,7 @@ struct transfer {
 	struct vmport_fault fault;	/* why @moved is less than @count */
 };
 
-static bool send(struct transfer *t)
+static bool vmport_hypercall_send(struct transfer *t)
 {
 	struct vmport_hb_buffer buffer;
 	bool ok;
@@ -56,7 +56,7 @@ static bool send(struct transfer *t)
 	return ok;
 }
 
-static bool receive(struct transfer *t)
+static bool vmport_hypercall_receive(struct transfer *t)
 {
 	struct vmport_hb_source source;
 	bool ok;
@@ -77,7 +77,7 @@ static bool receive(struct transfer *t)
 }
 
 /* EBX bits 16..31 say what became of the transfer. */
-static int end_transfer(struct kvm_vcpu *vcpu, u32 status)
+static int vmport_hypercall_end_transfer(struct kvm_vcpu *vcpu, u32 status)
 {
 	unsigned long rbx = kvm_rbx_read_raw(vcpu);
 
@@ -86,7 +86,7 @@ static int end_transfer(struct kvm_vcpu *vcpu, u32 status)
 }
 
 /* A fault of an access to memory: #PF or #GP(0). */
-static void raise_fault(struct kvm_vcpu *vcpu, struct x86_exception *exception)
+static void vmport_hypercall_raise_fault(struct kvm_vcpu *vcpu, struct x86_exception *exception)
 {
 	if (exception->vector == PF_VECTOR)
 		kvm_inject_emulated_page_fault(vcpu, exception);
@@ -98,7 +98,7 @@ static void raise_fault(struct kvm_vcpu *vcpu, struct x86_exception *exception)
  * At linear addresses.  A transfer that a fault has stopped leaves the registers
  * for the rest of it, so that the instruction goes on when it is run again.
  */
-static int message(struct kvm_vcpu *vcpu, bool in)
+static int vmport_hypercall_message(struct kvm_vcpu *vcpu, bool in)
 {
 	int addr_reg = in ? VCPU_REGS_RDI : VCPU_REGS_RSI;
 	struct transfer t = {
@@ -113,22 +113,22 @@ static int message(struct kvm_vcpu *vcpu, bool in)
 	bool ok;
 
 	if (!t.count)
-		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
+		return vmport_hypercall_end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
 
-	ok = in ? receive(&t) : send(&t);
+	ok = in ? vmport_hypercall_receive(&t) : vmport_hypercall_send(&t);
 	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, in, t.call.regs.dx, t.count, ok ? t.moved : 0, ok);
 	if (!ok)
-		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
+		return vmport_hypercall_end_transfer(vcpu, VMPORT_STATUS_FAIL);
 
 	kvm_register_write(vcpu, addr_reg, t.addr + t.moved);
 	kvm_rcx_write_raw(vcpu, kvm_vmport_merge(kvm_rcx_read_raw(vcpu), t.count - t.moved));
 	if (t.moved == t.count)
-		return end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
+		return vmport_hypercall_end_transfer(vcpu, VMPORT_STATUS_SUCCESS);
 
 	if (!t.fault.is_guests)
-		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
-	raise_fault(vcpu, &t.fault.exception);
+		return vmport_hypercall_end_transfer(vcpu, VMPORT_STATUS_FAIL);
+	vmport_hypercall_raise_fault(vcpu, &t.fault.exception);
 	return 1;
 }
 
@@ -160,9 +160,9 @@ int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
 	if (flags & FLAG_HB) {
 		if (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB) &&
 		    (u16)kvm_ebx_read(vcpu) == VMPORT_HB_MESSAGE)
-			return message(vcpu, !(flags & FLAG_OUT));
+			return vmport_hypercall_message(vcpu, !(flags & FLAG_OUT));
 		/* No port access is like this one, so the VMM cannot be asked. */
-		return end_transfer(vcpu, VMPORT_STATUS_FAIL);
+		return vmport_hypercall_end_transfer(vcpu, VMPORT_STATUS_FAIL);
 	}
 
 	/* Unlike IN this is no load of EAX: the high half of RAX stays. */
@@ -192,7 +192,7 @@ bool kvm_vmport_find_next_rip(struct kvm_vcpu *vcpu, u64 *rip)
 
 	if (x86_decode_emulated_instruction(vcpu, EMULTYPE_SKIP, NULL, 0) != EMULATION_OK) {
 		if (ctxt->have_exception)
-			raise_fault(vcpu, &ctxt->exception);
+			vmport_hypercall_raise_fault(vcpu, &ctxt->exception);
 		return false;
 	}
 	if (ctxt->opcode_len != 2 || ctxt->b != OPCODE_GROUP7 || ctxt->modrm != MODRM_VMMCALL)

@@ -15,7 +15,7 @@
 #include "vm.h"
 #include "vmport.h"
 
-static bool state_arg_ok(const struct kvm_vmport_state *arg)
+static bool vmport_state_arg_ok(const struct kvm_vmport_state *arg)
 {
 	return !arg->flags && !memchr_inv(arg->reserved, 0, sizeof(arg->reserved));
 }
@@ -26,7 +26,7 @@ struct user_sink {
 	u8 __user *next;
 };
 
-static int write_to_user(struct vmport_sink *sink, const void *data, size_t size)
+static int vmport_write_to_user(struct vmport_sink *sink, const void *data, size_t size)
 {
 	struct user_sink *user = container_of(sink, struct user_sink, sink);
 
@@ -41,7 +41,7 @@ struct user_source {
 	const u8 __user *next;
 };
 
-static int read_from_user(struct vmport_source *source, void *to, size_t size)
+static int vmport_read_from_user(struct vmport_source *source, void *to, size_t size)
 {
 	struct user_source *user = container_of(source, struct user_source, source);
 
@@ -51,11 +51,11 @@ static int read_from_user(struct vmport_source *source, void *to, size_t size)
 	return 0;
 }
 
-static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
+static int vmport_get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct user_sink user = {
-		.sink.write = write_to_user,
+		.sink.write = vmport_write_to_user,
 		.next = u64_to_user_ptr(arg->data),
 	};
 	const struct vmport_blob_form form = {
@@ -88,11 +88,11 @@ static int get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	return r;
 }
 
-static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
+static int vmport_set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 {
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct user_source user = {
-		.source.read = read_from_user,
+		.source.read = vmport_read_from_user,
 		.next = u64_to_user_ptr(arg->data),
 	};
 	struct vmport_state *state, *old;
@@ -128,14 +128,14 @@ static int set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 }
 
 /* A change that has been made must not end with an error for nothing. */
-static int copy_back(void __user *argp, const void *before, const void *after, size_t size)
+static int vmport_copy_back(void __user *argp, const void *before, const void *after, size_t size)
 {
 	if (memcmp(before, after, size) && copy_to_user(argp, after, size))
 		return -EFAULT;
 	return 0;
 }
 
-static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
+static int vmport_state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
 	struct kvm_vmport_state arg, before;
@@ -150,7 +150,7 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	if (!vmport) {
 		arg.error = KVM_VMPORT_ERR_FEATURE;
 		r = -EPERM;
-	} else if (!state_arg_ok(&arg)) {
+	} else if (!vmport_state_arg_ok(&arg)) {
 		arg.error = KVM_VMPORT_ERR_RESERVED;
 		r = -EINVAL;
 	}
@@ -162,13 +162,14 @@ static int state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 
 	before = arg;
 	mutex_lock(&vmport->lock);
-	r = ioctl == KVM_GET_VMPORT_STATE ? get_state(kvm, &arg) : set_state(kvm, &arg);
+	r = ioctl == KVM_GET_VMPORT_STATE ? vmport_get_state(kvm, &arg) :
+					    vmport_set_state(kvm, &arg);
 	mutex_unlock(&vmport->lock);
 
-	return copy_back(argp, &before, &arg, sizeof(arg)) ?: r;
+	return vmport_copy_back(argp, &before, &arg, sizeof(arg)) ?: r;
 }
 
-static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
+static int vmport_attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
 	struct kvm_vmport_attr attr, before;
@@ -188,7 +189,7 @@ static int attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	mutex_lock(&vmport->lock);
 	r = ioctl == KVM_GET_VMPORT_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
 					   kvm_vmport_set_attr(kvm, &attr);
-	fault = copy_back(argp, &before, &attr, sizeof(attr));
+	fault = vmport_copy_back(argp, &before, &attr, sizeof(attr));
 	if (!r && !fault && ioctl == KVM_GET_VMPORT_ATTR)
 		kvm_vmport_attr_is_read(kvm, &attr);
 	mutex_unlock(&vmport->lock);
@@ -214,5 +215,6 @@ int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 	if (!is_state && !is_attr)
 		return -ENOTTY;
 
-	return is_state ? state_ioctl(kvm, ioctl, argp) : attr_ioctl(kvm, ioctl, argp);
+	return is_state ? vmport_state_ioctl(kvm, ioctl, argp) :
+			  vmport_attr_ioctl(kvm, ioctl, argp);
 }

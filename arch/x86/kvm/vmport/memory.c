@@ -21,7 +21,7 @@ struct walk {
 	bool is_64_bit;
 };
 
-static struct walk begin_walk(struct kvm_vcpu *vcpu, bool write)
+static struct walk vmport_begin_walk(struct kvm_vcpu *vcpu, bool write)
 {
 	return (struct walk) {
 		.pages = &vcpu->arch.gva_walk,
@@ -32,8 +32,8 @@ static struct walk begin_walk(struct kvm_vcpu *vcpu, bool write)
 }
 
 /* Where @addr lies; INVALID_GPA and the fault when the guest may not know. */
-static gpa_t translate(struct kvm_vcpu *vcpu, const struct walk *walk, gva_t addr,
-		       struct vmport_fault *fault)
+static gpa_t vmport_translate(struct kvm_vcpu *vcpu, const struct walk *walk, gva_t addr,
+			      struct vmport_fault *fault)
 {
 	gpa_t gpa;
 
@@ -50,7 +50,7 @@ static gpa_t translate(struct kvm_vcpu *vcpu, const struct walk *walk, gva_t add
 }
 
 /* How much of @size bytes from @addr on lies in one page. */
-static u32 part_in_page(gva_t addr, u32 size)
+static u32 vmport_part_in_page(gva_t addr, u32 size)
 {
 	return min_t(u32, size, PAGE_SIZE - offset_in_page(addr));
 }
@@ -75,7 +75,7 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 			  struct vmport_fault *fault)
 {
 	struct iovec pieces[KVM_VMPORT_MAX_MESSAGE / PAGE_SIZE + 1];
-	struct walk walk = begin_walk(vcpu, false);
+	struct walk walk = vmport_begin_walk(vcpu, false);
 	struct iovec *last = NULL;
 	struct iov_iter iter;
 	void __user *at;
@@ -89,8 +89,8 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 		return 0;
 
 	for (found = 0; found < size; found += part) {
-		part = part_in_page(addr + found, size - found);
-		gpa = translate(vcpu, &walk, addr + found, fault);
+		part = vmport_part_in_page(addr + found, size - found);
+		gpa = vmport_translate(vcpu, &walk, addr + found, fault);
 		if (gpa == INVALID_GPA)
 			break;
 		hva = kvm_vcpu_gfn_to_hva_prot(vcpu, gpa_to_gfn(gpa), NULL);
@@ -129,14 +129,14 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, u32 size,
 			   struct vmport_fault *fault)
 {
-	struct walk walk = begin_walk(vcpu, true);
+	struct walk walk = vmport_begin_walk(vcpu, true);
 	u32 done, part;
 	gpa_t gpa;
 
 	fault->is_guests = false;
 	for (done = 0; done < size; done += part) {
-		part = part_in_page(addr + done, size - done);
-		gpa = translate(vcpu, &walk, addr + done, fault);
+		part = vmport_part_in_page(addr + done, size - done);
+		gpa = vmport_translate(vcpu, &walk, addr + done, fault);
 		if (gpa == INVALID_GPA ||
 		    kvm_vcpu_write_guest_page(vcpu, gpa_to_gfn(gpa), data + done,
 					      offset_in_page(gpa), part))

@@ -28,25 +28,25 @@
 #define OPEN_FLAG_COOKIE	0x80000000u
 
 /* The low half is 0, and all of it when the request failed: clients compare it whole. */
-static enum vmport_result end_request(struct vmport_call *call, u16 status)
+static enum vmport_result vmport_message_end_request(struct vmport_call *call, u16 status)
 {
 	call->regs.cx = (u32)status << 16;
 	return VMPORT_DONE;
 }
 
-static void set_dx(struct vmport_call *call, u16 value)
+static void vmport_set_dx(struct vmport_call *call, u16 value)
 {
 	call->regs.dx = (u32)value << 16;
 }
 
 /* The payload that follows may go over the high-bandwidth port. */
-static u16 hb_status(const struct vmport_call *call)
+static u16 vmport_hb_status(const struct vmport_call *call)
 {
 	return !call->no_hb && vmport_has_feature(call->config, KVM_VMPORT_FEATURE_HB) ?
 	       VMPORT_STATUS_HB : 0;
 }
 
-static enum vmport_result message_open(struct vmport_call *call)
+static enum vmport_result vmport_message_open(struct vmport_call *call)
 {
 	u32 protocol = call->regs.bx & ~OPEN_FLAG_COOKIE;
 	bool has_cookie = call->regs.bx & OPEN_FLAG_COOKIE;
@@ -56,7 +56,7 @@ static enum vmport_result message_open(struct vmport_call *call)
 	u16 id;
 
 	if (protocol != VMPORT_PROTOCOL_RPCI && protocol != VMPORT_PROTOCOL_TCLO)
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 	if (call->atomic)
 		return VMPORT_NEEDS_SLEEP;
 
@@ -68,7 +68,7 @@ static enum vmport_result message_open(struct vmport_call *call)
 	channel = vmport_channels_own_to_open(call, &id);
 	if (!channel) {
 		mutex_unlock(&state->open_lock);
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 	}
 
 	if (channel->activity != VMPORT_CLOSED)
@@ -88,16 +88,16 @@ static enum vmport_result message_open(struct vmport_call *call)
 	vmport_channel_disown(channel);
 	mutex_unlock(&state->open_lock);
 
-	set_dx(call, id);
+	vmport_set_dx(call, id);
 	if (has_cookie) {
 		call->regs.si = cookie[0];
 		call->regs.di = cookie[1];
 	}
-	return end_request(call, VMPORT_STATUS_SUCCESS);
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 }
 
 /* The answer to "reset" says who polls here: "OK ATR toolbox". */
-static void take_name(struct vmport_channel *channel, u32 size)
+static void vmport_message_take_name(struct vmport_channel *channel, u32 size)
 {
 	static const char prefix[] = "OK ATR ";
 	const u8 *name = channel->send + strlen(prefix), *end;
@@ -114,12 +114,13 @@ static void take_name(struct vmport_channel *channel, u32 size)
 }
 
 /* The result of the request that the channel runs.  0 or -ENOMEM. */
-static int take_result(struct vmport_state *state, struct vmport_channel *channel, u32 size)
+static int vmport_message_take_result(struct vmport_state *state, struct vmport_channel *channel,
+				      u32 size)
 {
 	struct vmport_request *result;
 
 	if (!channel->request) {
-		take_name(channel, size);
+		vmport_message_take_name(channel, size);
 		return 0;
 	}
 
@@ -153,7 +154,7 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 		    !vmport_ask(call, channel, size))
 			vmport_channel_wait(channel);
 	} else if (vmport_channel_is_running(channel)) {
-		if (take_result(call->state, channel, size))
+		if (vmport_message_take_result(call->state, channel, size))
 			return -ENOMEM;
 		channel->activity = VMPORT_IDLE;
 	} else if (vmport_channel_is_waiting(channel)) {
@@ -168,25 +169,25 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 	return 0;
 }
 
-static enum vmport_result message_sendsize(struct vmport_call *call,
-					   struct vmport_channel *channel)
+static enum vmport_result vmport_message_sendsize(struct vmport_call *call,
+						  struct vmport_channel *channel)
 {
 	u32 size = call->regs.bx;
 
 	if (size > KVM_VMPORT_MAX_MESSAGE)
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	if (call->atomic && (!size || size > channel->send_room))
 		return VMPORT_NEEDS_SLEEP;
 
 	/* Never no buffer at all: an empty message has an address too. */
 	if (vmport_channel_make_room(channel, size ?: 1))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	if (!size) {
 		if (vmport_message_complete(call, channel, 0))
-			return end_request(call, VMPORT_STATUS_FAIL);
-		return end_request(call, VMPORT_STATUS_SUCCESS);
+			return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 	}
 
 	if (vmport_channel_is_running(channel))
@@ -198,17 +199,17 @@ static enum vmport_result message_sendsize(struct vmport_call *call,
 		channel->activity = VMPORT_SENDING;
 	channel->send_size = size;
 	channel->send_done = 0;
-	return end_request(call, VMPORT_STATUS_SUCCESS | hb_status(call));
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS | vmport_hb_status(call));
 }
 
-static enum vmport_result message_sendpayload(struct vmport_call *call,
-					      struct vmport_channel *channel)
+static enum vmport_result vmport_message_sendpayload(struct vmport_call *call,
+						     struct vmport_channel *channel)
 {
 	__le32 word = cpu_to_le32(call->regs.bx);
 	u32 left, size;
 
 	if (!vmport_channel_is_sending(channel))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	left = channel->send_size - channel->send_done;
 	size = min_t(u32, left, sizeof(word));
@@ -216,18 +217,18 @@ static enum vmport_result message_sendpayload(struct vmport_call *call,
 		return VMPORT_NEEDS_SLEEP;
 	/* The high-bandwidth port may have the buffer, for another vCPU. */
 	if (vmport_channel_make_room(channel, channel->send_size))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	memcpy(channel->send + channel->send_done, &word, size);
 	if (size == left && vmport_message_complete(call, channel, channel->send_size))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	channel->send_done += size;
-	return end_request(call, VMPORT_STATUS_SUCCESS);
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 }
 
-static enum vmport_result message_recvsize(struct vmport_call *call,
-					   struct vmport_channel *channel)
+static enum vmport_result vmport_message_recvsize(struct vmport_call *call,
+						  struct vmport_channel *channel)
 {
 	struct vmport_tclo *tclo = &call->state->tclo;
 
@@ -248,35 +249,36 @@ static enum vmport_result message_recvsize(struct vmport_call *call,
 	}
 
 	if (!vmport_channel_is_waiting(channel))
-		return end_request(call, VMPORT_STATUS_SUCCESS);
+		return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 	if (!vmport_channel_can_receive(channel, call))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	channel->recv_done = 0;
 	call->regs.bx = vmport_channel_recv_size(channel);
-	set_dx(call, MESSAGE_SENDSIZE);
-	return end_request(call, VMPORT_STATUS_SUCCESS | VMPORT_STATUS_DORECV | hb_status(call));
+	vmport_set_dx(call, MESSAGE_SENDSIZE);
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS | VMPORT_STATUS_DORECV |
+					      vmport_hb_status(call));
 }
 
 /* What the guest says of the message that it receives; its other bits don't count. */
-static bool is_received(const struct vmport_call *call)
+static bool vmport_message_is_received(const struct vmport_call *call)
 {
 	return call->regs.bx & VMPORT_STATUS_SUCCESS;
 }
 
-static enum vmport_result message_recvpayload(struct vmport_call *call,
-					      struct vmport_channel *channel)
+static enum vmport_result vmport_message_recvpayload(struct vmport_call *call,
+						     struct vmport_channel *channel)
 {
 	__le32 word = 0;
 	u32 size;
 
 	if (!vmport_channel_can_receive(channel, call))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	/* The guest gives up: it may begin again. */
-	if (!is_received(call)) {
+	if (!vmport_message_is_received(call)) {
 		channel->recv_done = 0;
-		return end_request(call, VMPORT_STATUS_SUCCESS);
+		return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 	}
 
 	size = min_t(u32, vmport_channel_recv_size(channel) - channel->recv_done,
@@ -284,71 +286,72 @@ static enum vmport_result message_recvpayload(struct vmport_call *call,
 	memcpy(&word, vmport_channel_recv_data(channel) + channel->recv_done, size);
 	channel->recv_done += size;
 	call->regs.bx = le32_to_cpu(word);
-	set_dx(call, MESSAGE_SENDPAYLOAD);
-	return end_request(call, VMPORT_STATUS_SUCCESS);
+	vmport_set_dx(call, MESSAGE_SENDPAYLOAD);
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 }
 
-static enum vmport_result message_recvstatus(struct vmport_call *call,
-					     struct vmport_channel *channel)
+static enum vmport_result vmport_message_recvstatus(struct vmport_call *call,
+						    struct vmport_channel *channel)
 {
 	bool is_sending = vmport_channel_is_sending(channel);
 
 	if (!vmport_channel_can_receive(channel, call))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
-	if (channel->request && !is_received(call)) {
+	if (channel->request && !vmport_message_is_received(call)) {
 		if (call->atomic)
 			return VMPORT_NEEDS_SLEEP;
 		vmport_channel_lose_request(&call->state->tclo, channel);
 	}
 
-	if (is_received(call) && channel->protocol == VMPORT_PROTOCOL_TCLO)
+	if (vmport_message_is_received(call) && channel->protocol == VMPORT_PROTOCOL_TCLO)
 		channel->activity = is_sending ? VMPORT_RUNNING_SENDING : VMPORT_RUNNING;
 	else
 		channel->activity = is_sending ? VMPORT_SENDING : VMPORT_IDLE;
-	return end_request(call, VMPORT_STATUS_SUCCESS);
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 }
 
-static enum vmport_result message_close(struct vmport_call *call,
-					struct vmport_channel *channel)
+static enum vmport_result vmport_message_close(struct vmport_call *call,
+					       struct vmport_channel *channel)
 {
 	if (call->atomic)
 		return VMPORT_NEEDS_SLEEP;
 
 	vmport_channel_close(&call->state->tclo, channel);
-	return end_request(call, VMPORT_STATUS_SUCCESS);
+	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 }
 
-static enum vmport_result run_request(struct vmport_call *call, struct vmport_channel *channel)
+static enum vmport_result vmport_run_request(struct vmport_call *call,
+					     struct vmport_channel *channel)
 {
 	switch (call->regs.cx >> 16) {
 	case MESSAGE_SENDSIZE:
-		return message_sendsize(call, channel);
+		return vmport_message_sendsize(call, channel);
 	case MESSAGE_SENDPAYLOAD:
-		return message_sendpayload(call, channel);
+		return vmport_message_sendpayload(call, channel);
 	case MESSAGE_RECVSIZE:
-		return message_recvsize(call, channel);
+		return vmport_message_recvsize(call, channel);
 	case MESSAGE_RECVPAYLOAD:
-		return message_recvpayload(call, channel);
+		return vmport_message_recvpayload(call, channel);
 	case MESSAGE_RECVSTATUS:
-		return message_recvstatus(call, channel);
+		return vmport_message_recvstatus(call, channel);
 	case MESSAGE_CLOSE:
-		return message_close(call, channel);
+		return vmport_message_close(call, channel);
 	default:
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 	}
 }
 
 /* A request on a channel that the caller owns. */
-static enum vmport_result message_request(struct vmport_call *call,
-					  struct vmport_channel *channel)
+static enum vmport_result vmport_message_request(struct vmport_call *call,
+						 struct vmport_channel *channel)
 {
 	enum vmport_result result;
 
 	if (!vmport_channel_may_use(call, channel))
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
-	result = run_request(call, channel);
+	result = vmport_run_request(call, channel);
 	/* Who only fails does not use it. */
 	if (result == VMPORT_DONE && call->regs.cx >> 16 != VMPORT_STATUS_FAIL)
 		vmport_channel_touch(channel);
@@ -371,19 +374,19 @@ enum vmport_result vmport_message(struct vmport_call *call)
 	enum vmport_result result;
 
 	if (call->regs.cx >> 16 == MESSAGE_OPEN)
-		return message_open(call);
+		return vmport_message_open(call);
 
 	channel = vmport_channels_find(call);
 	if (!channel)
-		return end_request(call, VMPORT_STATUS_FAIL);
+		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	if (call->atomic) {
 		raw_spin_lock(&channel->lock);
-		result = channel->busy ? VMPORT_NEEDS_SLEEP : message_request(call, channel);
+		result = channel->busy ? VMPORT_NEEDS_SLEEP : vmport_message_request(call, channel);
 		raw_spin_unlock(&channel->lock);
 	} else {
 		vmport_channel_own(channel);
-		result = message_request(call, channel);
+		result = vmport_message_request(call, channel);
 		vmport_channel_disown(channel);
 	}
 	return result;

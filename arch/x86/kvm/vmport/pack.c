@@ -18,8 +18,8 @@
  * The sections of one type.  Where the reader does not know it, what is not critical is
  * left out, and what is makes the blob one that the reader cannot have.
  */
-static int pack_section(struct vmport_packer *p, const struct vmport_section *section,
-			struct vmport_state *state)
+static int vmport_pack_section(struct vmport_packer *p, const struct vmport_section *section,
+			       struct vmport_state *state)
 {
 	struct vmport_place before = { .copied = p->copied, .referenced = p->referenced };
 	u64 bit = BIT_ULL(section->type);
@@ -36,7 +36,7 @@ static int pack_section(struct vmport_packer *p, const struct vmport_section *se
 }
 
 /* All but the header, whose place is left; into the buffer as far as that goes. */
-static int pack_sections(struct vmport_packer *p, struct vmport_state *state)
+static int vmport_pack_sections(struct vmport_packer *p, struct vmport_state *state)
 {
 	unsigned int i;
 	int r = 0;
@@ -46,7 +46,7 @@ static int pack_sections(struct vmport_packer *p, struct vmport_state *state)
 	/* What stands in two sections must agree. */
 	vmport_channels_own(state);
 	for (i = 0; i < vmport_nr_sections && !r; i++)
-		r = pack_section(p, &vmport_sections[i], state);
+		r = vmport_pack_section(p, &vmport_sections[i], state);
 	vmport_channels_disown(state);
 	return r ?: p->packed->lacking ? -EOPNOTSUPP : 0;
 }
@@ -84,7 +84,7 @@ struct checksum {
 	u32 crc;
 };
 
-static int add_to_checksum(struct vmport_sink *sink, const void *data, size_t size)
+static int vmport_add_to_checksum(struct vmport_sink *sink, const void *data, size_t size)
 {
 	struct checksum *sum = container_of(sink, struct checksum, sink);
 
@@ -92,9 +92,9 @@ static int add_to_checksum(struct vmport_sink *sink, const void *data, size_t si
 	return 0;
 }
 
-static void pack_header(struct vmport_packed *packed, u64 features)
+static void vmport_pack_header(struct vmport_packed *packed, u64 features)
 {
-	struct checksum sum = { .sink.write = add_to_checksum, .crc = ~0 };
+	struct checksum sum = { .sink.write = vmport_add_to_checksum, .crc = ~0 };
 	struct kvm_vmport_blob_header header = {
 		.magic = cpu_to_le32(KVM_VMPORT_BLOB_MAGIC),
 		.version = cpu_to_le16(KVM_VMPORT_BLOB_VERSION),
@@ -111,7 +111,7 @@ static void pack_header(struct vmport_packed *packed, u64 features)
 }
 
 /* Room for what was measured; vCPUs that run may make it more meanwhile. */
-static int make_blob_room(struct vmport_packed *packed)
+static int vmport_make_blob_room(struct vmport_packed *packed)
 {
 	size_t room = packed->copied;
 
@@ -152,7 +152,7 @@ int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form 
 
 	for (;;) {
 		*p = (struct vmport_packer) { .packed = packed, .form = form };
-		r = pack_sections(p, state);
+		r = vmport_pack_sections(p, state);
 		if (r)
 			break;
 
@@ -161,7 +161,7 @@ int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form 
 		r = packed->size > form->max ? -E2BIG : 0;
 		if (r || packed->copied <= packed->room)
 			break;
-		r = make_blob_room(packed);
+		r = vmport_make_blob_room(packed);
 		if (r)
 			break;
 	}
@@ -170,7 +170,7 @@ int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form 
 	if (r)
 		vmport_packed_free(packed);
 	else
-		pack_header(packed, form->features);
+		vmport_pack_header(packed, form->features);
 	return r;
 }
 

@@ -36,7 +36,7 @@ struct vmport_place vmport_pack_begin(struct vmport_packer *p)
 
 /* Its payload is there. */
 void vmport_pack_end(struct vmport_packer *p, const struct vmport_place *place,
-			const struct vmport_section *section)
+		     const struct vmport_section *section)
 {
 	u32 flags = section->is_critical ? KVM_VMPORT_SECTION_CRITICAL : 0;
 	struct kvm_vmport_blob_section packed = {

@@ -19,7 +19,7 @@
 #define CREATE_TRACE_POINTS
 #include "vmport_trace.h"
 
-static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
+static void vmport_read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
 {
 	regs->ax = kvm_eax_read(vcpu);
 	regs->bx = kvm_ebx_read(vcpu);
@@ -30,26 +30,26 @@ static void read_regs(struct kvm_vcpu *vcpu, struct vmport_regs *regs)
 }
 
 /* VMware changes the low halves only. */
-static void write_low(struct kvm_vcpu *vcpu, int reg, u32 value)
+static void vmport_write_low(struct kvm_vcpu *vcpu, int reg, u32 value)
 {
 	*(u32 *)&vcpu->arch.regs[reg] = value;
 }
 
-static void write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bool in)
+static void vmport_write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *regs, bool in)
 {
 	/* IN is a 32-bit load of EAX, and so zero-extends. */
 	if (in)
 		kvm_eax_write(vcpu, regs->ax);
 	else
-		write_low(vcpu, VCPU_REGS_RAX, regs->ax);
-	write_low(vcpu, VCPU_REGS_RBX, regs->bx);
-	write_low(vcpu, VCPU_REGS_RCX, regs->cx);
-	write_low(vcpu, VCPU_REGS_RDX, regs->dx);
-	write_low(vcpu, VCPU_REGS_RSI, regs->si);
-	write_low(vcpu, VCPU_REGS_RDI, regs->di);
+		vmport_write_low(vcpu, VCPU_REGS_RAX, regs->ax);
+	vmport_write_low(vcpu, VCPU_REGS_RBX, regs->bx);
+	vmport_write_low(vcpu, VCPU_REGS_RCX, regs->cx);
+	vmport_write_low(vcpu, VCPU_REGS_RDX, regs->dx);
+	vmport_write_low(vcpu, VCPU_REGS_RSI, regs->si);
+	vmport_write_low(vcpu, VCPU_REGS_RDI, regs->di);
 }
 
-static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
+static __always_inline bool vmport_run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	u32 bx = call->regs.bx, cx = call->regs.cx, dx = call->regs.dx;
 	bool answered;
@@ -76,8 +76,8 @@ static __always_inline bool run_call(struct kvm_vcpu *vcpu, struct vmport_call *
 	return answered;
 }
 
-static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomic,
-				      bool is_privileged)
+static __always_inline bool vmport_port_call(struct kvm_vcpu *vcpu, bool in, bool atomic,
+					     bool is_privileged)
 {
 	struct vmport_call call = {
 		.atomic = atomic,
@@ -86,11 +86,11 @@ static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomi
 		.no_hb = is_guest_mode(vcpu),
 	};
 
-	read_regs(vcpu, &call.regs);
-	if (!run_call(vcpu, &call))
+	vmport_read_regs(vcpu, &call.regs);
+	if (!vmport_run_call(vcpu, &call))
 		return false;
 
-	write_regs(vcpu, &call.regs, in);
+	vmport_write_regs(vcpu, &call.regs, in);
 	return true;
 }
 
@@ -107,7 +107,7 @@ static __always_inline bool port_call(struct kvm_vcpu *vcpu, bool in, bool atomi
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in, bool is_privileged)
 {
 	return kvm_vmport_can_use_port(vcpu) &&
-	       port_call(vcpu, in, false, is_privileged && !is_guest_mode(vcpu));
+	       vmport_port_call(vcpu, in, false, is_privileged && !is_guest_mode(vcpu));
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_call);
 
@@ -130,7 +130,7 @@ bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
 	if (!kvm_vmport_l2_can_call(vcpu))
 		return false;
 
-	read_regs(vcpu, &call.regs);
+	vmport_read_regs(vcpu, &call.regs);
 	idx = kvm_vmport_begin_call(vcpu, &call);
 	is_ours = vmport_command_is_ours(&call);
 	kvm_vmport_end_call(vcpu, &call, idx);
@@ -158,7 +158,7 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 		return EXIT_FASTPATH_NONE;
 
 	/* The guest's system has let it pass, else it would have come as a #GP. */
-	if (!port_call(vcpu, in, true, true))
+	if (!vmport_port_call(vcpu, in, true, true))
 		return EXIT_FASTPATH_NONE;
 
 	kvm_vcpu_srcu_read_lock(vcpu);
@@ -169,7 +169,7 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_fastpath_call);
 
-static void emulated_write(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
+static void vmport_write_emulated(struct x86_emulate_ctxt *ctxt, int reg, u32 value)
 {
 	*reg_rmw(ctxt, reg) = kvm_vmport_merge(reg_read(ctxt, reg), value);
 }
@@ -195,17 +195,17 @@ bool kvm_vmport_call_emulated(struct kvm_vcpu *vcpu, u32 *val)
 	call.regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
-	if (!run_call(vcpu, &call))
+	if (!vmport_run_call(vcpu, &call))
 		return false;
 
 	if (val)
 		*val = call.regs.ax;
 	else
-		emulated_write(ctxt, VCPU_REGS_RAX, call.regs.ax);
-	emulated_write(ctxt, VCPU_REGS_RBX, call.regs.bx);
-	emulated_write(ctxt, VCPU_REGS_RCX, call.regs.cx);
-	emulated_write(ctxt, VCPU_REGS_RDX, call.regs.dx);
-	emulated_write(ctxt, VCPU_REGS_RSI, call.regs.si);
-	emulated_write(ctxt, VCPU_REGS_RDI, call.regs.di);
+		vmport_write_emulated(ctxt, VCPU_REGS_RAX, call.regs.ax);
+	vmport_write_emulated(ctxt, VCPU_REGS_RBX, call.regs.bx);
+	vmport_write_emulated(ctxt, VCPU_REGS_RCX, call.regs.cx);
+	vmport_write_emulated(ctxt, VCPU_REGS_RDX, call.regs.dx);
+	vmport_write_emulated(ctxt, VCPU_REGS_RSI, call.regs.si);
+	vmport_write_emulated(ctxt, VCPU_REGS_RDI, call.regs.di);
 	return true;
 }

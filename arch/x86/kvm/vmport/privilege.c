@@ -30,7 +30,7 @@
 #define PORT_BITS		(0xf << VMPORT_PORT % 8)
 
 /* Byte @offset of the TSS, as the processor reads it; -1 when there is none. */
-static int tss_byte(struct kvm_vcpu *vcpu, const struct kvm_segment *tr, u32 offset)
+static int vmport_tss_byte(struct kvm_vcpu *vcpu, const struct kvm_segment *tr, u32 offset)
 {
 	struct kvm_pagewalk *walk = &vcpu->arch.gva_walk;
 	gva_t addr = tr->base + offset;
@@ -50,7 +50,7 @@ static int tss_byte(struct kvm_vcpu *vcpu, const struct kvm_segment *tr, u32 off
 	return byte;
 }
 
-static bool tss_allows(struct kvm_vcpu *vcpu)
+static bool vmport_tss_allows(struct kvm_vcpu *vcpu)
 {
 	int low, high, bits, next;
 	struct kvm_segment tr;
@@ -60,20 +60,20 @@ static bool tss_allows(struct kvm_vcpu *vcpu)
 	if (tr.unusable || !tr.present || !(tr.type & TSS_TYPE_32_BIT))
 		return false;
 
-	low = tss_byte(vcpu, &tr, TSS_IO_MAP_BASE);
-	high = tss_byte(vcpu, &tr, TSS_IO_MAP_BASE + 1);
+	low = vmport_tss_byte(vcpu, &tr, TSS_IO_MAP_BASE);
+	high = vmport_tss_byte(vcpu, &tr, TSS_IO_MAP_BASE + 1);
 	if (low < 0 || high < 0)
 		return false;
 
 	/* The processor always reads two bytes of it. */
 	at = (high << 8 | low) + PORT_BYTE;
-	bits = tss_byte(vcpu, &tr, at);
-	next = tss_byte(vcpu, &tr, at + 1);
+	bits = vmport_tss_byte(vcpu, &tr, at);
+	next = vmport_tss_byte(vcpu, &tr, at + 1);
 	return bits >= 0 && next >= 0 && !(bits & PORT_BITS);
 }
 
 /* Else it does not matter who calls. */
-static bool has_privileged(struct kvm_vcpu *vcpu)
+static bool vmport_has_privileged(struct kvm_vcpu *vcpu)
 {
 	struct vmport_state *state;
 	bool has;
@@ -103,7 +103,7 @@ bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu)
 	cpl = kvm_x86_call(get_cpl)(vcpu);
 	if (!cpl)
 		return true;
-	if (!has_privileged(vcpu))
+	if (!vmport_has_privileged(vcpu))
 		return false;
 
 	/* In virtual-8086 mode IOPL is about other instructions. */
@@ -111,5 +111,5 @@ bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu)
 	if (!(rflags & X86_EFLAGS_VM) &&
 	    cpl <= (rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT)
 		return true;
-	return tss_allows(vcpu);
+	return vmport_tss_allows(vcpu);
 }

@@ -9,8 +9,8 @@
 #include "requests.h"
 
 /* Put it in its place by its number; how many there are then. */
-static u32 add_request_item(struct kvm_vmport_tclo_item *items, u32 count,
-		    const struct vmport_request *request, u32 status)
+static u32 vmport_add_request_item(struct kvm_vmport_tclo_item *items, u32 count,
+				   const struct vmport_request *request, u32 status)
 {
 	u32 n = count;
 
@@ -46,12 +46,15 @@ u32 vmport_requests_list(struct vmport_state *state, struct kvm_vmport_tclo_item
 	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
 		channel = state->channels[i];
 		if (channel && channel->request)
-			count = add_request_item(items, count, channel->request, KVM_VMPORT_TCLO_TAKEN);
+			count = vmport_add_request_item(items, count, channel->request,
+							KVM_VMPORT_TCLO_TAKEN);
 	}
 	for (i = 0; i < tclo->unread; i++)
-		count = add_request_item(items, count, tclo->results[i], tclo->results[i]->status);
+		count = vmport_add_request_item(items, count, tclo->results[i],
+						tclo->results[i]->status);
 	for (i = 0; i < tclo->queued; i++)
-		count = add_request_item(items, count, tclo->queue[i], KVM_VMPORT_TCLO_QUEUED);
+		count = vmport_add_request_item(items, count, tclo->queue[i],
+						KVM_VMPORT_TCLO_QUEUED);
 	mutex_unlock(&tclo->lock);
 	vmport_channels_disown(state);
 	return count;

@@ -26,7 +26,8 @@ struct rpci_request {
 };
 
 /* Split @text at its first space; false when there is none. */
-static bool split(const struct rpci_text *text, struct rpci_text *head, struct rpci_text *tail)
+static bool vmport_rpci_split(const struct rpci_text *text, struct rpci_text *head,
+			      struct rpci_text *tail)
 {
 	const u8 *space = memchr(text->data, ' ', text->size);
 
@@ -42,22 +43,22 @@ static bool split(const struct rpci_text *text, struct rpci_text *head, struct r
 	return true;
 }
 
-static bool starts_with(const struct rpci_text *text, const char *prefix)
+static bool vmport_starts_with(const struct rpci_text *text, const char *prefix)
 {
 	size_t size = strlen(prefix);
 
 	return text->size >= size && !memcmp(text->data, prefix, size);
 }
 
-static bool is_guestinfo_key(const struct rpci_text *key)
+static bool vmport_is_guestinfo_key(const struct rpci_text *key)
 {
 	static const char prefix[] = "guestinfo.";
 
-	return starts_with(key, prefix) && key->size > strlen(prefix);
+	return vmport_starts_with(key, prefix) && key->size > strlen(prefix);
 }
 
-static void reply_entry(const struct vmport_call *call, const u8 *key, u32 size,
-			const char *none, struct vmport_reply *reply)
+static void vmport_rpci_reply_entry(const struct vmport_call *call, const u8 *key, u32 size,
+				    const char *none, struct vmport_reply *reply)
 {
 	struct vmport_entry *entry = vmport_guestinfo_get(&call->state->guestinfo, key, size);
 	u8 *data;
@@ -80,18 +81,18 @@ out:
 		vmport_guestinfo_put(entry);
 }
 
-static void rpci_info_get(const struct vmport_call *call, const struct rpci_text *arg,
-			  struct vmport_reply *reply)
+static void vmport_rpci_info_get(const struct vmport_call *call, const struct rpci_text *arg,
+				 struct vmport_reply *reply)
 {
 	static const char none[] = "0 No value found";
 
-	if (is_guestinfo_key(arg) && vmport_guestinfo_key_ok(arg->data, arg->size))
-		reply_entry(call, arg->data, arg->size, none, reply);
+	if (vmport_is_guestinfo_key(arg) && vmport_guestinfo_key_ok(arg->data, arg->size))
+		vmport_rpci_reply_entry(call, arg->data, arg->size, none, reply);
 	else
 		vmport_reply_text(reply, none);
 }
 
-static const char *set_error(int r, u32 error)
+static const char *vmport_rpci_set_error(int r, u32 error)
 {
 	if (r == -EPERM)
 		return "0 Permission denied";
@@ -111,22 +112,22 @@ static const char *set_error(int r, u32 error)
 	}
 }
 
-static void rpci_info_set(const struct vmport_call *call, const struct rpci_text *arg,
-			  struct vmport_reply *reply)
+static void vmport_rpci_info_set(const struct vmport_call *call, const struct rpci_text *arg,
+				 struct vmport_reply *reply)
 {
 	struct vmport_guestinfo_change change = { .by_guest = true };
 	struct rpci_text key, value;
 	int r;
 
-	if (!split(arg, &key, &value)) {
+	if (!vmport_rpci_split(arg, &key, &value)) {
 		vmport_reply_text(reply, "0 Two and exactly two arguments expected");
 		return;
 	}
-	if (!starts_with(&key, "guestinfo.")) {
+	if (!vmport_starts_with(&key, "guestinfo.")) {
 		vmport_reply_text(reply, "0 Permission denied");
 		return;
 	}
-	if (!is_guestinfo_key(&key)) {
+	if (!vmport_is_guestinfo_key(&key)) {
 		vmport_reply_text(reply, "0 Invalid key");
 		return;
 	}
@@ -139,15 +140,15 @@ static void rpci_info_set(const struct vmport_call *call, const struct rpci_text
 	r = vmport_guestinfo_set(&call->state->guestinfo, &call->config->limits, &change);
 	if (!r)
 		vmport_signal(call->state->events);
-	vmport_reply_text(reply, r ? set_error(r, change.error) : "1 ");
+	vmport_reply_text(reply, r ? vmport_rpci_set_error(r, change.error) : "1 ");
 }
 
-static void rpci_machine_id(const struct vmport_call *call, const struct rpci_text *arg,
-			    struct vmport_reply *reply)
+static void vmport_rpci_machine_id(const struct vmport_call *call, const struct rpci_text *arg,
+				   struct vmport_reply *reply)
 {
 	static const char key[] = "machine.id";
 
-	reply_entry(call, key, strlen(key), "0 No machine id", reply);
+	vmport_rpci_reply_entry(call, key, strlen(key), "0 No machine id", reply);
 }
 
 /*
@@ -155,9 +156,9 @@ static void rpci_machine_id(const struct vmport_call *call, const struct rpci_te
  * kernel's while a guest runs.  A request that is added here needs a feature of its own.
  */
 static const struct rpci_request rpci_requests[] = {
-	{ "info-get",		KVM_VMPORT_FEATURE_RPC,	rpci_info_get },
-	{ "info-set",		KVM_VMPORT_FEATURE_RPC,	rpci_info_set },
-	{ "machine.id.get",	KVM_VMPORT_FEATURE_RPC,	rpci_machine_id },
+	{ "info-get",		KVM_VMPORT_FEATURE_RPC,	vmport_rpci_info_get },
+	{ "info-set",		KVM_VMPORT_FEATURE_RPC,	vmport_rpci_info_set },
+	{ "machine.id.get",	KVM_VMPORT_FEATURE_RPC,	vmport_rpci_machine_id },
 };
 
 /*
@@ -174,7 +175,7 @@ static const char * const rpci_reports[] = {
 	"update.tools.health",
 };
 
-static bool request_is(const struct rpci_text *name, const char *pattern)
+static bool vmport_rpci_request_is(const struct rpci_text *name, const char *pattern)
 {
 	size_t size = strlen(pattern);
 
@@ -185,14 +186,14 @@ static bool request_is(const struct rpci_text *name, const char *pattern)
 }
 
 /* Text up to the first space, and what comes behind it. */
-static void split_request(const u8 *request, u32 size, struct rpci_text *name,
-			  struct rpci_text *arg)
+static void vmport_rpci_split_request(const u8 *request, u32 size, struct rpci_text *name,
+				      struct rpci_text *arg)
 {
 	const u8 *end = size ? memchr(request, '\0', size) : NULL;
 	/* Some clients count the NUL of their C string, or send a whole zeroed buffer. */
 	struct rpci_text text = { .data = request, .size = end ? end - request : size };
 
-	split(&text, name, arg);
+	vmport_rpci_split(&text, name, arg);
 }
 
 /**
@@ -208,9 +209,9 @@ void vmport_rpci_default(const u8 *request, u32 size, struct vmport_reply *reply
 	struct rpci_text name, arg;
 	unsigned int i;
 
-	split_request(request, size, &name, &arg);
+	vmport_rpci_split_request(request, size, &name, &arg);
 	for (i = 0; i < ARRAY_SIZE(rpci_reports); i++) {
-		if (request_is(&name, rpci_reports[i])) {
+		if (vmport_rpci_request_is(&name, rpci_reports[i])) {
 			vmport_reply_text(reply, "1 ");
 			return;
 		}
@@ -235,9 +236,9 @@ bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 	struct rpci_text name, arg;
 	unsigned int i;
 
-	split_request(request, size, &name, &arg);
+	vmport_rpci_split_request(request, size, &name, &arg);
 	for (i = 0; i < ARRAY_SIZE(rpci_requests); i++) {
-		if (request_is(&name, rpci_requests[i].name) &&
+		if (vmport_rpci_request_is(&name, rpci_requests[i].name) &&
 		    vmport_has_feature(call->config, rpci_requests[i].feature)) {
 			rpci_requests[i].handler(call, &arg, reply);
 			return true;

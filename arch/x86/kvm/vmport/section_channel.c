@@ -11,7 +11,7 @@
 #include "unpacker.h"
 
 /* KVM_VMPORT_CHANNEL_* of what goes on in an open channel. */
-static u16 activity_flags(const struct vmport_channel *channel)
+static u16 vmport_channel_activity_flags(const struct vmport_channel *channel)
 {
 	u16 flags = 0;
 
@@ -26,8 +26,8 @@ static u16 activity_flags(const struct vmport_channel *channel)
 	return flags;
 }
 
-static void pack_channel(struct vmport_packer *p, const struct vmport_section *section,
-			 const struct vmport_channel *channel, u16 id)
+static void vmport_pack_channel(struct vmport_packer *p, const struct vmport_section *section,
+				const struct vmport_channel *channel, u16 id)
 {
 	struct kvm_vmport_blob_channel packed = {
 		.id = cpu_to_le16(id),
@@ -36,7 +36,7 @@ static void pack_channel(struct vmport_packer *p, const struct vmport_section *s
 		.cookie_low = cpu_to_le32(channel->cookie_low),
 	};
 	struct vmport_place place = vmport_pack_begin(p);
-	u16 flags = activity_flags(channel);
+	u16 flags = vmport_channel_activity_flags(channel);
 	u32 send = 0, recv = 0;
 
 	if (channel->has_cookie)
@@ -79,13 +79,13 @@ int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *s
 		channel = vmport_channel_open(state, id);
 		if (!channel)
 			continue;
-		pack_channel(p, section, channel, id);
+		vmport_pack_channel(p, section, channel, id);
 		p->uses[p->channels++] = (struct vmport_use) { .used = channel->used, .id = id };
 	}
 	return 0;
 }
 
-static int compare_uses(const void *a, const void *b)
+static int vmport_compare_uses(const void *a, const void *b)
 {
 	const struct vmport_use *x = a, *y = b;
 
@@ -103,7 +103,7 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 	bool ascends = true;
 	u32 i;
 
-	sort(p->uses, p->channels, sizeof(*p->uses), compare_uses, NULL);
+	sort(p->uses, p->channels, sizeof(*p->uses), vmport_compare_uses, NULL);
 	for (i = 1; i < p->channels; i++)
 		ascends &= p->uses[i - 1].id < p->uses[i].id;
 	if (ascends)
@@ -118,7 +118,7 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 	return 0;
 }
 
-static bool ask_id_in_use(const struct vmport_state *state, u64 id)
+static bool vmport_ask_id_in_use(const struct vmport_state *state, u64 id)
 {
 	unsigned int i;
 
@@ -131,8 +131,8 @@ static bool ask_id_in_use(const struct vmport_state *state, u64 id)
 }
 
 /* The message from the guest: none, a part, or with ASK the whole. */
-static int check_send(struct vmport_unpacker *u, size_t pos,
-		      const struct kvm_vmport_blob_channel *packed)
+static int vmport_check_channel_send(struct vmport_unpacker *u, size_t pos,
+				     const struct kvm_vmport_blob_channel *packed)
 {
 	u32 size = le32_to_cpu(packed->send_size), sent = le32_to_cpu(packed->send_done);
 	u16 flags = le16_to_cpu(packed->flags);
@@ -151,38 +151,43 @@ static int check_send(struct vmport_unpacker *u, size_t pos,
 			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, send_done),
 					 KVM_VMPORT_ERR_POSITION);
 	} else if (size) {
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, send_size), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, send_size),
+					KVM_VMPORT_ERR_FLAGS);
 	} else if (sent) {
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, send_done), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, send_done),
+					KVM_VMPORT_ERR_FLAGS);
 	}
 	return 0;
 }
 
 /* The message to the guest. */
-static int check_recv(struct vmport_unpacker *u, size_t pos,
-		      const struct kvm_vmport_blob_channel *packed)
+static int vmport_check_channel_recv(struct vmport_unpacker *u, size_t pos,
+				     const struct kvm_vmport_blob_channel *packed)
 {
 	u32 size = le32_to_cpu(packed->recv_size), received = le32_to_cpu(packed->recv_done);
 	u16 flags = le16_to_cpu(packed->flags);
 
 	if (size > KVM_VMPORT_MAX_REPLY)
-		return vmport_too_big(u, VMPORT_FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_REPLY_SIZE);
+		return vmport_too_big(u, VMPORT_FIELD_POS(pos, packed, recv_size),
+				      KVM_VMPORT_ERR_REPLY_SIZE);
 
 	if (flags & KVM_VMPORT_CHANNEL_RECV) {
 		if (received > size)
 			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_done),
 					 KVM_VMPORT_ERR_POSITION);
 	} else if (size) {
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_size),
+					KVM_VMPORT_ERR_FLAGS);
 	} else if (received) {
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_done), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_done),
+					KVM_VMPORT_ERR_FLAGS);
 	}
 	return 0;
 }
 
 /* A request of the VMM, given to the guest or run by it, or a message that asks. */
-static int check_id(struct vmport_unpacker *u, size_t pos,
-		    const struct kvm_vmport_blob_channel *packed)
+static int vmport_check_channel_id(struct vmport_unpacker *u, size_t pos,
+				   const struct kvm_vmport_blob_channel *packed)
 {
 	u32 recv_size = le32_to_cpu(packed->recv_size);
 	u16 flags = le16_to_cpu(packed->flags);
@@ -195,7 +200,7 @@ static int check_id(struct vmport_unpacker *u, size_t pos,
 		if (!id || id > S64_MAX)
 			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, request),
 					 KVM_VMPORT_ERR_REQUEST);
-		if (ask_id_in_use(u->state, id))
+		if (vmport_ask_id_in_use(u->state, id))
 			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, request),
 					 KVM_VMPORT_ERR_ORDER);
 		return 0;
@@ -205,16 +210,19 @@ static int check_id(struct vmport_unpacker *u, size_t pos,
 		return 0;
 	if (le32_to_cpu(packed->protocol) != VMPORT_PROTOCOL_TCLO ||
 	    !(flags & (KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_RUN)))
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_REQUEST);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, request),
+					KVM_VMPORT_ERR_REQUEST);
 	if ((flags & KVM_VMPORT_CHANNEL_RECV) && !recv_size)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_REQUEST);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, recv_size),
+					KVM_VMPORT_ERR_REQUEST);
 	if (recv_size > KVM_VMPORT_MAX_TCLO_REQUEST)
-		return vmport_too_big(u, VMPORT_FIELD_POS(pos, packed, recv_size), KVM_VMPORT_ERR_TCLO_SIZE);
+		return vmport_too_big(u, VMPORT_FIELD_POS(pos, packed, recv_size),
+				      KVM_VMPORT_ERR_TCLO_SIZE);
 	return 0;
 }
 
 /* What goes on in a channel with these flags; VMPORT_CLOSED when there is no such thing. */
-static enum vmport_activity flags_activity(u16 flags, bool tclo)
+static enum vmport_activity vmport_channel_flags_activity(u16 flags, bool tclo)
 {
 	switch (flags & ~KVM_VMPORT_CHANNEL_COOKIE) {
 	case 0:
@@ -239,8 +247,8 @@ static enum vmport_activity flags_activity(u16 flags, bool tclo)
 }
 
 /* Does the record contradict itself?  @pos is where it stands. */
-static int check_channel(struct vmport_unpacker *u, size_t pos,
-			 const struct kvm_vmport_blob_channel *packed)
+static int vmport_check_channel(struct vmport_unpacker *u, size_t pos,
+				const struct kvm_vmport_blob_channel *packed)
 {
 	u32 protocol = le32_to_cpu(packed->protocol);
 	u16 flags = le16_to_cpu(packed->flags);
@@ -248,11 +256,14 @@ static int check_channel(struct vmport_unpacker *u, size_t pos,
 	int r;
 
 	if (le16_to_cpu(packed->id) >= KVM_VMPORT_MAX_CHANNELS)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_CHANNEL_ID);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id),
+					KVM_VMPORT_ERR_CHANNEL_ID);
 	if (protocol != VMPORT_PROTOCOL_RPCI && !tclo)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, protocol), KVM_VMPORT_ERR_PROTOCOL);
-	if (flags_activity(flags, tclo) == VMPORT_CLOSED)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, protocol),
+					KVM_VMPORT_ERR_PROTOCOL);
+	if (vmport_channel_flags_activity(flags, tclo) == VMPORT_CLOSED)
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, flags),
+					KVM_VMPORT_ERR_FLAGS);
 	if (!(flags & KVM_VMPORT_CHANNEL_COOKIE)) {
 		if (packed->cookie_high)
 			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, cookie_high),
@@ -262,17 +273,18 @@ static int check_channel(struct vmport_unpacker *u, size_t pos,
 					 KVM_VMPORT_ERR_FLAGS);
 	}
 
-	r = check_send(u, pos, packed);
+	r = vmport_check_channel_send(u, pos, packed);
 	if (!r)
-		r = check_recv(u, pos, packed);
+		r = vmport_check_channel_recv(u, pos, packed);
 	if (!r)
-		r = check_id(u, pos, packed);
+		r = vmport_check_channel_id(u, pos, packed);
 	return r;
 }
 
 /* What waits for the guest: a request of the VMM, or a reply. */
-static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channel *channel,
-		     const struct kvm_vmport_blob_channel *packed)
+static int vmport_fill_channel_recv(struct vmport_unpacker *u, size_t pos,
+				    struct vmport_channel *channel,
+				    const struct kvm_vmport_blob_channel *packed)
 {
 	u32 size = le32_to_cpu(packed->recv_size);
 	u64 id = le64_to_cpu(packed->request);
@@ -297,9 +309,11 @@ static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channe
 	}
 
 	if (vmport_unpacked_request(u, id))
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_ORDER);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, request),
+					KVM_VMPORT_ERR_ORDER);
 	if (u->state->tclo.taken == KVM_VMPORT_MAX_TCLO)
-		return vmport_too_big(u, VMPORT_FIELD_POS(pos, packed, request), KVM_VMPORT_ERR_TCLO_COUNT);
+		return vmport_too_big(u, VMPORT_FIELD_POS(pos, packed, request),
+				      KVM_VMPORT_ERR_TCLO_COUNT);
 
 	channel->request = vmport_request_alloc(id, size);
 	if (!channel->request)
@@ -313,15 +327,17 @@ static int fill_recv(struct vmport_unpacker *u, size_t pos, struct vmport_channe
 	return vmport_unpack_bytes(u, pos, channel->request->data, size);
 }
 
-static int fill_channel(struct vmport_unpacker *u, size_t pos, struct vmport_channel *channel,
-			const struct kvm_vmport_blob_channel *packed)
+static int vmport_fill_channel(struct vmport_unpacker *u, size_t pos,
+			       struct vmport_channel *channel,
+			       const struct kvm_vmport_blob_channel *packed)
 {
 	u16 flags = le16_to_cpu(packed->flags);
 	int r;
 
 	channel->has_cookie = flags & KVM_VMPORT_CHANNEL_COOKIE;
 	channel->protocol = le32_to_cpu(packed->protocol);
-	channel->activity = flags_activity(flags, channel->protocol == VMPORT_PROTOCOL_TCLO);
+	channel->activity =
+		vmport_channel_flags_activity(flags, channel->protocol == VMPORT_PROTOCOL_TCLO);
 	channel->used = u->now;
 	channel->cookie_high = le32_to_cpu(packed->cookie_high);
 	channel->cookie_low = le32_to_cpu(packed->cookie_low);
@@ -337,7 +353,7 @@ static int fill_channel(struct vmport_unpacker *u, size_t pos, struct vmport_cha
 		if (r)
 			return r;
 	}
-	r = fill_recv(u, pos, channel, packed);
+	r = vmport_fill_channel_recv(u, pos, channel, packed);
 	if (!r)
 		channel->name = *vmport_channel_default_name(channel);
 	return r;
@@ -353,7 +369,7 @@ int vmport_unpack_channel(struct vmport_unpacker *u, u64 size)
 
 	r = vmport_unpack_record(u, &packed, sizeof(packed));
 	if (!r)
-		r = check_channel(u, pos, &packed);
+		r = vmport_check_channel(u, pos, &packed);
 	if (r)
 		return r;
 	if (size != sizeof(packed) + le32_to_cpu(packed.send_done) +
@@ -363,13 +379,14 @@ int vmport_unpack_channel(struct vmport_unpacker *u, u64 size)
 	id = array_index_nospec(le16_to_cpu(packed.id), KVM_VMPORT_MAX_CHANNELS);
 	for (i = id; i < KVM_VMPORT_MAX_CHANNELS; i++) {
 		if (u->state->channels[i])
-			return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, id), KVM_VMPORT_ERR_ORDER);
+			return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, id),
+						KVM_VMPORT_ERR_ORDER);
 	}
 	channel = vmport_channel_alloc();
 	if (!channel)
 		return -ENOMEM;
 	u->state->channels[id] = channel;
-	return fill_channel(u, pos, channel, &packed);
+	return vmport_fill_channel(u, pos, channel, &packed);
 }
 
 /* Channels that it does not name were used before all others. */

@@ -14,12 +14,12 @@
 #define MIN_REFERENCED	1024
 
 /* Values are most of a blob.  Large ones stay where they are. */
-static bool is_referenced(const struct vmport_entry *entry)
+static bool vmport_is_referenced(const struct vmport_entry *entry)
 {
 	return entry->value_size >= MIN_REFERENCED;
 }
 
-static void refer(struct vmport_packer *p, struct vmport_entry *entry)
+static void vmport_refer_to_entry(struct vmport_packer *p, struct vmport_entry *entry)
 {
 	struct vmport_packed *packed = p->packed;
 
@@ -34,7 +34,7 @@ static void refer(struct vmport_packer *p, struct vmport_entry *entry)
 	};
 }
 
-static void pack_entry(struct vmport_packer *p, struct vmport_entry *entry)
+static void vmport_pack_entry(struct vmport_packer *p, struct vmport_entry *entry)
 {
 	struct kvm_vmport_blob_guestinfo packed = {
 		.value_size = cpu_to_le32(entry->value_size),
@@ -43,20 +43,21 @@ static void pack_entry(struct vmport_packer *p, struct vmport_entry *entry)
 	};
 
 	vmport_pack_bytes(p, &packed, sizeof(packed));
-	if (is_referenced(entry))
-		refer(p, entry);
+	if (vmport_is_referenced(entry))
+		vmport_refer_to_entry(p, entry);
 	else
 		vmport_pack_bytes(p, entry->data, entry->key_size + entry->value_size);
 	vmport_pack_padding(p);
 }
 
 /* Room for as many references as there will be; none while only measuring. */
-static int alloc_pieces(struct vmport_packed *packed, struct vmport_entry **entries, u32 count)
+static int vmport_alloc_pieces(struct vmport_packed *packed, struct vmport_entry **entries,
+			       u32 count)
 {
 	u32 i, referenced = 0;
 
 	for (i = 0; i < count; i++)
-		referenced += is_referenced(entries[i]);
+		referenced += vmport_is_referenced(entries[i]);
 	if (!packed->buffer || !referenced)
 		return 0;
 
@@ -79,13 +80,13 @@ int vmport_pack_guestinfo(struct vmport_packer *p, const struct vmport_section *
 		r = PTR_ERR(sorted);
 		goto out;
 	}
-	r = alloc_pieces(p->packed, sorted, gi->count);
+	r = vmport_alloc_pieces(p->packed, sorted, gi->count);
 	if (r)
 		goto free;
 
 	place = vmport_pack_begin(p);
 	for (i = 0; i < gi->count; i++)
-		pack_entry(p, sorted[i]);
+		vmport_pack_entry(p, sorted[i]);
 	vmport_pack_end(p, &place, section);
 free:
 	kvfree(sorted);
@@ -94,7 +95,7 @@ out:
 	return r;
 }
 
-static bool is_after(const struct vmport_entry *entry, const struct vmport_entry *last)
+static bool vmport_key_is_after(const struct vmport_entry *entry, const struct vmport_entry *last)
 {
 	int r = memcmp(last->data, entry->data, min(entry->key_size, last->key_size));
 
@@ -102,14 +103,15 @@ static bool is_after(const struct vmport_entry *entry, const struct vmport_entry
 }
 
 /* What has to be so before there is memory for it; the store checks the rest. */
-static int check_entry(struct vmport_unpacker *u, size_t pos,
-		       const struct kvm_vmport_blob_guestinfo *packed)
+static int vmport_check_entry(struct vmport_unpacker *u, size_t pos,
+			      const struct kvm_vmport_blob_guestinfo *packed)
 {
 	u32 key_size = le16_to_cpu(packed->key_size);
 	u32 value_size = le32_to_cpu(packed->value_size);
 
 	if (!vmport_guestinfo_flags_ok(le16_to_cpu(packed->flags)))
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, flags), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, flags),
+					KVM_VMPORT_ERR_FLAGS);
 	if ((u64)key_size + value_size > u->end - u->pos)
 		return vmport_malformed(u, pos, KVM_VMPORT_ERR_SECTION);
 	if (key_size > KVM_VMPORT_MAX_KEY)
@@ -120,7 +122,7 @@ static int check_entry(struct vmport_unpacker *u, size_t pos,
 }
 
 /* One entry, whose key is after that of @last; which one it was is in @last then. */
-static int unpack_entry(struct vmport_unpacker *u, const struct vmport_entry **last)
+static int vmport_unpack_entry(struct vmport_unpacker *u, const struct vmport_entry **last)
 {
 	struct kvm_vmport_blob_guestinfo packed;
 	struct vmport_guestinfo_change change = { };
@@ -130,7 +132,7 @@ static int unpack_entry(struct vmport_unpacker *u, const struct vmport_entry **l
 
 	r = vmport_unpack_record(u, &packed, sizeof(packed));
 	if (!r)
-		r = check_entry(u, pos, &packed);
+		r = vmport_check_entry(u, pos, &packed);
 	if (r)
 		return r;
 
@@ -138,7 +140,7 @@ static int unpack_entry(struct vmport_unpacker *u, const struct vmport_entry **l
 	if (!entry)
 		return -ENOMEM;
 	r = vmport_unpack_bytes(u, pos, entry->data, entry->key_size + entry->value_size);
-	if (!r && *last && !is_after(entry, *last))
+	if (!r && *last && !vmport_key_is_after(entry, *last))
 		r = vmport_malformed(u, pos + sizeof(packed), KVM_VMPORT_ERR_ORDER);
 	if (r) {
 		vmport_guestinfo_put(entry);
@@ -165,7 +167,7 @@ int vmport_unpack_guestinfo(struct vmport_unpacker *u, u64 size)
 	int r;
 
 	do {
-		r = unpack_entry(u, &last);
+		r = vmport_unpack_entry(u, &last);
 	} while (!r && u->pos < u->end);
 
 	return r;

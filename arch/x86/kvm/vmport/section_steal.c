@@ -35,19 +35,23 @@ int vmport_pack_stealclock(struct vmport_packer *p, const struct vmport_section 
 	return 0;
 }
 
-static int check_stealclock(struct vmport_unpacker *u, size_t pos,
-			    const struct kvm_vmport_blob_stealclock *packed, u32 next_id)
+static int vmport_check_stealclock(struct vmport_unpacker *u, size_t pos,
+				   const struct kvm_vmport_blob_stealclock *packed, u32 next_id)
 {
 	u32 id = le32_to_cpu(packed->vcpu_id);
 
 	if (packed->reserved32)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, reserved32), KVM_VMPORT_ERR_RESERVED);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, reserved32),
+					KVM_VMPORT_ERR_RESERVED);
 	if (id >= KVM_VMPORT_MAX_VCPU_ID)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, vcpu_id), KVM_VMPORT_ERR_VCPU_ID);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, vcpu_id),
+					KVM_VMPORT_ERR_VCPU_ID);
 	if (id < next_id)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, vcpu_id), KVM_VMPORT_ERR_ORDER);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, vcpu_id),
+					KVM_VMPORT_ERR_ORDER);
 	if (!IS_ALIGNED(le64_to_cpu(packed->address), VMPORT_STEAL_SIZE))
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, address), KVM_VMPORT_ERR_ADDRESS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, address),
+					KVM_VMPORT_ERR_ADDRESS);
 	return 0;
 }
 
@@ -63,7 +67,7 @@ int vmport_unpack_stealclock(struct vmport_unpacker *u, u64 size)
 		pos = u->pos;
 		r = vmport_unpack_record(u, &packed, sizeof(packed));
 		if (!r)
-			r = check_stealclock(u, pos, &packed, next_id);
+			r = vmport_check_stealclock(u, pos, &packed, next_id);
 		if (r)
 			return r;
 

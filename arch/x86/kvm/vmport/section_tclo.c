@@ -10,7 +10,8 @@
 #include "tclo.h"
 #include "unpacker.h"
 
-static void pack_request(struct vmport_packer *p, const struct vmport_request *request, u16 kind)
+static void vmport_pack_request(struct vmport_packer *p, const struct vmport_request *request,
+				u16 kind)
 {
 	struct kvm_vmport_blob_request packed = {
 		.id = cpu_to_le64(request->id),
@@ -41,11 +42,11 @@ int vmport_pack_tclo(struct vmport_packer *p, const struct vmport_section *secti
 	packed.count = cpu_to_le32(tclo->unread + tclo->queued);
 	vmport_pack_bytes(p, &packed, sizeof(packed));
 	for (i = 0; i < tclo->unread; i++)
-		pack_request(p, tclo->results[i],
-			     tclo->results[i]->status == KVM_VMPORT_TCLO_LOST ?
-			     KVM_VMPORT_REQUEST_LOST : KVM_VMPORT_REQUEST_ANSWERED);
+		vmport_pack_request(p, tclo->results[i],
+				    tclo->results[i]->status == KVM_VMPORT_TCLO_LOST ?
+				    KVM_VMPORT_REQUEST_LOST : KVM_VMPORT_REQUEST_ANSWERED);
 	for (i = 0; i < tclo->queued; i++)
-		pack_request(p, tclo->queue[i], KVM_VMPORT_REQUEST_QUEUED);
+		vmport_pack_request(p, tclo->queue[i], KVM_VMPORT_REQUEST_QUEUED);
 	vmport_pack_end(p, &place, section);
 out:
 	mutex_unlock(&tclo->lock);
@@ -58,8 +59,8 @@ struct names {
 	bool any;
 };
 
-static void pack_name(struct vmport_packer *p, struct names *names, u64 id, u16 kind,
-		      const struct vmport_name *name)
+static void vmport_pack_name(struct vmport_packer *p, struct names *names, u64 id, u16 kind,
+			     const struct vmport_name *name)
 {
 	struct kvm_vmport_blob_name packed = {
 		.id = cpu_to_le64(id),
@@ -76,11 +77,11 @@ static void pack_name(struct vmport_packer *p, struct names *names, u64 id, u16 
 }
 
 /* Whom a request is for, or a result was. */
-static void pack_request_name(struct vmport_packer *p, struct names *names,
-			      const struct vmport_request *request)
+static void vmport_pack_request_name(struct vmport_packer *p, struct names *names,
+				     const struct vmport_request *request)
 {
 	if (!vmport_name_is(&request->name, &vmport_toolbox))
-		pack_name(p, names, request->id, KVM_VMPORT_NAME_REQUEST, &request->name);
+		vmport_pack_name(p, names, request->id, KVM_VMPORT_NAME_REQUEST, &request->name);
 }
 
 int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *section,
@@ -97,32 +98,34 @@ int vmport_pack_names(struct vmport_packer *p, const struct vmport_section *sect
 		if (!channel)
 			continue;
 		if (!vmport_name_is(&channel->name, vmport_channel_default_name(channel)))
-			pack_name(p, &names, id, KVM_VMPORT_NAME_CHANNEL, &channel->name);
+			vmport_pack_name(p, &names, id, KVM_VMPORT_NAME_CHANNEL, &channel->name);
 		if (channel->request)
-			pack_request_name(p, &names, channel->request);
+			vmport_pack_request_name(p, &names, channel->request);
 	}
 	mutex_lock(&tclo->lock);
 	for (i = 0; i < tclo->unread; i++)
-		pack_request_name(p, &names, tclo->results[i]);
+		vmport_pack_request_name(p, &names, tclo->results[i]);
 	for (i = 0; i < tclo->queued; i++)
-		pack_request_name(p, &names, tclo->queue[i]);
+		vmport_pack_request_name(p, &names, tclo->queue[i]);
 	mutex_unlock(&tclo->lock);
 	if (names.any)
 		vmport_pack_end(p, &names.place, section);
 	return 0;
 }
 
-static int check_request(struct vmport_unpacker *u, size_t pos,
-			 const struct kvm_vmport_blob_request *packed)
+static int vmport_check_request(struct vmport_unpacker *u, size_t pos,
+				const struct kvm_vmport_blob_request *packed)
 {
 	const struct vmport_tclo *tclo = &u->state->tclo;
 	u32 size = le32_to_cpu(packed->size);
 	u64 id = le64_to_cpu(packed->id);
 
 	if (packed->reserved16)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, reserved16), KVM_VMPORT_ERR_RESERVED);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, reserved16),
+					KVM_VMPORT_ERR_RESERVED);
 	if (!id || id >= tclo->next_id)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_REQUEST);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id),
+					KVM_VMPORT_ERR_REQUEST);
 	if (vmport_unpacked_request(u, id))
 		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
 	if (tclo->queued + tclo->unread + tclo->taken == KVM_VMPORT_MAX_TCLO)
@@ -136,7 +139,8 @@ static int check_request(struct vmport_unpacker *u, size_t pos,
 		break;
 	case KVM_VMPORT_REQUEST_LOST:
 		if (size)
-			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, size), KVM_VMPORT_ERR_FLAGS);
+			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, size),
+						KVM_VMPORT_ERR_FLAGS);
 		break;
 	case KVM_VMPORT_REQUEST_QUEUED:
 		if (size > KVM_VMPORT_MAX_TCLO_REQUEST)
@@ -146,19 +150,22 @@ static int check_request(struct vmport_unpacker *u, size_t pos,
 			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, size),
 					 KVM_VMPORT_ERR_REQUEST);
 		if (tclo->queued && id < tclo->queue[tclo->queued - 1]->id)
-			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id), KVM_VMPORT_ERR_ORDER);
+			return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, id),
+						KVM_VMPORT_ERR_ORDER);
 		return 0;
 	default:
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, kind), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, kind),
+					KVM_VMPORT_ERR_FLAGS);
 	}
 
 	/* A result behind a request that still waits. */
 	if (tclo->queued)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, kind), KVM_VMPORT_ERR_ORDER);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, packed, kind),
+					KVM_VMPORT_ERR_ORDER);
 	return 0;
 }
 
-static int unpack_request(struct vmport_unpacker *u)
+static int vmport_unpack_request(struct vmport_unpacker *u)
 {
 	struct vmport_tclo *tclo = &u->state->tclo;
 	struct kvm_vmport_blob_request packed;
@@ -168,7 +175,7 @@ static int unpack_request(struct vmport_unpacker *u)
 
 	r = vmport_unpack_record(u, &packed, sizeof(packed));
 	if (!r)
-		r = check_request(u, pos, &packed);
+		r = vmport_check_request(u, pos, &packed);
 	if (r)
 		return r;
 
@@ -202,16 +209,17 @@ int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size)
 	if (r)
 		return r;
 	if (packed.reserved32)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, reserved32), KVM_VMPORT_ERR_RESERVED);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, reserved32),
+					KVM_VMPORT_ERR_RESERVED);
 
 	/* Without a request ever queued the section would not be there. */
 	u->state->tclo.next_id = le64_to_cpu(packed.next_id);
-	if (u->state->tclo.next_id <= 1 ||
-	    u->state->tclo.next_id - 1 > VMPORT_MAX_REQUEST_ID)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, next_id), KVM_VMPORT_ERR_REQUEST);
+	if (u->state->tclo.next_id <= 1 || u->state->tclo.next_id - 1 > VMPORT_MAX_REQUEST_ID)
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, next_id),
+					KVM_VMPORT_ERR_REQUEST);
 
 	for (i = 0; i < le32_to_cpu(packed.count); i++) {
-		r = unpack_request(u);
+		r = vmport_unpack_request(u);
 		if (r)
 			return r;
 	}
@@ -219,7 +227,7 @@ int vmport_unpack_tclo(struct vmport_unpacker *u, u64 size)
 }
 
 /* Where a name belongs; NULL: nowhere. */
-static struct vmport_name *find_name(struct vmport_unpacker *u, u16 kind, u64 id)
+static struct vmport_name *vmport_find_name(struct vmport_unpacker *u, u16 kind, u64 id)
 {
 	struct vmport_request *request;
 	struct vmport_channel *channel;
@@ -252,7 +260,8 @@ int vmport_unpack_names(struct vmport_unpacker *u, u64 size)
 		kind = le16_to_cpu(packed.kind);
 		length = le16_to_cpu(packed.size);
 		if (length > sizeof(text))
-			return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, size), KVM_VMPORT_ERR_NAME);
+			return vmport_malformed(u, VMPORT_FIELD_POS(pos, &packed, size),
+						KVM_VMPORT_ERR_NAME);
 		r = vmport_unpack_bytes(u, pos, text, length);
 		if (!r)
 			r = vmport_unpack_padding(u);
@@ -262,7 +271,7 @@ int vmport_unpack_names(struct vmport_unpacker *u, u64 size)
 		/* Only a channel can have none. */
 		if (!vmport_name_ok(text, length) && (length || kind != KVM_VMPORT_NAME_CHANNEL))
 			continue;
-		name = find_name(u, kind, le64_to_cpu(packed.id));
+		name = vmport_find_name(u, kind, le64_to_cpu(packed.id));
 		if (name)
 			vmport_name_set(name, text, length);
 	}

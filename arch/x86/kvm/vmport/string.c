@@ -26,14 +26,14 @@
 #define SEGMENT_EXPAND_DOWN	BIT(2)
 #define SEGMENT_WRITABLE	BIT(1)	/* of code: readable */
 
-static unsigned long address_mask(const struct x86_emulate_ctxt *ctxt)
+static unsigned long vmport_address_mask(const struct x86_emulate_ctxt *ctxt)
 {
 	return ctxt->ad_bytes == 8 ? ~0ul : BIT(8 * ctxt->ad_bytes) - 1;
 }
 
 /* What a register of the instruction's address size becomes, as hardware does it. */
-static unsigned long assign(const struct x86_emulate_ctxt *ctxt, unsigned long old,
-			    unsigned long new)
+static unsigned long vmport_assign_by_size(const struct x86_emulate_ctxt *ctxt, unsigned long old,
+					   unsigned long new)
 {
 	switch (ctxt->ad_bytes) {
 	case 2:
@@ -45,50 +45,50 @@ static unsigned long assign(const struct x86_emulate_ctxt *ctxt, unsigned long o
 	}
 }
 
-static void add(struct x86_emulate_ctxt *ctxt, int reg, unsigned long value)
+static void vmport_add_to_reg(struct x86_emulate_ctxt *ctxt, int reg, unsigned long value)
 {
 	unsigned long old = reg_read(ctxt, reg);
 
-	*reg_rmw(ctxt, reg) = assign(ctxt, old, old + value);
+	*reg_rmw(ctxt, reg) = vmport_assign_by_size(ctxt, old, old + value);
 }
 
-static bool is_backward(const struct x86_emulate_ctxt *ctxt)
+static bool vmport_is_backward(const struct x86_emulate_ctxt *ctxt)
 {
 	return ctxt->eflags & X86_EFLAGS_DF;
 }
 
 /* EBX bits 16..31 say what became of the transfer. */
-static unsigned long result(unsigned long rbx, bool ok)
+static unsigned long vmport_hb_result(unsigned long rbx, bool ok)
 {
 	u32 status = ok ? VMPORT_STATUS_SUCCESS : VMPORT_STATUS_FAIL;
 
 	return kvm_vmport_merge(rbx, (u16)rbx | status << 16);
 }
 
-static void set_result(struct x86_emulate_ctxt *ctxt, bool ok)
+static void vmport_set_hb_result(struct x86_emulate_ctxt *ctxt, bool ok)
 {
-	*reg_rmw(ctxt, VCPU_REGS_RBX) = result(reg_read(ctxt, VCPU_REGS_RBX), ok);
+	*reg_rmw(ctxt, VCPU_REGS_RBX) = vmport_hb_result(reg_read(ctxt, VCPU_REGS_RBX), ok);
 }
 
 /*
  * How many of @count bytes from @addr on are one piece of linear memory.  0 when the
  * segment does not let the instruction use the first: #GP.
  */
-static u64 linear_bytes(struct kvm_vcpu *vcpu, const struct segmented_address *addr,
-			bool write, u64 count, unsigned long *linear)
+static u64 vmport_linear_bytes(struct kvm_vcpu *vcpu, const struct segmented_address *addr,
+			       bool write, u64 count, unsigned long *linear)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	/* Backward each byte is a piece of its own. */
-	u64 size = is_backward(ctxt) ? 1 : min_t(u64, count, KVM_VMPORT_MAX_REPLY);
+	u64 size = vmport_is_backward(ctxt) ? 1 : min_t(u64, count, KVM_VMPORT_MAX_REPLY);
 	bool is_real = ctxt->mode == X86EMUL_MODE_REAL;
-	unsigned long ea = addr->ea & address_mask(ctxt);
+	unsigned long ea = addr->ea & vmport_address_mask(ctxt);
 	struct kvm_segment segment;
 	u64 limit;
 
 	*linear = 0;
 	/* Up to where the address wraps. */
 	if (ctxt->ad_bytes != 8)
-		size = min_t(u64, size, (u64)address_mask(ctxt) + 1 - ea);
+		size = min_t(u64, size, (u64)vmport_address_mask(ctxt) + 1 - ea);
 
 	kvm_get_segment(vcpu, &segment, addr->seg);
 	if (ctxt->mode == X86EMUL_MODE_PROT64) {
@@ -121,7 +121,7 @@ static u64 linear_bytes(struct kvm_vcpu *vcpu, const struct segmented_address *a
 }
 
 /* A transfer of a message?  Then @call names the channel, but for the cookie. */
-static bool begin(struct kvm_vcpu *vcpu, struct vmport_call *call)
+static bool vmport_begin_string(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 
@@ -136,10 +136,10 @@ static bool begin(struct kvm_vcpu *vcpu, struct vmport_call *call)
 }
 
 /* As after the last byte: nothing was moved, and nothing will be. */
-static void refuse_out(struct x86_emulate_ctxt *ctxt, u64 count)
+static void vmport_refuse_outs(struct x86_emulate_ctxt *ctxt, u64 count)
 {
-	add(ctxt, VCPU_REGS_RSI, is_backward(ctxt) ? 1 - count : count - 1);
-	add(ctxt, VCPU_REGS_RCX, 1 - count);
+	vmport_add_to_reg(ctxt, VCPU_REGS_RSI, vmport_is_backward(ctxt) ? 1 - count : count - 1);
+	vmport_add_to_reg(ctxt, VCPU_REGS_RCX, 1 - count);
 }
 
 /*
@@ -152,7 +152,7 @@ static void refuse_out(struct x86_emulate_ctxt *ctxt, u64 count)
 bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
-	u64 count = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
+	u64 count = reg_read(ctxt, VCPU_REGS_RCX) & vmport_address_mask(ctxt);
 	struct vmport_hb_buffer buffer;
 	struct vmport_call call = { };
 	struct vmport_fault fault;
@@ -161,12 +161,12 @@ bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 	bool ok;
 	int idx;
 
-	if (!begin(vcpu, &call))
+	if (!vmport_begin_string(vcpu, &call))
 		return false;
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RBP);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
 
-	size = linear_bytes(vcpu, &ctxt->src.addr.mem, false, count, &linear);
+	size = vmport_linear_bytes(vcpu, &ctxt->src.addr.mem, false, count, &linear);
 	idx = kvm_vmport_begin_call(vcpu, &call);
 	ok = vmport_hb_send_begin(&call, count, size ?: 1, &buffer);
 	kvm_vmport_end_call(vcpu, &call, idx);
@@ -182,12 +182,12 @@ bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 	}
 
 	if (ok) {
-		add(ctxt, VCPU_REGS_RSI, moved - 1);
-		add(ctxt, VCPU_REGS_RCX, 1 - (unsigned long)moved);
+		vmport_add_to_reg(ctxt, VCPU_REGS_RSI, moved - 1);
+		vmport_add_to_reg(ctxt, VCPU_REGS_RCX, 1 - (unsigned long)moved);
 	} else {
-		refuse_out(ctxt, count);
+		vmport_refuse_outs(ctxt, count);
 	}
-	set_result(ctxt, ok);
+	vmport_set_hb_result(ctxt, ok);
 	vcpu->stat.vmport_calls++;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, false, call.regs.dx, count, ok ? moved : 0, ok);
 	return true;
@@ -198,25 +198,26 @@ bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
  * guest, which finds an instruction with that much less to do, or nothing.  What it has of
  * the registers is dropped, so these go to the vCPU at once.
  */
-static void leave_in(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
+static void vmport_leave_ins(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
 {
 	unsigned long rdi = reg_read(ctxt, VCPU_REGS_RDI), rcx = reg_read(ctxt, VCPU_REGS_RCX);
 	unsigned long rbx = reg_read(ctxt, VCPU_REGS_RBX);
 
-	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RDI,
-			     assign(ctxt, rdi, is_backward(ctxt) ? rdi - moved : rdi + moved));
-	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RCX, assign(ctxt, rcx, rcx - moved));
-	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RBX, result(rbx, ok));
+	rdi = vmport_assign_by_size(ctxt, rdi, vmport_is_backward(ctxt) ? rdi - moved : rdi + moved);
+	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RDI, rdi);
+	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RCX, vmport_assign_by_size(ctxt, rcx, rcx - moved));
+	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RBX, vmport_hb_result(rbx, ok));
 }
 
 /* Write to the guest's memory; what stopped that is in @fault. */
-static u32 write_bytes(struct kvm_vcpu *vcpu, u64 count, const u8 *data,
-		       struct vmport_fault *fault)
+static u32 vmport_write_bytes(struct kvm_vcpu *vcpu, u64 count, const u8 *data,
+			      struct vmport_fault *fault)
 {
 	unsigned long linear;
 	u32 size;
 
-	size = linear_bytes(vcpu, &vcpu->arch.emulate_ctxt->dst.addr.mem, true, count, &linear);
+	size = vmport_linear_bytes(vcpu, &vcpu->arch.emulate_ctxt->dst.addr.mem, true, count,
+				   &linear);
 	if (size)
 		return kvm_vmport_write_guest(vcpu, linear, data, size, fault);
 
@@ -235,7 +236,7 @@ static u32 write_bytes(struct kvm_vcpu *vcpu, u64 count, const u8 *data,
 bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
-	u64 left = reg_read(ctxt, VCPU_REGS_RCX) & address_mask(ctxt);
+	u64 left = reg_read(ctxt, VCPU_REGS_RCX) & vmport_address_mask(ctxt);
 	struct vmport_hb_source source;
 	struct vmport_fault fault;
 	struct vmport_call call = { };
@@ -243,7 +244,7 @@ bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 	bool ok;
 	int idx;
 
-	if (!begin(vcpu, &call))
+	if (!vmport_begin_string(vcpu, &call))
 		return false;
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RBP);
@@ -252,7 +253,7 @@ bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 	ok = vmport_hb_receive_begin(&call, left, &source);
 	kvm_vmport_end_call(vcpu, &call, idx);
 	if (ok) {
-		moved = write_bytes(vcpu, left, source.data, &fault);
+		moved = vmport_write_bytes(vcpu, left, source.data, &fault);
 		idx = kvm_vmport_begin_call(vcpu, &call);
 		vmport_hb_receive_end(&call, left, moved, &source);
 		kvm_vmport_end_call(vcpu, &call, idx);
@@ -261,7 +262,7 @@ bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 	}
 
 	if (moved || !ok) {
-		leave_in(ctxt, ok ? moved : left, ok);
+		vmport_leave_ins(ctxt, ok ? moved : left, ok);
 	} else {
 		/* The emulator raises it, and leaves the registers alone. */
 		ctxt->exception = fault.exception;

@@ -122,7 +122,7 @@ out:
 	return r;
 }
 
-static struct vmport_request *take_out(struct vmport_request **array, u32 *count, u32 n)
+static struct vmport_request *vmport_tclo_take_out(struct vmport_request **array, u32 *count, u32 n)
 {
 	struct vmport_request *request = array[n];
 
@@ -132,7 +132,7 @@ static struct vmport_request *take_out(struct vmport_request **array, u32 *count
 }
 
 /* Where @id is in @array of @count; @count when it is not there. */
-static u32 find_request(struct vmport_request **array, u32 count, u64 id)
+static u32 vmport_tclo_find_request(struct vmport_request **array, u32 count, u64 id)
 {
 	u32 n;
 
@@ -156,14 +156,14 @@ int vmport_tclo_cancel(struct vmport_tclo *tclo, u64 id, u32 *status)
 	u32 n;
 
 	mutex_lock(&tclo->lock);
-	n = find_request(tclo->queue, tclo->queued, id);
+	n = vmport_tclo_find_request(tclo->queue, tclo->queued, id);
 	if (n < tclo->queued) {
-		request = take_out(tclo->queue, &tclo->queued, n);
+		request = vmport_tclo_take_out(tclo->queue, &tclo->queued, n);
 		*status = KVM_VMPORT_TCLO_QUEUED;
 	} else {
-		n = find_request(tclo->results, tclo->unread, id);
+		n = vmport_tclo_find_request(tclo->results, tclo->unread, id);
 		if (n < tclo->unread) {
-			request = take_out(tclo->results, &tclo->unread, n);
+			request = vmport_tclo_take_out(tclo->results, &tclo->unread, n);
 			*status = request->status;
 		}
 	}
@@ -207,7 +207,7 @@ struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
 	mutex_lock(&tclo->lock);
 	for (i = 0; i < tclo->queued && !request; i++) {
 		if (vmport_name_is(&tclo->queue[i]->name, name)) {
-			request = take_out(tclo->queue, &tclo->queued, i);
+			request = vmport_tclo_take_out(tclo->queue, &tclo->queued, i);
 			tclo->taken++;
 		}
 	}
@@ -260,7 +260,7 @@ void vmport_tclo_drop_result(struct vmport_tclo *tclo)
 	struct vmport_request *result;
 
 	mutex_lock(&tclo->lock);
-	result = take_out(tclo->results, &tclo->unread, 0);
+	result = vmport_tclo_take_out(tclo->results, &tclo->unread, 0);
 	mutex_unlock(&tclo->lock);
 	vmport_request_free(result);
 }

@@ -12,7 +12,7 @@
 #include "unpack.h"
 #include "unpacker.h"
 
-static const struct vmport_section *find_section(u32 type)
+static const struct vmport_section *vmport_find_section(u32 type)
 {
 	unsigned int i;
 
@@ -28,8 +28,8 @@ static const struct vmport_section *find_section(u32 type)
  * is wrong in a section that nobody has to know does not make the blob unloadable: the
  * rest of it is left out.
  */
-static int unpack_payload(struct vmport_unpacker *u, size_t pos,
-			  const struct vmport_section *section, u32 flags, u64 size)
+static int vmport_unpack_payload(struct vmport_unpacker *u, size_t pos,
+				 const struct vmport_section *section, u32 flags, u64 size)
 {
 	u32 critical = section->is_critical ? KVM_VMPORT_SECTION_CRITICAL : 0;
 	int r;
@@ -37,7 +37,8 @@ static int unpack_payload(struct vmport_unpacker *u, size_t pos,
 	if (flags != critical)
 		return vmport_malformed(u, pos, KVM_VMPORT_ERR_FLAGS);
 	if (!vmport_has_feature(u->config, section->feature))
-		return critical ? vmport_lacks(u, pos, section->feature) : vmport_skip_bytes(u, size);
+		return critical ? vmport_lacks(u, pos, section->feature) :
+				  vmport_skip_bytes(u, size);
 
 	r = section->unpack(u, size);
 	if (!critical && (!r || u->why->error)) {
@@ -49,7 +50,7 @@ static int unpack_payload(struct vmport_unpacker *u, size_t pos,
 	return r;
 }
 
-static int unpack_section(struct vmport_unpacker *u, u32 *last_type)
+static int vmport_unpack_section(struct vmport_unpacker *u, u32 *last_type)
 {
 	struct kvm_vmport_blob_section section;
 	const struct vmport_section *known;
@@ -66,10 +67,12 @@ static int unpack_section(struct vmport_unpacker *u, u32 *last_type)
 	flags = le32_to_cpu(section.flags);
 	size = le64_to_cpu(section.size);
 	if (flags & ~KVM_VMPORT_SECTION_CRITICAL)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &section, flags), KVM_VMPORT_ERR_FLAGS);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &section, flags),
+					KVM_VMPORT_ERR_FLAGS);
 	if (size > end - u->pos)
-		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &section, size), KVM_VMPORT_ERR_SECTION);
-	known = find_section(type);
+		return vmport_malformed(u, VMPORT_FIELD_POS(pos, &section, size),
+					KVM_VMPORT_ERR_SECTION);
+	known = vmport_find_section(type);
 	if (type < *last_type ||
 	    (type == *last_type && known && known->is_critical && !known->is_many))
 		return vmport_malformed(u, pos, KVM_VMPORT_ERR_ORDER);
@@ -77,7 +80,7 @@ static int unpack_section(struct vmport_unpacker *u, u32 *last_type)
 
 	u->end = u->pos + size;
 	if (known)
-		r = unpack_payload(u, pos, known, flags, size);
+		r = vmport_unpack_payload(u, pos, known, flags, size);
 	else if (flags & KVM_VMPORT_SECTION_CRITICAL)
 		r = vmport_refuse_at(u, pos, -EOPNOTSUPP, KVM_VMPORT_ERR_CRITICAL);
 	else
@@ -89,7 +92,7 @@ static int unpack_section(struct vmport_unpacker *u, u32 *last_type)
 }
 
 /* What has to be so for the checksum to be where it is looked for, and that. */
-static int unpack_header(struct vmport_unpacker *u, struct kvm_vmport_blob_header *header)
+static int vmport_unpack_header(struct vmport_unpacker *u, struct kvm_vmport_blob_header *header)
 {
 	const struct kvm_vmport_blob_header without = { };
 	size_t size = u->end;
@@ -109,9 +112,11 @@ static int unpack_header(struct vmport_unpacker *u, struct kvm_vmport_blob_heade
 		return vmport_refuse_at(u, VMPORT_FIELD_POS(0, header, version),
 				 version ? -EOPNOTSUPP : -EINVAL, KVM_VMPORT_ERR_VERSION);
 	if (le16_to_cpu(header->header_size) != sizeof(*header))
-		return vmport_malformed(u, VMPORT_FIELD_POS(0, header, header_size), KVM_VMPORT_ERR_LENGTH);
+		return vmport_malformed(u, VMPORT_FIELD_POS(0, header, header_size),
+					KVM_VMPORT_ERR_LENGTH);
 	if (le64_to_cpu(header->size) != size)
-		return vmport_malformed(u, VMPORT_FIELD_POS(0, header, size), KVM_VMPORT_ERR_LENGTH);
+		return vmport_malformed(u, VMPORT_FIELD_POS(0, header, size),
+					KVM_VMPORT_ERR_LENGTH);
 
 	u->pos = sizeof(*header);
 	u->crc = crc32c(~0, header, offsetof(typeof(*header), checksum));
@@ -121,21 +126,23 @@ static int unpack_header(struct vmport_unpacker *u, struct kvm_vmport_blob_heade
 	return 0;
 }
 
-static int unpack_sections(struct vmport_unpacker *u, const struct kvm_vmport_blob_header *header)
+static int vmport_unpack_sections(struct vmport_unpacker *u,
+				  const struct kvm_vmport_blob_header *header)
 {
 	u32 last_type = 0;
 	u64 missing;
 	int r = 0;
 
 	if (header->reserved32)
-		return vmport_malformed(u, VMPORT_FIELD_POS(0, header, reserved32), KVM_VMPORT_ERR_RESERVED);
+		return vmport_malformed(u, VMPORT_FIELD_POS(0, header, reserved32),
+					KVM_VMPORT_ERR_RESERVED);
 	/* First of all: what the guest was promised, the VM must have. */
 	missing = le64_to_cpu(header->features) & ~u->config->features;
 	if (missing)
 		return vmport_lacks(u, VMPORT_FIELD_POS(0, header, features), missing);
 
 	while (!r && u->pos < u->end)
-		r = unpack_section(u, &last_type);
+		r = vmport_unpack_section(u, &last_type);
 	if (r)
 		return r;
 
@@ -145,17 +152,17 @@ static int unpack_sections(struct vmport_unpacker *u, const struct kvm_vmport_bl
 	return 0;
 }
 
-static int unpack_blob(struct vmport_unpacker *u)
+static int vmport_unpack_blob(struct vmport_unpacker *u)
 {
 	struct kvm_vmport_blob_header header;
 	size_t size = u->end;
 	int r, skipped;
 
-	r = unpack_header(u, &header);
+	r = vmport_unpack_header(u, &header);
 	if (r)
 		return r;
 
-	r = unpack_sections(u, &header);
+	r = vmport_unpack_sections(u, &header);
 	if (r && !u->why->error)
 		return r;
 
@@ -166,7 +173,8 @@ static int unpack_blob(struct vmport_unpacker *u)
 		return skipped;
 	}
 	if (le32_to_cpu(header.checksum) != (u32)~u->crc)
-		return vmport_malformed(u, VMPORT_FIELD_POS(0, &header, checksum), KVM_VMPORT_ERR_CHECKSUM);
+		return vmport_malformed(u, VMPORT_FIELD_POS(0, &header, checksum),
+					KVM_VMPORT_ERR_CHECKSUM);
 	return r;
 }
 
@@ -205,7 +213,7 @@ struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 	if (!u.state)
 		return ERR_PTR(-ENOMEM);
 
-	r = unpack_blob(&u);
+	r = vmport_unpack_blob(&u);
 	if (r) {
 		vmport_state_free(u.state);
 		return ERR_PTR(r);

@@ -18,7 +18,7 @@
 #include "vmport.h"
 
 /* Does each feature have what it needs? */
-static bool has_needed_features(u64 features)
+static bool vmport_has_needed_features(u64 features)
 {
 	/* What is moved there, or given to the VMM, are messages. */
 	if ((features & (KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_EXIT_RPC)) &&
@@ -33,7 +33,6 @@ static bool has_needed_features(u64 features)
 	return features & KVM_VMPORT_FEATURE_ENABLE;
 }
 
-/* On while any VM of the host has the interface. */
 DEFINE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
@@ -57,7 +56,7 @@ void kvm_vmport_wait_for_calls(void)
 	synchronize_rcu_expedited();
 }
 
-static struct kvm_vmport *vmport_alloc(u64 features)
+static struct kvm_vmport *vmport_vm_alloc(u64 features)
 {
 	struct vmport_config *config;
 	struct vmport_state *state;
@@ -81,7 +80,7 @@ static struct kvm_vmport *vmport_alloc(u64 features)
 	return vmport;
 }
 
-static void vmport_free(struct kvm_vmport *vmport)
+static void vmport_vm_free(struct kvm_vmport *vmport)
 {
 	struct eventfd_ctx *eventfd = rcu_dereference_protected(vmport->eventfd, true);
 
@@ -132,10 +131,10 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 
 	if ((features & ~KVM_VMPORT_FEATURES) || cap->args[1] || cap->args[2] || cap->args[3])
 		return -EINVAL;
-	if (!has_needed_features(features))
+	if (!vmport_has_needed_features(features))
 		return -ENXIO;
 
-	vmport = vmport_alloc(features);
+	vmport = vmport_vm_alloc(features);
 	if (!vmport)
 		return -ENOMEM;
 
@@ -155,7 +154,7 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 
 	if (r) {
 		static_branch_dec(&kvm_vmport_enabled);
-		vmport_free(vmport);
+		vmport_vm_free(vmport);
 	}
 	return r;
 }
@@ -168,7 +167,7 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
  */
 void kvm_vmport_destroy_vm(struct kvm *kvm)
 {
-	vmport_free(kvm->arch.vmport);
+	vmport_vm_free(kvm->arch.vmport);
 	kvm->arch.vmport = NULL;
 	static_branch_dec(&kvm_vmport_enabled);
 }

@@ -26,6 +26,7 @@
 #define VMX_IO_QUAL_STRING	BIT(4)
 #define VMX_IO_QUAL_PORT_SHIFT	16
 
+/* On while any VM of the host has the interface. */
 DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 
 /* Of the VM. */
