@@ -469,15 +469,17 @@ struct kvm_vmport_tclo_item {
 
 /*
  * KVM_VMPORT_ATTR_INFO (GET): what this VM has and this kernel knows.  All fields are
- * output.  The features are those that KVM_ENABLE_CAP was given; without it the call
- * fails with -EPERM, as all others.
+ * output.  @features are those that KVM_ENABLE_CAP was given; without it the call fails
+ * with -EPERM, as all others.  @known_features are what KVM_CHECK_EXTENSION returns, and
+ * bits 31 to 63 too, which its int has no place for.
  */
 struct kvm_vmport_info {
 	__u64 features;		/* KVM_VMPORT_FEATURE_* enabled on this VM */
 	__u64 get_attrs;	/* bit N: type N is known to KVM_GET_VMPORT_ATTR */
 	__u64 set_attrs;	/* bit N: to KVM_SET_VMPORT_ATTR */
 	__u64 sections;		/* bit N: section type N of a state blob is known */
-	__u64 reserved[4];
+	__u64 known_features;	/* KVM_VMPORT_FEATURE_* that this kernel knows */
+	__u64 reserved[3];
 };
 
 /*
@@ -563,6 +565,23 @@ struct kvm_vmport_rpc {
 #define KVM_VMPORT_ATTR_TCLO_LIST	13	/* GET */
 #define KVM_VMPORT_ATTR_TCLO_CANCEL	14	/* SET */
 
+/* What an attribute is made of: its type says which of these. */
+union kvm_vmport_attr_data {
+	struct kvm_vmport_identity identity;
+	struct kvm_vmport_limits limits;
+	struct kvm_vmport_guestinfo guestinfo;
+	struct kvm_vmport_guestinfo_list list;
+	struct kvm_vmport_tclo tclo;
+	struct kvm_vmport_guestinfo_many many;
+	struct kvm_vmport_changes changes;
+	struct kvm_vmport_eventfd eventfd;
+	struct kvm_vmport_events events;
+	struct kvm_vmport_rpc rpc;
+	struct kvm_vmport_info info;
+	struct kvm_vmport_tclo_list tclo_list;
+	__u64 pad[31];
+};
+
 /*
  * KVM_GET_VMPORT_ATTR, KVM_SET_VMPORT_ATTR (VM fd): one typed attribute.
  *
@@ -574,21 +593,7 @@ struct kvm_vmport_rpc {
 struct kvm_vmport_attr {
 	__u32 type;		/* KVM_VMPORT_ATTR_* */
 	__u32 error;		/* out: KVM_VMPORT_ERR_* */
-	union {
-		struct kvm_vmport_identity identity;
-		struct kvm_vmport_limits limits;
-		struct kvm_vmport_guestinfo guestinfo;
-		struct kvm_vmport_guestinfo_list list;
-		struct kvm_vmport_tclo tclo;
-		struct kvm_vmport_guestinfo_many many;
-		struct kvm_vmport_changes changes;
-		struct kvm_vmport_eventfd eventfd;
-		struct kvm_vmport_events events;
-		struct kvm_vmport_rpc rpc;
-		struct kvm_vmport_info info;
-		struct kvm_vmport_tclo_list tclo_list;
-		__u64 pad[31];
-	} u;
+	union kvm_vmport_attr_data u;
 };
 
 /*

@@ -47,7 +47,7 @@ class Block:
         width = indent(lines[0])
         self.number = number
         self.text = "\n".join(line[width:] for line in lines) + "\n"
-        self.shows = self.text.startswith("struct kvm_vmport_")
+        self.shows = self.text.startswith(("struct kvm_vmport_", "union kvm_vmport_"))
 
 
 def blocks(text):
@@ -91,10 +91,10 @@ def tables(text):
 
 
 def structures(text):
-    """The structures of C source by their names: [(type, field, elements)]."""
+    """The structures and unions of C source by their names: [(type, field, elements)]."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     found = {}
-    for name, body in re.findall(r"^struct (\w+) \{\n(.*?)^\};", text, flags=re.M | re.S):
+    for name, body in re.findall(r"^(?:struct|union) (\w+) \{\n(.*?)^\};", text, flags=re.M | re.S):
         fields = re.findall(r"^\s*([\w ]+?)\s+(\w+)((?:\[[^]]*\])?);", body, flags=re.M)
         found[name] = [(" ".join(kind.split()), field, size) for kind, field, size in fields]
     return found

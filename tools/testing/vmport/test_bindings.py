@@ -49,16 +49,11 @@ def macros():
 
 
 def structs():
-    """{structure: its fields}; a union in one is a field, and one more structure."""
+    """{structure or union: its fields}"""
     with open(HEADER) as file:
         text = re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S)
-    # The name is what bindgen calls the one that there is.
-    union = re.compile(r"union \{([^}]*)\} u;")
-    (members,) = union.findall(text)
-    found = dict(re.findall(r"^struct (\w+) \{(.*?)^\};", union.sub("__u64 u;", text),
-                            re.S | re.M))
-    found["kvm_vmport_attr__bindgen_ty_1"] = members
-    return {name: re.findall(r"(\w+)(?:\[[^]]*\])?;", body) for name, body in found.items()}
+    found = re.findall(r"^((?:struct|union) \w+) \{(.*?)^\};", text, re.S | re.M)
+    return {name: re.findall(r"(\w+)(?:\[[^]]*\])?;", body) for name, body in found}
 
 
 def c_values(expressions):
@@ -98,7 +93,7 @@ def _():
     assert calls == {"kvm_run_vmport"}, calls
     assert values - set(constants()) <= IOCTLS, values - set(constants()) - IOCTLS
     text = bindings()
-    missing = [name for name in structs() if not re.search(r"pub(struct|union)%s\{" % name, text)]
+    missing = [name for name in structs() if "pub%s{" % name.replace(" ", "") not in text]
     assert not missing, missing
 
 
@@ -125,12 +120,10 @@ def _():
             rust[name][1]["type" if field == "type_" else field] = int(offset)
 
     asked = []
-    for name, fields in structs().items():
-        nested = name.endswith("__bindgen_ty_1")
-        what = "((struct kvm_vmport_attr *)0)->u" if nested else "struct " + name
+    for what, fields in structs().items():
+        name = what.split()[1]
         asked.append((name, None, "sizeof(%s)" % what))
-        asked += [(name, field, "0" if nested else "offsetof(%s, %s)" % (what, field))
-                  for field in fields]
+        asked += [(name, field, "offsetof(%s, %s)" % (what, field)) for field in fields]
     c = {}
     for (name, field, _), value in zip(asked, c_values([how for _, _, how in asked])):
         if field is None:

@@ -82,15 +82,15 @@ def assertions():
     lines = ["#include <assert.h>", "#include <stddef.h>", "#include <linux/kvm_vmport.h>"]
     for block in page.blocks(TEXT):
         if block.shows:
-            lines.append(re.sub(r"^struct (\w+) \{", r"struct page_\1 {", block.text, flags=re.M))
+            lines.append(re.sub(r"^(struct|union) (\w+) \{", r"\1 page_\2 {", block.text,
+                                flags=re.M))
     for name, fields in shown().items():
-        lines.append(f"static_assert(sizeof(struct page_{name}) == sizeof(struct {name}), "
+        kind = "union" if name == "kvm_vmport_attr_data" else "struct"
+        lines.append(f"static_assert(sizeof({kind} page_{name}) == sizeof({kind} {name}), "
                      f'"{name}");')
         for _, field, _ in fields:
-            if name == "kvm_vmport_attr" and field not in ("type", "error"):
-                field = "u." + field
-            lines.append(f"static_assert(offsetof(struct page_{name}, {field}) == "
-                         f'offsetof(struct {name}, {field}), "{name}.{field}");')
+            lines.append(f"static_assert(offsetof({kind} page_{name}, {field}) == "
+                         f'offsetof({kind} {name}, {field}), "{name}.{field}");')
     for name, structure, rows in records():
         size = 0
         for row in rows:

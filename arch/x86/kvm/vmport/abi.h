@@ -39,7 +39,7 @@ static_assert(offsetof(struct kvm_vmport_tclo, reserved32) == 36);
 static_assert(sizeof(struct kvm_vmport_tclo_list) == 48);
 static_assert(offsetof(struct kvm_vmport_tclo_list, reserved32) == 12);
 static_assert(sizeof(struct kvm_vmport_info) == 64);
-static_assert(offsetof(struct kvm_vmport_info, reserved) == 32);
+static_assert(offsetof(struct kvm_vmport_info, reserved) == 40);
 static_assert(sizeof(struct kvm_vmport_rpc) == 64);
 static_assert(offsetof(struct kvm_vmport_rpc, reserved32) == 28);
 

@@ -200,6 +200,7 @@ static int vmport_get_info(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	attr->u.info = (struct kvm_vmport_info) {
 		.features = kvm->arch.vmport->features,
 		.sections = vmport_section_types(),
+		.known_features = KVM_VMPORT_FEATURES,
 	};
 	for (type = 0; type < ARRAY_SIZE(vmport_attrs); type++) {
 		if (vmport_attrs[type].get)

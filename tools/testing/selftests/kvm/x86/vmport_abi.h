@@ -111,7 +111,8 @@ CHECK_FIELD(kvm_vmport_info, features, 0);
 CHECK_FIELD(kvm_vmport_info, get_attrs, 8);
 CHECK_FIELD(kvm_vmport_info, set_attrs, 16);
 CHECK_FIELD(kvm_vmport_info, sections, 24);
-CHECK_FIELD(kvm_vmport_info, reserved, 32);
+CHECK_FIELD(kvm_vmport_info, known_features, 32);
+CHECK_FIELD(kvm_vmport_info, reserved, 40);
 
 CHECK_SIZE(kvm_vmport_tclo_list, 48);
 CHECK_FIELD(kvm_vmport_tclo_list, items, 0);

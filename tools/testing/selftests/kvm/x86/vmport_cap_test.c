@@ -445,7 +445,7 @@ TEST_F(attr, reserved_fields_einval)
 		{ &changes, ATTR_OFFSET(changes.reserved), 32, .get = true },
 		{ &eventfd, ATTR_OFFSET(eventfd.reserved32), 36, .set = true },
 		{ &events, ATTR_OFFSET(events.reserved), 32, .get = true },
-		{ &info, ATTR_OFFSET(info.reserved), 32, .get = true },
+		{ &info, ATTR_OFFSET(info.reserved), 24, .get = true },
 		{ &requests, ATTR_OFFSET(tclo_list.reserved32), 36, .get = true },
 		{ &cancel, ATTR_OFFSET(tclo.reserved32), 20, .set = true },
 	};
@@ -888,6 +888,7 @@ TEST(info_says_what_there_is)
 		vm = vmport_vm_create_barebones(mask);
 		EXPECT_EQ(vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr), 0);
 		EXPECT_EQ(attr.u.info.features, mask);
+		EXPECT_EQ(attr.u.info.known_features, features);
 		kvm_vm_free(vm);
 	}
 
