@@ -91,7 +91,8 @@ void vmport_request_free(struct vmport_request *request)
  *
  * Context: may sleep; one at a time for a VM.
  * Return: 0; -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are there,
- * those that channels hold among them; or -EOVERFLOW when there are no more numbers; the caller keeps the request then.
+ * those that channels hold among them; or -EOVERFLOW when there are no more numbers; the
+ * caller keeps the request then.
  */
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id)
 {

@@ -259,8 +259,8 @@ static int run_bounded(bool saves)
 	free(state);
 	vmport_leave_cgroup();
 	/* It has to have come near for that to say anything. */
-	return (peak >= limit) + !!full + !!killed + (peak - start < KVM_VMPORT_MAX_MEMORY / 4 * 3) +
-	       !workers[0].results;
+	return (peak >= limit) + !!full + !!killed +
+	       (peak - start < KVM_VMPORT_MAX_MEMORY / 4 * 3) + !workers[0].results;
 }
 
 /* In a process of its own: the kernel may kill the one that has no room. */

@@ -427,12 +427,13 @@ TEST_F(privileged, saved_and_loaded_all_of_it_is_as_before)
 
 	channel.vcpu = other.vcpu;
 	EXPECT_TRUE(is_withheld(&other, &channel));
-	EXPECT_EQ(msg_as(&other, &callers[ALLOWS], BY_HYPERCALL, &channel, VMPORT_MSG_RECVPAYLOAD, 1,
-			 &word), VMPORT_SUCCESS);
+	EXPECT_EQ(msg_as(&other, &callers[ALLOWS], BY_HYPERCALL, &channel,
+			 VMPORT_MSG_RECVPAYLOAD, 1, &word), VMPORT_SUCCESS);
 	EXPECT_EQ(word, 'd' | 'd' << 8 | 'e' << 16 | 'n' << 24);
 	EXPECT_STREQ(rpc_as(&other, &callers[RING_3], BY_IN, "info-get guestinfo.secret"),
 		     "0 No value found");
-	EXPECT_STREQ(rpc_as(&other, &callers[IOPL_3], BY_IN, "info-get guestinfo.secret"), "1 hidden");
+	EXPECT_STREQ(rpc_as(&other, &callers[IOPL_3], BY_IN, "info-get guestinfo.secret"),
+		     "1 hidden");
 	EXPECT_EQ(get_flags(&other, "guestinfo.secret"), PRIVILEGED);
 	EXPECT_EQ(get_flags(&other, "guestinfo.w"), READONLY | WIPEABLE);
 	kvm_vm_free(other.vm);
