@@ -216,7 +216,7 @@ the VMM's memory cgroup.
 Guests and VMM exchange variables this way.  Nothing builds it before its
 users are there.
 MESSAGE
-	take rpc @engine
+	take rpc @engine '!*/command.c'
 	commit <<'MESSAGE'
 KVM: x86: Add the GuestRPC channels of VMware guests
 

@@ -5,7 +5,8 @@
   series.py author NAME EMAIL             can they sign a patch off?
   series.py take TOP STAGES REPOSITORY STAGE PATTERN...
                                           copy files of a stage; @engine are those that
-                                          tools/testing/vmport builds, and their headers
+                                          tools/testing/vmport builds, and their headers; what
+                                          matches after a "!" is left for later
   series.py hunks PATCH WANTED UNWANTED   print the hunks of a patch whose "file: text"
                                           matches WANTED, but not UNWANTED
   series.py programs REPOSITORY           add the tests that are there to their Makefile
@@ -187,12 +188,17 @@ def take(top, directory, repository, stage, *patterns):
     """Copy what matches; a pattern that matches nothing is a mistake."""
     directory = os.path.join(directory, stage)
     files = stages.read_all(directory)
+    left_out = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     for pattern in patterns:
+        if pattern.startswith("!"):
+            continue
         matching = engine(top, directory) if pattern == "@engine" else \
             fnmatch.filter(files, pattern)
         if not matching and "/lib/" not in pattern:
             raise Refused(f"no file of stage {stage} matches {pattern}: change make-series.sh")
         for path in matching:
+            if any(fnmatch.fnmatch(path, other) for other in left_out):
+                continue
             write(os.path.join(repository, path), files[path])
 
 

@@ -180,7 +180,8 @@ class OurFiles(unittest.TestCase):
                 self.assertTrue(sources)
                 done = subprocess.run(
                     ["gcc", "-std=gnu11", "-fsyntax-only", "-Wall", "-Werror", "-Wno-pointer-sign",
-                     "-D_GNU_SOURCE", "-Dkzalloc_obj(_o, _gfp)=kzalloc(sizeof(_o), _gfp)", "-I" + unit, "-I" + unit + "/shim", "-I" + folder + "/include",
+                     "-D_GNU_SOURCE", "-Dkzalloc_obj(_o, _gfp)=kzalloc(sizeof(_o), _gfp)",
+                     "-Dkvmalloc_obj(_o, _gfp)=kvmalloc(sizeof(_o), _gfp)", "-I" + unit, "-I" + unit + "/shim", "-I" + folder + "/include",
                      *sources], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                     universal_newlines=True)
                 self.assertEqual(done.returncode, 0, f"{stage}: {done.stdout}")
@@ -303,7 +304,7 @@ class Check(unittest.TestCase):
     def test_bad_words(self):
         """series check: targets, distributions and files of this repository are found"""
         for number, text in enumerate(("as make lane shows", "Debian's", "a distribution's",
-                                       "see scripts/suite/x.sh", "tools/virt/vmport/state",
+                                       "see scripts/suite/test.sh", "tools/virt/vmport/state",
                                        "samples/vmport", "include \"compat.h\"")):
             self.add(f"KVM: x86: A{number}", **{f"file{number}": f"/* {text} */\n"})
             with self.assertRaises(series.Refused, msg=text):
