@@ -203,7 +203,8 @@ static void vmport_leave_ins(struct x86_emulate_ctxt *ctxt, u64 moved, bool ok)
 	unsigned long rdi = reg_read(ctxt, VCPU_REGS_RDI), rcx = reg_read(ctxt, VCPU_REGS_RCX);
 	unsigned long rbx = reg_read(ctxt, VCPU_REGS_RBX);
 
-	rdi = vmport_assign_by_size(ctxt, rdi, vmport_is_backward(ctxt) ? rdi - moved : rdi + moved);
+	rdi = vmport_assign_by_size(ctxt, rdi,
+				    vmport_is_backward(ctxt) ? rdi - moved : rdi + moved);
 	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RDI, rdi);
 	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RCX, vmport_assign_by_size(ctxt, rcx, rcx - moved));
 	ctxt->ops->write_gpr(ctxt, VCPU_REGS_RBX, vmport_hb_result(rbx, ok));
