@@ -116,7 +116,7 @@ def code(text):
              "(KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_SINGLESTEP)"),
             (r"kvm_has_protected_state\(kvm\)", "kvm->arch.has_protected_state"),
             (r"\b(kzalloc|kvmalloc)\(sizeof\((\*\w+)\), ", r"\1_obj(\2, "),
-            (r"[^\n]*BUILD_BUG_ON\(sizeof\(struct kvm_vmport_exit\) > [^\n]*\n\n?", ""),
+            (r"static_assert\(sizeof\(struct kvm_vmport_exit\) <= [^\n]*\n\n?", ""),
             (r"\*kvm_run_vmport\(([\w.>-]+)\)", r"\1->vmport"),
             (r"kvm_run_vmport\(([\w.>-]+)\)->", r"\1->vmport."),
             (r"kvm_run_vmport\(([\w.>-]+)\)", r"&\1->vmport"),

@@ -175,11 +175,15 @@ class OurFiles(unittest.TestCase):
                     stages.write(os.path.join(folder, path), text)
                     if path == upstream.UAPI:
                         stages.write(os.path.join(folder, "include/uapi/asm/kvm_vmport.h"), text)
+                # What the series puts into <linux/kvm.h>.
+                exits = os.path.join(folder, "exit.h")
+                stages.write(exits, "#include <linux/types.h>\n" + upstream.exit_structure(
+                    upstream.read(os.path.join(TOP, upstream.HEADER))))
                 sources = [os.path.join(folder, path) for path in series.engine(TOP, folder)
                            if path.endswith(".c")]
                 self.assertTrue(sources)
                 done = subprocess.run(
-                    ["gcc", "-std=gnu11", "-fsyntax-only", "-Wall", "-Werror", "-Wno-pointer-sign",
+                    ["gcc", "-std=gnu11", "-fsyntax-only", "-include", exits, "-Wall", "-Werror", "-Wno-pointer-sign",
                      "-D_GNU_SOURCE", "-Dkzalloc_obj(_o, _gfp)=kzalloc(sizeof(_o), _gfp)",
                      "-Dkvmalloc_obj(_o, _gfp)=kvmalloc(sizeof(_o), _gfp)", "-I" + unit, "-I" + unit + "/shim", "-I" + folder + "/include",
                      *sources], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
