@@ -87,6 +87,8 @@ def complaints():
         text = read(name)
         if text.count("\n") > MAX_FILE:
             yield "%s has %d lines" % (name, text.count("\n"))
+        if "/**" in text:
+            yield "%s has kernel-doc, which KVM x86 does not want" % name
         if name.endswith(".c"):
             for function in nameless(text):
                 yield "%s: %s() does not begin with vmport_" % (name, function)

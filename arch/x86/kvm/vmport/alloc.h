@@ -12,16 +12,12 @@
 
 #include "call.h"
 
-/**
- * vmport_alloc_data() - memory for data of any size
- * @size: bytes
+/*
+ * Memory for data of any size.  kmalloc() rounds up to a power of two: up to twice the
+ * memory, charged and zeroed, for a value of 64 KiB with its key.  Pages that would be
+ * left over are not taken; small sizes are not worth the mapping.
  *
- * kmalloc() rounds up to a power of two: up to twice the memory, charged and
- * zeroed, for a value of 64 KiB with its key.  Pages that would be left over
- * are not taken; small sizes are not worth the mapping.
- *
- * Context: may sleep.
- * Return: memory for kvfree(), or NULL.
+ * Returns memory for kvfree(), or NULL.  May sleep.
  */
 static inline void *vmport_alloc_data(size_t size)
 {

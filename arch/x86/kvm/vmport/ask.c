@@ -11,15 +11,14 @@
 #include "ask.h"
 #include "channels.h"
 
-/**
- * vmport_ask() - leave a message to the VMM
+/*
+ * Leave a message to the VMM.
  * @call: the call that brought its end; becomes one that asks
- * @channel: owned by the caller; the message is at @channel->send, and what the
- *	guest gets if there is no other reply in @channel->reply
- * @size: bytes of it
+ * @channel: owned by the caller; the message is at @channel->send, and what the guest gets
+ *	if there is no other reply in @channel->reply
  *
- * Context: may sleep.
- * Return: false when the VMM is not to be asked, or when there are no more numbers.
+ * Returns false when the VMM is not to be asked, or when there are no more numbers.  May
+ * sleep.
  */
 bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
@@ -41,11 +40,11 @@ bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 si
 	return true;
 }
 
-/**
- * vmport_ask_end() - the reply is what stands in the channel
+/*
+ * The reply is what stands in the channel.
  * @channel: owned by the caller, asking
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_ask_end(struct vmport_channel *channel)
 {
@@ -133,15 +132,14 @@ static struct vmport_channel *vmport_own_oldest_asking(struct vmport_state *stat
 	return channel;
 }
 
-/**
- * vmport_ask_next() - what to tell the VMM after a call that asks
+/*
+ * What to tell the VMM after a call that asks.
  * @state: channels; may be another than that of the call by now
  * @vcpu: who made the call
  * @asked: out: the message, without its bytes
  * @more: out: the vCPU has asked more than once; come again
  *
- * Context: may sleep.
- * Return: false when nothing asks any more that the VMM has not been told of.
+ * Returns false when nothing asks any more that the VMM has not been told of.  May sleep.
  */
 bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,
 		     bool *more)
@@ -166,16 +164,13 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 	return true;
 }
 
-/**
- * vmport_ask_read() - copy a message for the VMM
- * @state: channels
- * @id: its number
+/*
+ * Copy a message for the VMM.
  * @next: not that one, but the first with a larger number
  * @room: copy no more than that many bytes
  * @asked: out: the message; without its bytes when there are more than @room
  *
- * Context: may sleep.
- * Return: 0; -ENOENT it does not ask; -E2BIG it does not fit; -ENOMEM.
+ * Returns 0; -ENOENT it does not ask; -E2BIG it does not fit; -ENOMEM.  May sleep.
  */
 int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
 		    struct vmport_asked *asked)
@@ -206,15 +201,11 @@ int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
 	return r;
 }
 
-/**
- * vmport_ask_answer() - give the guest the VMM's reply
- * @state: channels
- * @id: number of the message
- * @data: the reply
+/*
+ * Give the guest the VMM's reply.
  * @size: bytes of it, at most KVM_VMPORT_MAX_REPLY
  *
- * Context: may sleep.
- * Return: 0; -ENOENT the message does not ask any more; -ENOMEM.
+ * Returns 0; -ENOENT the message does not ask any more; -ENOMEM.  May sleep.
  */
 int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 size)
 {

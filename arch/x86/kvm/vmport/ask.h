@@ -4,8 +4,9 @@
 
 #include "channel.h"
 
-/**
- * struct vmport_asked - a message that waits for the VMM's reply
+/*
+ * A message that waits for the VMM's reply.
+ *
  * @id: its number
  * @size: bytes
  * @channel: where it came from

@@ -143,8 +143,9 @@ static int vmport_reset_guest(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return 0;
 }
 
-/**
- * struct attr_type - what can be done with a type of attribute
+/*
+ * What can be done with a type of attribute.
+ *
  * @get: KVM_GET_VMPORT_ATTR; may be NULL
  * @set: KVM_SET_VMPORT_ATTR; may be NULL
  * @feature: KVM_VMPORT_FEATURE_* of which it needs one
@@ -240,27 +241,24 @@ static int vmport_use_attr(struct kvm *kvm, struct kvm_vmport_attr *attr, bool s
 	return use(kvm, attr);
 }
 
-/**
- * kvm_vmport_get_attr() - KVM_GET_VMPORT_ATTR
+/*
+ * KVM_GET_VMPORT_ATTR.
  * @kvm: has the interface enabled, vmport->lock is held
- * @attr: in and out
  *
- * Context: may sleep.
- * Return: 0 or an error as include/uapi/linux/kvm_vmport.h lists them.
+ * Returns 0 or an error as include/uapi/linux/kvm_vmport.h lists them.  May sleep.
  */
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {
 	return vmport_use_attr(kvm, attr, false);
 }
 
-/**
- * kvm_vmport_attr_is_read() - the VMM has what kvm_vmport_get_attr() gave
+/*
+ * The VMM has what kvm_vmport_get_attr() gave.
  * @kvm: the VM, its lock held all the while
- * @attr: what was got
  *
  * A result is gone for good only then.
  *
- * Context: vmport->lock held, may sleep.
+ * Under vmport->lock; may sleep.
  */
 void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr)
 {
@@ -268,13 +266,11 @@ void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr
 		vmport_tclo_drop_result(&kvm_vmport_current_state(kvm->arch.vmport)->tclo);
 }
 
-/**
- * kvm_vmport_set_attr() - KVM_SET_VMPORT_ATTR
+/*
+ * KVM_SET_VMPORT_ATTR.
  * @kvm: has the interface enabled, vmport->lock is held
- * @attr: in and out
  *
- * Context: may sleep.
- * Return: 0 or an error as include/uapi/linux/kvm_vmport.h lists them.
+ * Returns 0 or an error as include/uapi/linux/kvm_vmport.h lists them.  May sleep.
  */
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr)
 {

@@ -29,11 +29,12 @@ struct vmport_piece {
 	size_t copied;
 };
 
-/**
- * struct vmport_packed - a blob in pieces
+/*
+ * A blob in pieces.
+ *
  * @size: bytes of it all
- * @lacking: with -EOPNOTSUPP: which sections the state cannot do without, a bit for
- *	each type
+ * @lacking: with -EOPNOTSUPP: which sections the state cannot do without, a bit for each
+ *	type
  * @buffer: what is not in the pieces
  * @room: bytes at @buffer
  * @copied: bytes used of them
@@ -50,8 +51,9 @@ struct vmport_packed {
 	u32 count;
 };
 
-/**
- * struct vmport_blob_form - what a blob is to be
+/*
+ * What a blob is to be.
+ *
  * @max: bytes at most
  * @features: KVM_VMPORT_FEATURE_* that the guest was promised
  * @sections: types that its reader knows, a bit for each

@@ -42,12 +42,13 @@ struct vmport_config {
 /* Those of every VM, which its VMM can lower. */
 extern const struct kvm_vmport_limits vmport_max_limits;
 
-/**
- * enum vmport_result - what became of a call
+/*
+ * What became of a call.
+ *
  * @VMPORT_DONE: answered, the registers hold the result
  * @VMPORT_NOT_OURS: not a command of the kernel; nothing changed
- * @VMPORT_NEEDS_SLEEP: an atomic call met work that sleeps; nothing changed,
- *	repeat it with @vmport_call.atomic clear
+ * @VMPORT_NEEDS_SLEEP: an atomic call met work that sleeps; nothing changed, repeat it
+ *	with @vmport_call.atomic clear
  */
 enum vmport_result {
 	VMPORT_DONE,
@@ -55,8 +56,9 @@ enum vmport_result {
 	VMPORT_NEEDS_SLEEP,
 };
 
-/**
- * struct vmport_call - one call
+/*
+ * One call.
+ *
  * @config: what the VMM configured
  * @state: channels and guestinfo; stays in place for the length of the call
  * @vcpu: the caller, for vmport_vcpu_*(); the engine doesn't look inside

@@ -15,12 +15,7 @@
 /* Requests are short: enough for most at the first try. */
 #define SEND_ROOM_MIN		128
 
-/**
- * vmport_channel_alloc() - make a channel, closed
- *
- * Context: may sleep.
- * Return: the channel, NULL when there is no memory.
- */
+/* Make a channel, closed.  Returns the channel, NULL when there is no memory.  May sleep. */
 struct vmport_channel *vmport_channel_alloc(void)
 {
 	struct vmport_channel *channel;
@@ -45,11 +40,11 @@ static void vmport_channel_release_buffers(struct vmport_channel *channel)
 	channel->request = NULL;
 }
 
-/**
- * vmport_channel_free() - free a channel
+/*
+ * Free a channel.
  * @channel: nobody else uses it any more
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_channel_free(struct vmport_channel *channel)
 {
@@ -65,14 +60,12 @@ static void vmport_channel_become_owner(struct vmport_channel *channel)
 	raw_spin_unlock(&channel->lock);
 }
 
-/**
- * vmport_channel_own() - become the owner of a channel, to use all its fields
- * @channel: the channel
+/*
+ * Become the owner of a channel, to use all its fields.  Waits for another owner, so for
+ * bounded work of the kernel, never for the guest.  The owner may sleep; atomic callers
+ * are turned away meanwhile.
  *
- * Waits for another owner, so for bounded work of the kernel, never for the
- * guest.  The owner may sleep; atomic callers are turned away meanwhile.
- *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_channel_own(struct vmport_channel *channel)
 {
@@ -80,12 +73,11 @@ void vmport_channel_own(struct vmport_channel *channel)
 	vmport_channel_become_owner(channel);
 }
 
-/**
- * vmport_channel_own_nested() - the same for whoever owns several
- * @channel: the channel
+/*
+ * The same for whoever owns several.
  * @outer: held by the caller until the last is disowned; no two hold it
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_channel_own_nested(struct vmport_channel *channel, struct mutex *outer)
 {
@@ -101,15 +93,13 @@ void vmport_channel_disown(struct vmport_channel *channel)
 	mutex_unlock(&channel->owner_lock);
 }
 
-/**
- * vmport_channel_make_room() - get a buffer for a message from the guest
+/*
+ * Get a buffer for a message from the guest.
  * @channel: owned by the caller, who may sleep
- * @size: bytes
  *
  * The bytes of a message in progress are gone when the buffer is a new one.
  *
- * Context: may sleep.
- * Return: 0 or -ENOMEM; then nothing has changed.
+ * Returns 0 or -ENOMEM; then nothing has changed.  May sleep.
  */
 int vmport_channel_make_room(struct vmport_channel *channel, u32 size)
 {
@@ -129,8 +119,8 @@ int vmport_channel_make_room(struct vmport_channel *channel, u32 size)
 	return 0;
 }
 
-/**
- * vmport_channel_trim() - keep no large buffer without a message in it
+/*
+ * Keep no large buffer without a message in it.
  * @channel: owned by the caller, who may sleep
  */
 void vmport_channel_trim(struct vmport_channel *channel)
@@ -142,9 +132,8 @@ void vmport_channel_trim(struct vmport_channel *channel)
 	}
 }
 
-/**
- * vmport_channel_lose_request() - the request that the guest holds ends without an answer
- * @tclo: where it came from
+/*
+ * The request that the guest holds ends without an answer.
  * @channel: owned by the caller, who may sleep
  */
 void vmport_channel_lose_request(struct vmport_tclo *tclo, struct vmport_channel *channel)
@@ -160,8 +149,8 @@ void vmport_channel_lose_request(struct vmport_tclo *tclo, struct vmport_channel
 	vmport_tclo_finish(tclo, request);
 }
 
-/**
- * vmport_channel_close() - close an open channel
+/*
+ * Close an open channel.
  * @tclo: hears of the request that it holds
  * @channel: owned by the caller, who may sleep
  */
@@ -177,15 +166,13 @@ void vmport_channel_close(struct vmport_tclo *tclo, struct vmport_channel *chann
 	}
 }
 
-/**
- * vmport_channel_forget_request() - the VMM does not want to hear of a request any more
- * @tclo: where it came from
+/*
+ * The VMM does not want to hear of a request any more.
  * @channel: owned by the caller; holds the request
  *
  * For the guest nothing changes.  Its answer goes nowhere.
  *
- * Context: may sleep.
- * Return: 0 or -ENOMEM; then nothing has changed.
+ * Returns 0 or -ENOMEM; then nothing has changed.  May sleep.
  */
 int vmport_channel_forget_request(struct vmport_tclo *tclo, struct vmport_channel *channel)
 {

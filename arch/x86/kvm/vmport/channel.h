@@ -22,8 +22,9 @@
 #define VMPORT_STATUS_DORECV	0x02
 #define VMPORT_STATUS_HB	0x80	/* the payload may go by port 0x5659 */
 
-/**
- * enum vmport_activity - what goes on in a channel
+/*
+ * What goes on in a channel.
+ *
  * @VMPORT_CLOSED: nothing; no other field counts
  * @VMPORT_IDLE: nothing
  * @VMPORT_SENDING: a message from the guest has begun
@@ -45,8 +46,9 @@ enum vmport_activity {
 	VMPORT_ASKING,
 };
 
-/**
- * struct vmport_channel - one GuestRPC channel
+/*
+ * One GuestRPC channel.
+ *
  * @owner_lock: held by whoever may sleep while it owns the channel
  * @lock: held by an owner that may not sleep, and to change @busy
  * @busy: an owner that may sleep is at work; atomic callers must come again
@@ -65,8 +67,8 @@ enum vmport_activity {
  * @request: TCLO: request given to the guest or run by it; NULL: "reset"
  * @name: TCLO: what the guest calls itself; requests are for a name
  *
- * Once made, a channel stays until its VM's state goes: CLOSE only frees what
- * it holds.  So a pointer from the table is good for as long as the state is.
+ * Once made, a channel stays until its VM's state goes: CLOSE only frees what it holds.
+ * So a pointer from the table is good for as long as the state is.
  */
 struct vmport_channel {
 	struct mutex owner_lock;	/* owners that may sleep */

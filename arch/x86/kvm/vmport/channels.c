@@ -26,16 +26,15 @@ static struct vmport_channel *vmport_make_channel(struct vmport_state *state, u1
 	return channel;
 }
 
-/**
- * vmport_channels_own_to_open() - find a channel to open, and own it
+/*
+ * Find a channel to open, and own it.
  * @call: configuration and state, whose open_lock is held
  * @id: out: the channel's
  *
  * A closed one, or when as many are open as there may be the one used least recently.
  *
- * Context: may sleep.
- * Return: the channel, owned by the caller from now on; NULL when there may be none, that
- * one is in use, or there is no memory.
+ * Returns the channel, owned by the caller from now on; NULL when there may be none, that
+ * one is in use, or there is no memory.  May sleep.
  */
 struct vmport_channel *vmport_channels_own_to_open(struct vmport_call *call, u16 *id)
 {
@@ -82,12 +81,12 @@ struct vmport_channel *vmport_channels_own_to_open(struct vmport_call *call, u16
 	return NULL;
 }
 
-/**
- * vmport_channels_find() - the channel that a call names
+/*
+ * The channel that a call names.
  * @call: its id in EDX bits 16..31
  *
- * Context: any.
- * Return: the channel, which may be closed; NULL when it has never been open.
+ * Returns the channel, which may be closed; NULL when it has never been open.  In any
+ * context.
  */
 struct vmport_channel *vmport_channels_find(const struct vmport_call *call)
 {
@@ -99,13 +98,12 @@ struct vmport_channel *vmport_channels_find(const struct vmport_call *call)
 	return vmport_channel_at(call->state, array_index_nospec(id, KVM_VMPORT_MAX_CHANNELS));
 }
 
-/**
- * vmport_channels_get() - own the channel that a call names
+/*
+ * Own the channel that a call names.
  * @call: its id in EDX bits 16..31, its cookie in ESI and EDI
  *
- * Context: may sleep.
- * Return: the open channel, for vmport_channel_disown() in the end; NULL when
- * there is none or the cookie is wrong.
+ * Returns the open channel, for vmport_channel_disown() in the end; NULL when there is
+ * none or the cookie is wrong.  May sleep.
  */
 struct vmport_channel *vmport_channels_get(const struct vmport_call *call)
 {
@@ -122,13 +120,13 @@ struct vmport_channel *vmport_channels_get(const struct vmport_call *call)
 	return NULL;
 }
 
-/**
- * vmport_channels_own() - become the owner of all channels
+/*
+ * Become the owner of all channels.
  * @state: vCPUs may be using it
  *
  * Nothing moves then between channels, queue and results, but for what the VMM does.
  *
- * Context: may sleep; for vmport_channels_disown().
+ * May sleep; for vmport_channels_disown().
  */
 void vmport_channels_own(struct vmport_state *state)
 {
@@ -152,11 +150,11 @@ void vmport_channels_disown(struct vmport_state *state)
 	mutex_unlock(&state->open_lock);
 }
 
-/**
- * vmport_channels_reset() - close all channels, as the guest's CLOSE does
+/*
+ * Close all channels, as the guest's CLOSE does.
  * @state: vCPUs may be using it; what they open meanwhile may stay
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_channels_reset(struct vmport_state *state)
 {
@@ -174,11 +172,11 @@ void vmport_channels_reset(struct vmport_state *state)
 	}
 }
 
-/**
- * vmport_channels_tclo() - how many TCLO channels are open
+/*
+ * How many TCLO channels are open.
  * @state: vCPUs may be using it
  *
- * Context: may sleep.
+ * May sleep.
  */
 u32 vmport_channels_tclo(struct vmport_state *state)
 {

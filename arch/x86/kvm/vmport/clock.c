@@ -23,16 +23,12 @@ bool vmport_vcpu_has_memory(void *vcpu, u64 address)
 	return !kvm_is_error_hva(vmport_steal_clock_hva(((struct kvm_vcpu *)vcpu)->kvm, address));
 }
 
-/**
- * kvm_vmport_update_steal_clock() - add to the guest's steal clock
- * @vcpu: its VM has the interface enabled
+/*
+ * Add to the guest's steal clock.  The memory is found anew each time, as it may have gone
+ * or moved.  It is that of L1 outside SMM, wherever the vCPU is.  Another vCPU may read
+ * meanwhile: it sees the clock before or after.
  *
- * The memory is found anew each time, as it may have gone or moved.  It is that of L1
- * outside SMM, wherever the vCPU is.  Another vCPU may read meanwhile: it sees the clock
- * before or after.
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep until the VMM has provided the
- * memory.
+ * May sleep until the VMM has provided the memory.
  */
 void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu)
 {

@@ -246,24 +246,23 @@ static const struct vmport_command *vmport_find_command(const struct vmport_call
 	return command;
 }
 
-/**
- * vmport_command_is_ours() - does the kernel own the command of a call?
+/*
+ * Does the kernel own the command of a call?
  * @call: magic in EAX, command in ECX bits 0..15
  *
- * Context: any.
- * Return: false where vmport_command() would return VMPORT_NOT_OURS.
+ * Returns false where vmport_command() would return VMPORT_NOT_OURS.  In any context.
  */
 bool vmport_command_is_ours(const struct vmport_call *call)
 {
 	return vmport_find_command(call);
 }
 
-/**
- * vmport_command() - answer one call
+/*
+ * Answer one call.
  * @call: magic in EAX, command in ECX bits 0..15
  *
- * Context: any when @call->atomic, else may sleep.
- * Return: see enum vmport_result; the registers change with VMPORT_DONE only.
+ * See enum vmport_result; the registers change with VMPORT_DONE only.  In any context when
+ * @call->atomic, else may sleep.
  */
 enum vmport_result vmport_command(struct vmport_call *call)
 {
@@ -279,9 +278,8 @@ const struct kvm_vmport_limits vmport_max_limits = {
 	.guestinfo_bytes = KVM_VMPORT_MAX_GUESTINFO,
 };
 
-/**
- * vmport_default_config() - what a VM answers until its VMM says otherwise
- * @config: filled
+/*
+ * What a VM answers until its VMM says otherwise.
  * @features: KVM_VMPORT_FEATURE_*
  */
 void vmport_default_config(struct vmport_config *config, u64 features)

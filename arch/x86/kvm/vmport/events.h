@@ -4,15 +4,16 @@
 
 #include <linux/atomic.h>
 
-/**
- * struct vmport_events - what the VMM hears of, numbered
+/*
+ * What the VMM hears of, numbered.
+ *
  * @changes: number of the newest change of guestinfo
  * @asked: number of the newest RPC that waits, or waited, for the VMM
  * @lost: TCLO channels closed, taken or reset
  * @requested: number of the newest request to the guest's tools
  *
- * Lives as long as the VM and longer than a state, so that the numbers go up
- * when the state is replaced.
+ * Lives as long as the VM and longer than a state, so that the numbers go up when the
+ * state is replaced.
  */
 struct vmport_events {
 	atomic64_t changes;

@@ -10,13 +10,10 @@
 
 static_assert(sizeof(struct kvm_vmport_exit) <= sizeof_field(struct kvm_run, padding));
 
-/**
- * kvm_vmport_fill_exit() - describe the RPC that the VMM has to answer
- * @vcpu: has made a call that asks
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when KVM_RUN is to return with what is in vcpu->run; false when
- * nothing asks any more: the channel was closed or the state replaced.
+/*
+ * Describe the RPC that the VMM has to answer.  Returns true when KVM_RUN is to return
+ * with what is in vcpu->run; false when nothing asks any more: the channel was closed or
+ * the state replaced.
  */
 bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 {

@@ -291,14 +291,13 @@ static bool vmport_port_gp(struct kvm_vcpu *vcpu, int *r)
 	return !is_guest_mode(vcpu) && vmport_emulate_permitted(vcpu, kvm_vmport_is_port_insn, r);
 }
 
-/**
- * kvm_vmport_is_l2_gp() - does L0 look at the #GP that L2 met first?
+/*
+ * Does L0 look at the #GP that L2 met first?
  * @vcpu: left L2 for #GP; its VM has the interface enabled
  *
  * If it turns out to be no call after all, it becomes L1's then.
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: false when it is L1's; nothing has changed in either case.
+ * Returns false when it is L1's; nothing has changed in either case.
  */
 bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
 {
@@ -306,13 +305,11 @@ bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
 
-/**
- * kvm_vmport_gp() - handle a #GP of what VMware would have let pass
- * @vcpu: the faulting vCPU, its VM has the interface enabled
+/*
+ * Handle a #GP of what VMware would have let pass.
  * @r: out: what the exit handler returns
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when handled; false when the #GP is not ours.
+ * Returns true when handled; false when the #GP is not ours.
  */
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 {
@@ -320,14 +317,13 @@ bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_gp);
 
-/**
- * kvm_vmport_emulate_gp() - handle a #GP, whoever's it is
+/*
+ * Handle a #GP, whoever's it is.
  * @vcpu: the faulting vCPU, its VM has the interface enabled; the error code is 0
  *
  * What is not ours goes to KVM's own backdoor where that is on, else to the guest.
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: what the exit handler returns.
+ * Returns what the exit handler returns.
  */
 int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu)
 {

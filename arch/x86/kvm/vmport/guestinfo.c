@@ -44,11 +44,7 @@ static struct vmport_entry **vmport_guestinfo_find_link(struct vmport_guestinfo 
 	return link;
 }
 
-/**
- * vmport_guestinfo_init() - an empty store
- * @gi: the store
- * @events: of the VM
- */
+/* An empty store. */
 void vmport_guestinfo_init(struct vmport_guestinfo *gi, struct vmport_events *events)
 {
 	mutex_init(&gi->lock);
@@ -56,8 +52,8 @@ void vmport_guestinfo_init(struct vmport_guestinfo *gi, struct vmport_events *ev
 	get_random_bytes(&gi->hash_key, sizeof(gi->hash_key));
 }
 
-/**
- * vmport_guestinfo_destroy() - free all entries
+/*
+ * Free all entries.
  * @gi: the store; nobody else uses it any more
  */
 void vmport_guestinfo_destroy(struct vmport_guestinfo *gi)
@@ -75,27 +71,16 @@ void vmport_guestinfo_destroy(struct vmport_guestinfo *gi)
 	mutex_destroy(&gi->lock);
 }
 
-/**
- * vmport_guestinfo_key_ok() - is this a key?
- * @key: its bytes
- * @size: how many
- *
- * A space would end it in a request, a NUL in the VMM's list of names.
- */
+/* Is this a key?  A space would end it in a request, a NUL in the VMM's list of names. */
 bool vmport_guestinfo_key_ok(const u8 *key, u32 size)
 {
 	return size && size <= KVM_VMPORT_MAX_KEY &&
 	       !memchr(key, ' ', size) && !memchr(key, '\0', size);
 }
 
-/**
- * vmport_guestinfo_get() - look an entry up
- * @gi: the store
- * @key: its bytes
- * @size: how many
- *
- * Context: may sleep.
- * Return: the entry, to be given back with vmport_guestinfo_put(), or NULL.
+/*
+ * Look an entry up.  Returns the entry, to be given back with vmport_guestinfo_put(), or
+ * NULL.  May sleep.
  */
 struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
 					  const u8 *key, u32 size)
@@ -112,11 +97,11 @@ struct vmport_entry *vmport_guestinfo_get(struct vmport_guestinfo *gi,
 	return entry;
 }
 
-/**
- * vmport_guestinfo_put() - give an entry back
+/*
+ * Give an entry back.
  * @entry: from vmport_guestinfo_get()
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_guestinfo_put(struct vmport_entry *entry)
 {
@@ -142,15 +127,13 @@ static int vmport_guestinfo_check_change(const struct kvm_vmport_limits *limits,
 	return 0;
 }
 
-/**
- * vmport_entry_alloc() - an entry that is in no store yet
+/*
+ * An entry that is in no store yet.
  * @key_size: bytes of its key
  * @value_size: bytes of its value
  *
- * Context: may sleep.
- * Return: the entry, its data still to be filled in, for
- * vmport_guestinfo_set_many() or vmport_guestinfo_put(); NULL when there is no
- * memory.
+ * Returns the entry, its data still to be filled in, for vmport_guestinfo_set_many() or
+ * vmport_guestinfo_put(); NULL when there is no memory.  May sleep.
  */
 struct vmport_entry *vmport_entry_alloc(u32 key_size, u32 value_size)
 {
@@ -342,21 +325,19 @@ static void vmport_guestinfo_replace_entry(struct vmport_guestinfo *gi,
 	change->entry = old;
 }
 
-/**
- * vmport_guestinfo_set_many() - change several entries in one step
- * @gi: the store
+/*
+ * Change several entries in one step.
  * @limits: of the VM; not looked at where entries are only deleted
- * @changes: what to set and delete; @error of the one that failed says why, that
- *	of the first when it is about all of them together
+ * @changes: what to set and delete; @error of the one that failed says why, that of the
+ *	first when it is about all of them together
  * @count: how many, 1 or more
  * @failed: out, on an error: which one; @count when it is about all together
  *
  * A reader sees none of the changes or all.
  *
- * Context: may sleep.
- * Return: 0; -EINVAL malformed key or the same one twice; -E2BIG past a limit;
- * -EPERM the guest may not change this entry; -ENOENT none to delete; -ENOMEM.
- * Nothing has changed on an error.
+ * Returns 0; -EINVAL malformed key or the same one twice; -E2BIG past a limit; -EPERM the
+ * guest may not change this entry; -ENOENT none to delete; -ENOMEM.  Nothing has changed
+ * on an error.  May sleep.
  */
 int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
 			      const struct kvm_vmport_limits *limits,
@@ -392,14 +373,11 @@ out:
 	return r;
 }
 
-/**
- * vmport_guestinfo_set() - add or replace an entry
- * @gi: the store
- * @limits: of the VM
+/*
+ * Add or replace an entry.
  * @change: what to set; @change->error says why it failed
  *
- * Context: may sleep.
- * Return: as of vmport_guestinfo_set_many().
+ * Returns as of vmport_guestinfo_set_many().  May sleep.
  */
 int vmport_guestinfo_set(struct vmport_guestinfo *gi,
 			 const struct kvm_vmport_limits *limits,
@@ -410,15 +388,7 @@ int vmport_guestinfo_set(struct vmport_guestinfo *gi,
 	return vmport_guestinfo_set_many(gi, limits, change, 1, &failed);
 }
 
-/**
- * vmport_guestinfo_delete() - remove an entry
- * @gi: the store
- * @key: its bytes
- * @size: how many
- *
- * Context: may sleep.
- * Return: 0, or -ENOENT when there is none.
- */
+/* Remove an entry.  Returns 0, or -ENOENT when there is none.  May sleep. */
 int vmport_guestinfo_delete(struct vmport_guestinfo *gi, const u8 *key, u32 size)
 {
 	struct vmport_guestinfo_change change = {
@@ -430,8 +400,8 @@ int vmport_guestinfo_delete(struct vmport_guestinfo *gi, const u8 *key, u32 size
 	return vmport_guestinfo_set(gi, NULL, &change);
 }
 
-/**
- * vmport_guestinfo_set_all() - all entries count as set now
+/*
+ * All entries count as set now.
  * @gi: the store; nobody else uses it yet
  */
 void vmport_guestinfo_set_all(struct vmport_guestinfo *gi)
@@ -470,14 +440,13 @@ static int vmport_guestinfo_compare_changes(const void *a, const void *b)
 	return vmport_guestinfo_compare_keys(a, b);
 }
 
-/**
- * vmport_guestinfo_sort() - all entries in the order of their keys or changes
+/*
+ * All entries in the order of their keys or changes.
  * @gi: the store; its lock is held, and as long as the entries are used
  * @by_change: oldest change first, rather than byte order of the keys
  *
- * Context: may sleep.
- * Return: an array of @gi->count entries to be freed with kvfree(), NULL when
- * there are none, or ERR_PTR(-ENOMEM).
+ * Returns an array of @gi->count entries to be freed with kvfree(), NULL when there are
+ * none, or ERR_PTR(-ENOMEM).  May sleep.
  */
 struct vmport_entry **vmport_guestinfo_sort(struct vmport_guestinfo *gi, bool by_change)
 {

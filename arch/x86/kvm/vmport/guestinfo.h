@@ -26,16 +26,17 @@ struct vmport_entry {
 	u8 data[];		/* key, then value */
 };
 
-/**
- * struct vmport_guestinfo - the key-value store of a VM
+/*
+ * The key-value store of a VM.
+ *
  * @lock: of everything here; not held while values are copied
  * @events: where changes are numbered
  * @buckets: hash table, allocated with the first entry
  * @hash_key: random, so that a guest cannot choose keys that collide
  * @count: entries
  * @bytes: of all keys and values
- * @has_privileged: something here, or in a channel, is or was for privileged callers
- *	only; read without @lock
+ * @has_privileged: something here, or in a channel, is or was for privileged callers only;
+ *	read without @lock
  */
 struct vmport_guestinfo {
 	struct mutex lock;		/* all below but @events */

@@ -67,16 +67,15 @@ static void vmport_hb_take_buffer(struct vmport_channel *channel, u32 size,
 	channel->send_room = 0;
 }
 
-/**
- * vmport_hb_send_begin() - get a buffer for bytes of a message from the guest
+/*
+ * Get a buffer for bytes of a message from the guest.
  * @call: names the channel, as for vmport_channels_get()
  * @count: bytes that are left of the message
  * @size: how many of them are to be read at once, 1 to @count
- * @buffer: out: room for @size bytes, when true is returned; for
- *	vmport_hb_send_end()
+ * @buffer: out: room for @size bytes, when true is returned; for vmport_hb_send_end()
  *
- * Context: may sleep.
- * Return: false when the channel does not take them, or when there is no memory.
+ * Returns false when the channel does not take them, or when there is no memory.  May
+ * sleep.
  */
 bool vmport_hb_send_begin(const struct vmport_call *call, u64 count, u32 size,
 			  struct vmport_hb_buffer *buffer)
@@ -126,16 +125,14 @@ static bool vmport_hb_add_bytes(struct vmport_call *call, struct vmport_channel 
 	return true;
 }
 
-/**
- * vmport_hb_send_end() - bytes of a message from the guest are there
+/*
+ * Bytes of a message from the guest are there.
  * @call: names the channel, as for vmport_channels_get()
- * @count: as for vmport_hb_send_begin()
  * @moved: how many bytes are in @buffer, 0 to the @size there
  * @buffer: given back
  *
- * Context: may sleep.
- * Return: false when the channel does not take them any more, or when there is no
- * memory; then nothing has changed but bytes that do not count yet.
+ * Returns false when the channel does not take them any more, or when there is no memory;
+ * then nothing has changed but bytes that do not count yet.  May sleep.
  */
 bool vmport_hb_send_end(struct vmport_call *call, u64 count, u32 moved,
 			struct vmport_hb_buffer *buffer)
@@ -176,14 +173,14 @@ static bool vmport_hb_hold_bytes(struct vmport_channel *channel, u32 position, u
 	return true;
 }
 
-/**
- * vmport_hb_receive_begin() - get at the bytes that wait for the guest
+/*
+ * Get at the bytes that wait for the guest.
  * @call: names the channel, as for vmport_channels_get()
  * @count: bytes that are left of the block
  * @source: out: @count bytes, when true is returned; for vmport_hb_receive_end()
  *
- * Context: may sleep.
- * Return: false when the channel does not have them, or when there is no memory.
+ * Returns false when the channel does not have them, or when there is no memory.  May
+ * sleep.
  */
 bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 			     struct vmport_hb_source *source)
@@ -204,14 +201,13 @@ bool vmport_hb_receive_begin(const struct vmport_call *call, u64 count,
 	return ok;
 }
 
-/**
- * vmport_hb_receive_end() - the guest has bytes
+/*
+ * The guest has bytes.
  * @call: names the channel, as for vmport_channels_get()
- * @count: as for vmport_hb_receive_begin()
  * @moved: of @count, in the guest's memory for sure
  * @source: given back
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_hb_receive_end(const struct vmport_call *call, u64 count, u32 moved,
 			   struct vmport_hb_source *source)

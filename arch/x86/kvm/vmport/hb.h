@@ -8,8 +8,9 @@
 
 struct vmport_large;
 
-/**
- * struct vmport_hb_buffer - bytes on their way from the guest
+/*
+ * Bytes on their way from the guest.
+ *
  * @data: where they go
  * @room: how many can
  */
@@ -18,8 +19,9 @@ struct vmport_hb_buffer {
 	u32 room;
 };
 
-/**
- * struct vmport_hb_source - bytes on their way to the guest
+/*
+ * Bytes on their way to the guest.
+ *
  * @data: they stay in place until vmport_hb_receive_end()
  * @large: held meanwhile
  * @copy: freed then

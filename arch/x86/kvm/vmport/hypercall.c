@@ -144,12 +144,11 @@ bool kvm_vmport_can_hypercall(struct kvm_vcpu *vcpu)
 		kvm_x86_call(get_cpl)(vcpu) == 0);
 }
 
-/**
- * kvm_vmport_hypercall() - handle a hypercall with the magic in EAX
+/*
+ * Handle a hypercall with the magic in EAX.
  * @vcpu: the caller; kvm_vmport_can_hypercall() is true
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: what the exit handler returns.
+ * Returns what the exit handler returns.
  */
 int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
 {
@@ -172,16 +171,15 @@ int kvm_vmport_hypercall(struct kvm_vcpu *vcpu)
 	return kvm_fast_pio(vcpu, 4, VMPORT_PORT, !(flags & FLAG_OUT));
 }
 
-/**
- * kvm_vmport_find_next_rip() - where does the instruction behind a call by VMMCALL begin?
+/*
+ * Where does the instruction behind a call by VMMCALL begin?
  * @vcpu: its VM has the interface enabled, and the exit does not say
  * @rip: out: there; unchanged when it is no call
  *
- * To find out when the call has been made may fail: another vCPU, or the call itself,
- * can write to the instruction meanwhile.
+ * To find out when the call has been made may fail: another vCPU, or the call itself, can
+ * write to the instruction meanwhile.
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: false when the guest is to be entered instead, for what is there now.
+ * Returns false when the guest is to be entered instead, for what is there now.
  */
 bool kvm_vmport_find_next_rip(struct kvm_vcpu *vcpu, u64 *rip)
 {

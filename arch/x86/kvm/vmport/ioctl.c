@@ -197,15 +197,13 @@ static int vmport_attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *a
 	return fault ?: r;
 }
 
-/**
- * kvm_vmport_vm_ioctl() - the interface's ioctls on the VM fd
- * @kvm: the VM
+/*
+ * The interface's ioctls on the VM fd.
  * @ioctl: any number that the rest of KVM does not know
  * @argp: its argument
  *
- * Context: may sleep, no lock held.
- * Return: 0, -ENOTTY when the number is not known here either, or an error as
- * include/uapi/linux/kvm_vmport.h lists them.
+ * Returns 0, -ENOTTY when the number is not known here either, or an error as
+ * include/uapi/linux/kvm_vmport.h lists them.  May sleep; no lock held.
  */
 int kvm_vmport_vm_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {

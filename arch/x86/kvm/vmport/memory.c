@@ -55,21 +55,15 @@ static u32 vmport_part_in_page(gva_t addr, u32 size)
 	return min_t(u32, size, PAGE_SIZE - offset_in_page(addr));
 }
 
-/**
- * kvm_vmport_read_guest() - read guest memory until that fails
- * @vcpu: whose rights and page tables count
- * @addr: linear address; outside 64-bit mode its low 32 bits
- * @data: out: what was read
- * @size: bytes, KVM_VMPORT_MAX_MESSAGE at most
- * @exception: out: what the guest would have met at the byte that could not be
- *	read, #PF or #GP(0); KVM_VMPORT_NO_VECTOR for none: it is not plain memory
+/*
+ * Read @size bytes of guest memory, KVM_VMPORT_MAX_MESSAGE at most, from linear address
+ * @addr on, of which outside 64-bit mode the low 32 bits count, with the rights of @vcpu.
+ * Returns how many bytes were read; where that is less than @size, @fault says why.
  *
- * All pages are found before any is read, for one copy: a copy from user space
- * has a price of its own, and what lies in a row needs but one.
+ * All pages are found before any is read, for one copy: a copy from user space has a price
+ * of its own, and what lies in a row needs but one.
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep until the VMM has provided
- * the memory.
- * Return: how many bytes.
+ * With kvm->srcu held; may sleep until the VMM has provided the memory.
  */
 u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 size,
 			  struct vmport_fault *fault)
@@ -115,17 +109,7 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 	return copied;
 }
 
-/**
- * kvm_vmport_write_guest() - write guest memory until that fails
- * @vcpu: as for kvm_vmport_read_guest()
- * @addr: as there
- * @data: what to write
- * @size: bytes
- * @exception: as there
- *
- * Context: as there.
- * Return: how many bytes.
- */
+/* Write guest memory; all else as in kvm_vmport_read_guest(). */
 u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, u32 size,
 			   struct vmport_fault *fault)
 {

@@ -137,14 +137,12 @@ static int vmport_message_take_result(struct vmport_state *state, struct vmport_
 	return 0;
 }
 
-/**
- * vmport_message_complete() - a whole message from the guest is there
+/*
+ * A whole message from the guest is there.
  * @call: the call that brought its end
  * @channel: owned by the caller, the message is at @channel->send
- * @size: bytes of it
  *
- * Context: may sleep.
- * Return: 0 or -ENOMEM; then nothing has changed.
+ * Returns 0 or -ENOMEM; then nothing has changed.  May sleep.
  */
 int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
@@ -358,15 +356,15 @@ static enum vmport_result vmport_message_request(struct vmport_call *call,
 	return result;
 }
 
-/**
- * vmport_message() - the MESSAGE command
- * @call: the request in ECX bits 16..31, for all but OPEN the channel in EDX
- *	bits 16..31 and its cookie in ESI and EDI
+/*
+ * The MESSAGE command.
+ * @call: the request in ECX bits 16..31, for all but OPEN the channel in EDX bits 16..31
+ *	and its cookie in ESI and EDI
  *
  * Two vCPUs on two channels share no lock here.
  *
- * Context: any when @call->atomic, else may sleep.
- * Return: VMPORT_DONE, or VMPORT_NEEDS_SLEEP when @call->atomic.
+ * Returns VMPORT_DONE, or VMPORT_NEEDS_SLEEP when @call->atomic.  In any context when
+ * @call->atomic, else may sleep.
  */
 enum vmport_result vmport_message(struct vmport_call *call)
 {

@@ -51,13 +51,12 @@ static int vmport_pack_sections(struct vmport_packer *p, struct vmport_state *st
 	return r ?: p->packed->lacking ? -EOPNOTSUPP : 0;
 }
 
-/**
- * vmport_packed_write() - give a blob away
+/*
+ * Give a blob away.
  * @packed: from vmport_state_pack()
  * @sink: is given all bytes in order; an error of its ends that
  *
- * Context: as @sink's; with no lock of the state.
- * Return: 0 or @sink's error.
+ * Returns 0 or @sink's error.  With no lock of the state; may sleep if @sink does.
  */
 int vmport_packed_write(const struct vmport_packed *packed, struct vmport_sink *sink)
 {
@@ -124,20 +123,18 @@ static int vmport_make_blob_room(struct vmport_packed *packed)
 	return 0;
 }
 
-/**
- * vmport_state_pack() - make a blob
- * @state: what to pack; vCPUs may be using it
+/*
+ * Make a blob.
  * @form: what the blob is to be
  * @packed: out: the blob in pieces, for vmport_packed_write() and then
- *	vmport_packed_free(); on an error only its size or what is lacking, with nothing
- *	to free
+ *	vmport_packed_free(); on an error only its size or what is lacking, with nothing to
+ *	free
  *
  * Waits for no guest.  When vCPUs run, the channels and the requests are those of one
  * instant, and every entry is packed whole.
  *
- * Context: may sleep.
- * Return: 0, -E2BIG, -EOPNOTSUPP when the state cannot do without a section that the
- * reader does not know, or -ENOMEM.
+ * Returns 0, -E2BIG, -EOPNOTSUPP when the state cannot do without a section that the
+ * reader does not know, or -ENOMEM.  May sleep.
  */
 int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form *form,
 		      struct vmport_packed *packed)
@@ -174,11 +171,11 @@ int vmport_state_pack(struct vmport_state *state, const struct vmport_blob_form 
 	return r;
 }
 
-/**
- * vmport_packed_free() - free a blob
+/*
+ * Free a blob.
  * @packed: from vmport_state_pack(); keeps what is no memory
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_packed_free(struct vmport_packed *packed)
 {

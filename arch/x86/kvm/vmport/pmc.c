@@ -13,18 +13,16 @@
 
 #include "vmport.h"
 
-/**
- * kvm_vmport_read_pmc() - read a pseudo counter
- * @vcpu: the reader
+/*
+ * Read a pseudo counter.
  * @index: ECX of RDPMC
  * @value: out: EDX:EAX
  *
- * Apparent time is kvmclock's, and not as with enable_vmware_backdoor the host's
- * time since boot plus its offset: those two run at slightly different rates, so
- * that after weeks a migration would set the guest back.
+ * Apparent time is kvmclock's, and not as with enable_vmware_backdoor the host's time
+ * since boot plus its offset: those two run at slightly different rates, so that after
+ * weeks a migration would set the guest back.
  *
- * Context: vCPU's thread.
- * Return: false when there is no such counter.
+ * Returns false when there is no such counter.
  */
 bool kvm_vmport_read_pmc(struct kvm_vcpu *vcpu, u32 index, u64 *value)
 {

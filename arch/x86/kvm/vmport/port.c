@@ -94,15 +94,11 @@ static __always_inline bool vmport_port_call(struct kvm_vcpu *vcpu, bool in, boo
 	return true;
 }
 
-/**
- * kvm_vmport_call() - answer a 32-bit IN or OUT on the port
- * @vcpu: the caller; its VM has the interface enabled
- * @in: IN, not OUT
+/*
+ * Answer a 32-bit IN or OUT on the port.
  * @is_privileged: the guest's own system lets the caller; L2's does not count
  *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: true when answered; false when it is not the kernel's, and nothing
- * has changed.
+ * Returns true when answered; false when it is not the kernel's, and nothing has changed.
  */
 bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in, bool is_privileged)
 {
@@ -111,15 +107,14 @@ bool kvm_vmport_call(struct kvm_vcpu *vcpu, bool in, bool is_privileged)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_call);
 
-/**
- * kvm_vmport_is_l2_call() - does L0 answer L2's access to the port?
+/*
+ * Does L0 answer L2's access to the port?
  * @vcpu: left L2 for a 32-bit IN or OUT; its VM has the interface enabled
  *
- * L1's intercepts do not count then.  The command is the kernel's, or the VMM
- * changes its configuration at this very moment: then the access is the VMM's.
+ * L1's intercepts do not count then.  The command is the kernel's, or the VMM changes its
+ * configuration at this very moment: then the access is the VMM's.
  *
- * Context: vCPU's thread, kvm->srcu held.
- * Return: false when it is L1's; nothing has changed in either case.
+ * Returns false when it is L1's; nothing has changed in either case.
  */
 bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
 {
@@ -138,16 +133,14 @@ bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_call);
 
-/**
- * kvm_vmport_fastpath_call() - answer a 32-bit IN or OUT before the exit loop ends
- * @vcpu: the caller; its VM has the interface enabled.  The exit has told where the
- *	next instruction is, so that skipping this one needs no decoding.
- * @in: IN, not OUT
+/*
+ * Answer a 32-bit IN or OUT before the exit loop ends.
+ * @vcpu: the caller; its VM has the interface enabled.  The exit has told where the next
+ *	instruction is, so that skipping this one needs no decoding.
  *
- * Context: vCPU's thread, interrupts disabled: nothing here may sleep, fault, or look
- * at the guest's memory.
- * Return: EXIT_FASTPATH_NONE when it is for the ordinary handler, then nothing
- * has changed; else the instruction has been skipped.
+ * Returns EXIT_FASTPATH_NONE when it is for the ordinary handler, then nothing has
+ * changed; else the instruction has been skipped.  Interrupts are disabled: nothing here
+ * may sleep, fault, or look at the guest's memory.
  */
 fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in)
 {

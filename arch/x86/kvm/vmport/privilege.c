@@ -86,14 +86,12 @@ static bool vmport_has_privileged(struct kvm_vcpu *vcpu)
 	return has;
 }
 
-/**
- * kvm_vmport_is_privileged() - would the guest's system let the caller use the port?
- * @vcpu: the caller, not in L2; its VM has the interface enabled
+/*
+ * Would the guest's system let the caller, who is not in L2, use the port?  To be asked
+ * before a call begins, as it looks at the guest's memory.
  *
- * To be asked before a call begins, as it looks at the guest's memory.
- *
- * Context: vCPU's thread, kvm->srcu held, may sleep.
- * Return: false also when nothing is privileged at this moment.
+ * Returns false also when nothing is privileged at this moment.  With kvm->srcu held; may
+ * sleep.
  */
 bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu)
 {

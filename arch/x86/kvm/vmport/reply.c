@@ -8,9 +8,8 @@
 #include "alloc.h"
 #include "reply.h"
 
-/**
- * vmport_reply_text() - set a short reply
- * @reply: its old bytes are freed
+/*
+ * Set a short reply.
  * @text: at most VMPORT_REPLY_INLINE characters
  */
 void vmport_reply_text(struct vmport_reply *reply, const char *text)
@@ -20,13 +19,9 @@ void vmport_reply_text(struct vmport_reply *reply, const char *text)
 	memcpy(reply->small, text, reply->size);
 }
 
-/**
- * vmport_reply_alloc() - make room for a reply
- * @reply: its old bytes are freed
- * @size: bytes
- *
- * Context: may sleep.
- * Return: where to write @size bytes, or NULL when there is no memory.
+/*
+ * Make room for a reply.  Returns where to write @size bytes, or NULL when there is no
+ * memory.  May sleep.
  */
 u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
 {
@@ -41,11 +36,11 @@ u8 *vmport_reply_alloc(struct vmport_reply *reply, u32 size)
 	return reply->large ? reply->large->data : reply->small;
 }
 
-/**
- * vmport_large_put() - the bytes are needed here no more
+/*
+ * The bytes are needed here no more.
  * @large: of a reply, or NULL
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_large_put(struct vmport_large *large)
 {
@@ -53,11 +48,11 @@ void vmport_large_put(struct vmport_large *large)
 		kvfree(large);
 }
 
-/**
- * vmport_reply_free() - no reply
+/*
+ * No reply.
  * @reply: becomes empty
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_reply_free(struct vmport_reply *reply)
 {

@@ -14,8 +14,9 @@ struct vmport_large {
 	u8 data[];
 };
 
-/**
- * struct vmport_reply - bytes that wait for the guest
+/*
+ * Bytes that wait for the guest.
+ *
  * @large: allocated when they do not fit @small, else NULL
  * @size: bytes
  * @is_privileged: only privileged callers may have them

@@ -27,13 +27,12 @@ static u32 vmport_add_request_item(struct kvm_vmport_tclo_item *items, u32 count
 	return count + 1;
 }
 
-/**
- * vmport_requests_list() - all requests of the VMM, and results that it has not read
+/*
+ * All requests of the VMM, and results that it has not read.
  * @state: vCPUs may be using it
  * @items: out: room for KVM_VMPORT_MAX_TCLO; in the order of their numbers
  *
- * Context: may sleep.
- * Return: how many.
+ * Returns how many.  May sleep.
  */
 u32 vmport_requests_list(struct vmport_state *state, struct kvm_vmport_tclo_item *items)
 {
@@ -60,15 +59,13 @@ u32 vmport_requests_list(struct vmport_state *state, struct kvm_vmport_tclo_item
 	return count;
 }
 
-/**
- * vmport_requests_cancel() - the VMM does not want to hear of a request any more
+/*
+ * The VMM does not want to hear of a request any more.
  * @state: vCPUs may be using it
- * @id: number of the request
  * @status: out: KVM_VMPORT_TCLO_* that it had
  *
- * Context: may sleep.
- * Return: 0; -ENOENT when there is neither a request nor a result with that number;
- * -ENOMEM.
+ * Returns 0; -ENOENT when there is neither a request nor a result with that number;
+ * -ENOMEM.  May sleep.
  */
 int vmport_requests_cancel(struct vmport_state *state, u64 id, u32 *status)
 {

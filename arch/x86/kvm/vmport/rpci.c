@@ -196,13 +196,11 @@ static void vmport_rpci_split_request(const u8 *request, u32 size, struct rpci_t
 	vmport_rpci_split(&text, name, arg);
 }
 
-/**
- * vmport_rpci_default() - the reply to a request that the kernel does not own
- * @request: its bytes
- * @size: how many
+/*
+ * The reply to a request that the kernel does not own.
  * @reply: set; its old bytes are freed
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_rpci_default(const u8 *request, u32 size, struct vmport_reply *reply)
 {
@@ -219,16 +217,13 @@ void vmport_rpci_default(const u8 *request, u32 size, struct vmport_reply *reply
 	vmport_reply_text(reply, "0 Unknown command");
 }
 
-/**
- * vmport_rpci() - run a request
+/*
+ * Run a request.
  * @call: configuration and state; the registers don't matter
- * @request: its bytes
- * @size: how many
  * @reply: set in any case; its old bytes are freed
  *
- * Context: may sleep.
- * Return: false when the kernel does not own the request; @reply is what the guest gets
- * when nobody else has an answer.
+ * Returns false when the kernel does not own the request; @reply is what the guest gets
+ * when nobody else has an answer.  May sleep.
  */
 bool vmport_rpci(const struct vmport_call *call, const u8 *request, u32 size,
 		 struct vmport_reply *reply)

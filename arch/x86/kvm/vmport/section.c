@@ -46,11 +46,7 @@ const struct vmport_section vmport_sections[] = {
 
 const unsigned int vmport_nr_sections = ARRAY_SIZE(vmport_sections);
 
-/**
- * vmport_section_types() - which types of section are known
- *
- * Return: a bit for each type.
- */
+/* Which types of section are known.  Returns a bit for each type. */
 u64 vmport_section_types(void)
 {
 	u64 sections = 0;

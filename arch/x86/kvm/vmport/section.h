@@ -12,15 +12,15 @@
 struct vmport_packer;
 struct vmport_unpacker;
 
-/**
- * struct vmport_section - a type of section of the blob
+/*
+ * A type of section of the blob.
+ *
  * @type: KVM_VMPORT_SECTION_*, in ascending order
  * @feature: KVM_VMPORT_FEATURE_* that it needs
- * @is_critical: whoever does not know it cannot load the blob.  What is wrong in one
- *	that is not critical is left out
+ * @is_critical: whoever does not know it cannot load the blob.  What is wrong in one that
+ *	is not critical is left out
  * @is_many: there may be more than one; of one that is not critical always
- * @pack: write the sections of this type, none where there is nothing to say; 0 or
- *	-ENOMEM
+ * @pack: write the sections of this type, none where there is nothing to say; 0 or -ENOMEM
  * @unpack: read one, of that many bytes; 0 or an error
  */
 struct vmport_section {

@@ -10,12 +10,11 @@
 #include "state.h"
 #include "steal.h"
 
-/**
- * vmport_state_alloc() - the state of a VM that has just started
+/*
+ * The state of a VM that has just started.
  * @events: of the VM; stays for longer than the state
  *
- * Context: may sleep.
- * Return: the state, NULL when there is no memory.
+ * Returns the state, NULL when there is no memory.  May sleep.
  */
 struct vmport_state *vmport_state_alloc(struct vmport_events *events)
 {
@@ -31,11 +30,11 @@ struct vmport_state *vmport_state_alloc(struct vmport_events *events)
 	return state;
 }
 
-/**
- * vmport_state_free() - free a state and all that it holds
+/*
+ * Free a state and all that it holds.
  * @state: nobody else uses it any more; may be NULL
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_state_free(struct vmport_state *state)
 {
@@ -55,13 +54,13 @@ void vmport_state_free(struct vmport_state *state)
 	kfree(state);
 }
 
-/**
- * vmport_state_activate() - a state from a blob becomes the VM's
+/*
+ * A state from a blob becomes the VM's.
  * @state: from vmport_state_unpack(); vCPUs don't use it yet
  *
  * Numbers that its events will get lie above all that it came with.
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_state_activate(struct vmport_state *state)
 {

@@ -12,8 +12,9 @@
 #include "guestinfo.h"
 #include "tclo.h"
 
-/**
- * struct vmport_state - all that a migration carries
+/*
+ * All that a migration carries.
+ *
  * @open_lock: serialises OPEN
  * @channels: by id; made when first used, never taken out
  * @guestinfo: the store
@@ -23,8 +24,7 @@
  * @events: what the VMM hears of, of the VM's life
  * @last_ask: largest number of a message that asked when the state was loaded
  *
- * Lock order: @open_lock, a channel's owner_lock, then the locks of @guestinfo
- * or @tclo.
+ * Lock order: @open_lock, a channel's owner_lock, then the locks of @guestinfo or @tclo.
  */
 struct vmport_state {
 	struct mutex open_lock;		/* OPEN */

@@ -19,15 +19,13 @@
 /* Nothing waits for longer, and the product below does not overflow. */
 #define MAX_WAITED		(3600 * 1000000000ull)	/* ns */
 
-/**
- * vmport_steal_set() - start or stop a vCPU's clock
- * @steals: of all vCPUs
- * @vcpu_id: whose
+/*
+ * Start or stop a vCPU's clock.
  * @address: of the clock, or VMPORT_STEAL_OFF
  * @seen: where it begins to count, see struct vmport_steal
  *
- * Context: may sleep; not twice at once for a vCPU.
- * Return: 0 or -ENOMEM, then the clock is what it was.
+ * Returns 0 or -ENOMEM, then the clock is what it was.  May sleep; not twice at once for a
+ * vCPU.
  */
 int vmport_steal_set(struct xarray *steals, u32 vcpu_id, u64 address, u64 seen)
 {
@@ -54,17 +52,15 @@ int vmport_steal_set(struct xarray *steals, u32 vcpu_id, u64 address, u64 seen)
 	return 0;
 }
 
-/**
- * vmport_steal_take() - what is to be added to the clock of a vCPU
- * @steals: of all vCPUs
+/*
+ * What is to be added to the clock of a vCPU.
  * @call: the vCPU and its VM's configuration
  * @address: out: of the clock in the guest's memory
  * @cycles: out: in units of the guest's TSC
  *
  * It is given once: where it cannot be added the guest has not been waiting for it.
  *
- * Context: the vCPU's thread, any context.
- * Return: false when there is nothing to add.
+ * Returns false when there is nothing to add.  In any context.
  */
 bool vmport_steal_take(struct xarray *steals, const struct vmport_call *call, u64 *address,
 		       u64 *cycles)
@@ -88,20 +84,17 @@ bool vmport_steal_take(struct xarray *steals, const struct vmport_call *call, u6
 	return *cycles;
 }
 
-/**
- * vmport_steal_init() - no vCPU has a clock
- * @steals: of a new state
- */
+/* No vCPU has a clock. */
 void vmport_steal_init(struct xarray *steals)
 {
 	xa_init_flags(steals, XA_FLAGS_ACCOUNT);
 }
 
-/**
- * vmport_steal_reset() - stop all clocks, as the guest's memory is another's now
+/*
+ * Stop all clocks, as the guest's memory is another's now.
  * @steals: vCPUs may be using them
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_steal_reset(struct xarray *steals)
 {
@@ -112,8 +105,8 @@ void vmport_steal_reset(struct xarray *steals)
 		WRITE_ONCE(steal->address, VMPORT_STEAL_OFF);
 }
 
-/**
- * vmport_steal_destroy() - free all clocks
+/*
+ * Free all clocks.
  * @steals: nobody uses them any more
  */
 void vmport_steal_destroy(struct xarray *steals)

@@ -13,11 +13,12 @@
 /* No address: the guest does not want to know. */
 #define VMPORT_STEAL_OFF	U64_MAX
 
-/**
- * struct vmport_steal - the steal clock of a vCPU
+/*
+ * The steal clock of a vCPU.
+ *
  * @address: where in the guest's memory it is, or VMPORT_STEAL_OFF
- * @seen: ns up to which it has been counted, as vmport_vcpu_waited() gives them; more
- *	than there can be: it counts from the next time on
+ * @seen: ns up to which it has been counted, as vmport_vcpu_waited() gives them; more than
+ *	there can be: it counts from the next time on
  */
 struct vmport_steal {
 	u64 address;

@@ -17,11 +17,7 @@
 
 const struct vmport_name vmport_toolbox = { .size = 7, .text = "toolbox" };
 
-/**
- * vmport_name_ok() - can a TCLO channel call itself that?
- * @text: the name, no NUL needed
- * @size: bytes
- */
+/* Can a TCLO channel call itself that? */
 bool vmport_name_ok(const u8 *text, size_t size)
 {
 	return size && size <= KVM_VMPORT_MAX_NAME && !memchr(text, ' ', size) &&
@@ -54,14 +50,9 @@ void vmport_tclo_destroy(struct vmport_tclo *tclo)
 	mutex_destroy(&tclo->lock);
 }
 
-/**
- * vmport_request_alloc() - a request or a result
- * @id: its number
- * @size: bytes
- *
- * Context: may sleep.
- * Return: the request, for "toolbox", its data still to be filled in; NULL when there
- * is no memory.
+/*
+ * A request or a result.  Returns the request, for "toolbox", its data still to be filled
+ * in; NULL when there is no memory.  May sleep.
  */
 struct vmport_request *vmport_request_alloc(u64 id, u32 size)
 {
@@ -83,16 +74,13 @@ void vmport_request_free(struct vmport_request *request)
 	kvfree(request);
 }
 
-/**
- * vmport_tclo_queue() - give a request to the next poll of a channel with its name
- * @tclo: the queue
- * @request: to be queued
+/*
+ * Give a request to the next poll of a channel with its name.
  * @id: out: its number
  *
- * Context: may sleep; one at a time for a VM.
- * Return: 0; -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are there,
- * those that channels hold among them; or -EOVERFLOW when there are no more numbers; the
- * caller keeps the request then.
+ * Returns 0; -EBUSY when KVM_VMPORT_MAX_TCLO requests and unread results are there, those
+ * that channels hold among them; or -EOVERFLOW when there are no more numbers; the caller
+ * keeps the request then.  May sleep; one at a time for a VM.
  */
 int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, u64 *id)
 {
@@ -142,14 +130,11 @@ static u32 vmport_tclo_find_request(struct vmport_request **array, u32 count, u6
 	return n;
 }
 
-/**
- * vmport_tclo_cancel() - drop a request that no channel holds, or a result
- * @tclo: the queue
- * @id: number of the request
+/*
+ * Drop a request that no channel holds, or a result.
  * @status: out: KVM_VMPORT_TCLO_* that it had
  *
- * Context: may sleep.
- * Return: 0, or -ENOENT when there is none with that number.
+ * Returns 0, or -ENOENT when there is none with that number.  May sleep.
  */
 int vmport_tclo_cancel(struct vmport_tclo *tclo, u64 id, u32 *status)
 {
@@ -176,13 +161,7 @@ int vmport_tclo_cancel(struct vmport_tclo *tclo, u64 id, u32 *status)
 	return 0;
 }
 
-/**
- * vmport_tclo_forget() - the VMM does not want to hear of a request that a channel took
- * @tclo: the queue
- * @request: freed
- *
- * Context: may sleep.
- */
+/* The VMM does not want to hear of a request that a channel took.  May sleep. */
 void vmport_tclo_forget(struct vmport_tclo *tclo, struct vmport_request *request)
 {
 	mutex_lock(&tclo->lock);
@@ -191,13 +170,9 @@ void vmport_tclo_forget(struct vmport_tclo *tclo, struct vmport_request *request
 	vmport_request_free(request);
 }
 
-/**
- * vmport_tclo_take() - take the oldest request for a channel
- * @tclo: the queue
- * @name: of the channel
- *
- * Context: may sleep.
- * Return: the request, for vmport_tclo_finish() in the end, or NULL.
+/*
+ * Take the oldest request for a channel.  Returns the request, for vmport_tclo_finish() in
+ * the end, or NULL.  May sleep.
  */
 struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
 					const struct vmport_name *name)
@@ -216,12 +191,11 @@ struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
 	return request;
 }
 
-/**
- * vmport_tclo_finish() - a request that a channel took has its result
- * @tclo: the queue
+/*
+ * A request that a channel took has its result.
  * @result: goes to the VMM
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result)
 {
@@ -232,13 +206,10 @@ void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result)
 	vmport_signal(tclo->events);
 }
 
-/**
- * vmport_tclo_first_result() - look at the oldest result
- * @tclo: the queue
- *
- * Context: may sleep.  One reader at a time: the result stays in place until
- * that reader calls vmport_tclo_drop_result().
- * Return: the result, NULL when there is none.
+/*
+ * Look at the oldest result.  Returns the result, NULL when there is none.  May sleep.
+ * One reader at a time: the result stays in place until that reader calls
+ * vmport_tclo_drop_result().
  */
 struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo)
 {
@@ -250,11 +221,11 @@ struct vmport_request *vmport_tclo_first_result(struct vmport_tclo *tclo)
 	return result;
 }
 
-/**
- * vmport_tclo_drop_result() - the oldest result has been read
+/*
+ * The oldest result has been read.
  * @tclo: the queue, with a result in it
  *
- * Context: may sleep.
+ * May sleep.
  */
 void vmport_tclo_drop_result(struct vmport_tclo *tclo)
 {
@@ -266,12 +237,7 @@ void vmport_tclo_drop_result(struct vmport_tclo *tclo)
 	vmport_request_free(result);
 }
 
-/**
- * vmport_tclo_unread() - how many results wait for the VMM
- * @tclo: the queue
- *
- * Context: may sleep.
- */
+/* How many results wait for the VMM.  May sleep. */
 u32 vmport_tclo_unread(struct vmport_tclo *tclo)
 {
 	u32 unread;

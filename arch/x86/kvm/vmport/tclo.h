@@ -34,8 +34,9 @@ struct vmport_request {
 	u8 data[];
 };
 
-/**
- * struct vmport_tclo - requests that no channel has taken, and results
+/*
+ * Requests that no channel has taken, and results.
+ *
  * @lock: of everything here
  * @events: where requests are numbered; told of each result
  * @queue: requests, oldest first

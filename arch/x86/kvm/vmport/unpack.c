@@ -178,20 +178,17 @@ static int vmport_unpack_blob(struct vmport_unpacker *u)
 	return r;
 }
 
-/**
- * vmport_state_unpack() - make a state from a blob
+/*
+ * Make a state from a blob.
  * @config: features that the blob must keep to; its limits are for what is new
- * @events: of the VM
- * @source: of the blob
- * @size: bytes of the blob
  * @why: out: on an error, what was wrong and where
  *
  * A wrong checksum is reported rather than what is wrong behind the header.
  *
- * Context: as @source's, may sleep; no lock of a state that is in use.
- * Return: a state that nobody else knows yet, or ERR_PTR(): -EINVAL malformed,
- * -EOPNOTSUPP newer format or unknown critical section, -E2BIG past a limit of all VMs,
- * -EPERM needs a feature that is not enabled, -ENOMEM, @source's error.
+ * Returns a state that nobody else knows yet, or ERR_PTR(): -EINVAL malformed, -EOPNOTSUPP
+ * newer format or unknown critical section, -E2BIG past a limit of all VMs, -EPERM needs a
+ * feature that is not enabled, -ENOMEM, @source's error.  May sleep, with no lock of a
+ * state that is in use, and for what @source does.
  */
 struct vmport_state *vmport_state_unpack(const struct vmport_config *config,
 					 struct vmport_events *events,

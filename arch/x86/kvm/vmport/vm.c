@@ -44,10 +44,9 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
  */
 DEFINE_SRCU(kvm_vmport_srcu);
 
-/**
- * kvm_vmport_wait_for_calls() - wait until nobody uses what has been replaced
- *
- * Context: may sleep; for what the engine may sleep for, memory, but for no guest.
+/*
+ * Wait until nobody uses what has been replaced.  May sleep; for what the engine may sleep
+ * for, memory, but for no guest.
  */
 void kvm_vmport_wait_for_calls(void)
 {
@@ -99,13 +98,12 @@ bool kvm_vmport_has_feature(struct kvm *kvm, u64 features)
 }
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_has_feature);
 
-/**
- * kvm_vmport_features() - KVM_CHECK_EXTENSION of KVM_CAP_X86_VMPORT
+/*
+ * KVM_CHECK_EXTENSION of KVM_CAP_X86_VMPORT.
  * @kvm: the VM; NULL: any
  *
- * Context: any; the answer for a VM stays the same only while kvm->lock is held.
- * Return: a mask of KVM_VMPORT_FEATURE_*; 0 for a VM whose registers or memory cannot
- * be read.
+ * Returns a mask of KVM_VMPORT_FEATURE_*; 0 for a VM whose registers or memory cannot be
+ * read.  The answer for a VM stays the same only while kvm->lock is held.
  */
 u64 kvm_vmport_features(struct kvm *kvm)
 {
@@ -115,13 +113,12 @@ u64 kvm_vmport_features(struct kvm *kvm)
 	return KVM_VMPORT_FEATURES;
 }
 
-/**
- * kvm_vmport_enable() - KVM_ENABLE_CAP of KVM_CAP_X86_VMPORT
- * @kvm: the VM
+/*
+ * KVM_ENABLE_CAP of KVM_CAP_X86_VMPORT.
  * @cap: features in args[0]
  *
- * Context: VM ioctl, no lock held.
- * Return: 0 or an error as include/uapi/linux/kvm_vmport.h lists them.
+ * Returns 0 or an error as include/uapi/linux/kvm_vmport.h lists them.  May sleep; no lock
+ * held.
  */
 int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 {
@@ -159,11 +156,11 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	return r;
 }
 
-/**
- * kvm_vmport_destroy_vm() - free what the interface holds
+/*
+ * Free what the interface holds.
  * @kvm: has no vCPU and no ioctl any more
  *
- * Context: may sleep.
+ * May sleep.
  */
 void kvm_vmport_destroy_vm(struct kvm *kvm)
 {
