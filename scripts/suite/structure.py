@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Hold the files of the subsystem against what CONTRIBUTING.md says of them: includes go
 one way between files, the engine knows nothing of KVM, no file has more than 500 lines,
-no function more than 60, a static function's name says whose it is.  One line for each that does not; the status is 1 then."""
+no function more than 60, a static function's name says whose it is, no comment is
+kernel-doc.  One line for each that does not; the status is 1 then."""
 import glob
 import os
 import re
