@@ -46,5 +46,7 @@ struct command {
 /* For a table of struct command. */
 #define COMMAND_ROW(_name, _nr, _feature, _flags)			\
 	{ #_name, _nr, KVM_VMPORT_FEATURE_##_feature, _flags },
+/* For an enum of VMPORT_CMD_GETMHZ and so on. */
+#define VMPORT_CMD(_name, _nr, _feature, _flags)	VMPORT_CMD_##_name = _nr,
 
 #endif /* _VMPORT_COMMANDS_H */

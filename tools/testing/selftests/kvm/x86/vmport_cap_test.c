@@ -878,7 +878,7 @@ TEST_F(attr, list_small_buffer_e2big_and_size)
 TEST(info_says_what_there_is)
 {
 	u64 features = (u32)kvm_check_cap(KVM_CAP_X86_VMPORT), mask;
-	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_INFO };
+	struct kvm_vmport_info info;
 	struct kvm_vm *vm;
 	u32 type;
 
@@ -886,9 +886,9 @@ TEST(info_says_what_there_is)
 		if ((mask & ~features) || !is_complete(mask))
 			continue;
 		vm = vmport_vm_create_barebones(mask);
-		EXPECT_EQ(vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr), 0);
-		EXPECT_EQ(attr.u.info.features, mask);
-		EXPECT_EQ(attr.u.info.known_features, features);
+		EXPECT_EQ(vmport_get_info(vm, &info), 0);
+		EXPECT_EQ(info.features, mask);
+		EXPECT_EQ(info.known_features, features);
 		kvm_vm_free(vm);
 	}
 
@@ -903,15 +903,15 @@ TEST(info_says_what_there_is)
 		r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &try);
 		EXPECT_EQ(r, EINVAL);
 		EXPECT_EQ(vmport_error != KVM_VMPORT_ERR_ATTR,
-			  !!(attr.u.info.get_attrs & BIT_ULL(type))) TH_LOG("type %u", type);
+			  !!(info.get_attrs & BIT_ULL(type))) TH_LOG("type %u", type);
 		if (type == KVM_VMPORT_ATTR_RESET)
 			continue;
 		r = vmport_attr(vm, KVM_SET_VMPORT_ATTR, &try);
 		EXPECT_EQ(r, EINVAL);
 		EXPECT_EQ(vmport_error != KVM_VMPORT_ERR_ATTR,
-			  !!(attr.u.info.set_attrs & BIT_ULL(type))) TH_LOG("type %u", type);
+			  !!(info.set_attrs & BIT_ULL(type))) TH_LOG("type %u", type);
 	}
-	EXPECT_TRUE(attr.u.info.set_attrs & BIT_ULL(KVM_VMPORT_ATTR_RESET));
+	EXPECT_TRUE(info.set_attrs & BIT_ULL(KVM_VMPORT_ATTR_RESET));
 	kvm_vm_free(vm);
 }
 

@@ -96,7 +96,7 @@ struct fault_case {
 	const char *name;
 	int (*run)(FIXTURE_DATA(fault) *self);
 	bool new_state;		/* what succeeds changes the state */
-	bool lossy;		/* EFAULT may come when all is done */
+	bool lossy;		/* EFAULT may come when all is done: it has output */
 };
 
 static char out[128 * 1024];
@@ -211,6 +211,31 @@ static int send_request(FIXTURE_DATA(fault) *self)
 	return vmport_tclo_send(self->vm, "ping", 4, &id);
 }
 
+static int get_info(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_info info;
+
+	return vmport_get_info(self->vm, &info);
+}
+
+static int list_requests(FIXTURE_DATA(fault) *self)
+{
+	struct kvm_vmport_tclo_item items[KVM_VMPORT_MAX_TCLO];
+	u32 count = ARRAY_SIZE(items);
+
+	return vmport_tclo_list(self->vm, items, &count);
+}
+
+/* One that waits from the beginning on. */
+static u64 first_request;
+
+static int cancel_request(FIXTURE_DATA(fault) *self)
+{
+	u32 status;
+
+	return vmport_tclo_cancel(self->vm, first_request, &status);
+}
+
 static int reset(FIXTURE_DATA(fault) *self)
 {
 	return vmport_reset(self->vm);
@@ -236,10 +261,13 @@ static const struct fault_case ioctls[] = {
 	{ "set GUESTINFO, large", set_large, .new_state = true },
 	{ "get GUESTINFO", get_large },
 	{ "delete GUESTINFO", delete_entry, .new_state = true },
-	{ "set GUESTINFO_MANY", set_many, .new_state = true },
+	{ "set GUESTINFO_MANY", set_many, .new_state = true, .lossy = true },
 	{ "get GUESTINFO_LIST", list },
 	{ "get CHANGES", changes },
 	{ "set TCLO", send_request, .new_state = true, .lossy = true },
+	{ "get INFO", get_info },
+	{ "get TCLO_LIST", list_requests },
+	{ "set TCLO_CANCEL", cancel_request, .new_state = true, .lossy = true },
 	{ "set RESET", reset, .new_state = true },
 	{ "set EVENTFD", use_eventfd },
 };
@@ -252,7 +280,7 @@ TEST_F(fault, every_fault_of_every_ioctl)
 	/* What SET_VMPORT_STATE loads: a half message, a request, two entries. */
 	vmport_set_text(self->vm, "guestinfo.other", "other");
 	TEST_ASSERT(vmport_msg_status(&self->rpci, VMPORT_MSG_SENDSIZE, 2000), "SENDSIZE");
-	send_request(self);
+	ASSERT_EQ(vmport_tclo_send(self->vm, "ping", 4, &first_request), 0);
 	other = vmport_save(self->vm);
 
 	for (i = 0; i < ARRAY_SIZE(ioctls); i++) {
@@ -354,28 +382,29 @@ TEST_F(fault, every_fault_of_enabling)
 }
 
 /* One call with a fault in it; false when KVM_RUN itself failed. */
-static bool call_with_fault(FIXTURE_DATA(fault) *self, struct vmport_regs in, unsigned int nth,
+static bool call_with_fault(FIXTURE_DATA(fault) *self, struct kvm_vcpu *vcpu,
+			    struct vmport_regs in, unsigned int nth,
 			    struct vmport_regs *answer, bool *injected)
 {
 	struct kvm_regs regs;
 	int r;
 
-	vmport_set_regs(self->vcpu, &regs, &in);
-	vmport_start(self->vcpu, vmport_in, &regs);
+	vmport_set_regs(vcpu, &regs, &in);
+	vmport_start(vcpu, vmport_in, &regs);
 	faults_begin(nth);
-	r = __vcpu_run(self->vcpu);
+	r = __vcpu_run(vcpu);
 	*injected = faults_end();
 	self->faults += *injected;
 	if (r) {
 		TEST_ASSERT(*injected && (errno == ENOMEM || errno == EFAULT),
 			    "KVM_RUN: errno %d", errno);
 		/* KVM's own; the guest goes on where it is. */
-		vcpu_run(self->vcpu);
+		vcpu_run(vcpu);
 	}
-	if (self->vcpu->run->exit_reason == KVM_EXIT_VMPORT)
-		vcpu_run(self->vcpu);
-	TEST_ASSERT(vmport_is_done(self->vcpu), "Exit %u", self->vcpu->run->exit_reason);
-	vcpu_regs_get(self->vcpu, &regs);
+	if (vcpu->run->exit_reason == KVM_EXIT_VMPORT)
+		vcpu_run(vcpu);
+	TEST_ASSERT(vmport_is_done(vcpu), "Exit %u", vcpu->run->exit_reason);
+	vcpu_regs_get(vcpu, &regs);
 	*answer = vmport_low(&regs);
 	return !r;
 }
@@ -397,7 +426,7 @@ TEST_F(fault, every_fault_of_open_and_sendsize)
 					.cx = VMPORT_CMD_MESSAGE,
 					.dx = VMPORT_PORT,
 				 };
-			call_with_fault(self, in, nth, &answer, &injected);
+			call_with_fault(self, self->vcpu, in, nth, &answer, &injected);
 			if (!(vmport_status(&answer) & VMPORT_SUCCESS)) {
 				refused[i]++;
 				ASSERT_TRUE(injected);
@@ -438,8 +467,8 @@ TEST_F(fault, every_fault_of_a_request)
 			TEST_ASSERT_EQ(vmport_loop(&self->rpci, vmport_send_loop,
 						   VMPORT_MSG_SENDPAYLOAD, size / 4 - 1), 0);
 			memcpy(&word, requests[i] + size - 4, 4);
-			call_with_fault(self, vmport_msg_regs(&self->rpci,
-							      VMPORT_MSG_SENDPAYLOAD, word),
+			call_with_fault(self, self->vcpu,
+					vmport_msg_regs(&self->rpci, VMPORT_MSG_SENDPAYLOAD, word),
 					nth, &answer, &injected);
 			if (!(vmport_status(&answer) & VMPORT_SUCCESS)) {
 				/* The guest can send the word again. */
@@ -459,6 +488,48 @@ TEST_F(fault, every_fault_of_a_request)
 		}
 	}
 	TH_LOG("%u refused", refused);
+}
+
+/* The clock runs, or it does not and the guest is told so. */
+TEST_F(fault, every_fault_of_starting_a_steal_clock)
+{
+	u64 features = VMPORT_BASIC | KVM_VMPORT_FEATURE_STEALCLOCK, address;
+	unsigned int nth, refused = 0;
+	struct vmport_regs in, answer;
+	bool injected = true;
+
+	if (features & ~(u64)kvm_check_cap(KVM_CAP_X86_VMPORT))
+		SKIP(return, "no KVM_VMPORT_FEATURE_STEALCLOCK");
+
+	for (nth = 1; injected; nth++) {
+		/* What a clock needs is allocated once for a vCPU. */
+		struct kvm_vcpu *vcpu;
+		struct kvm_vm *vm = vmport_vm_create(features, 1, &vcpu);
+		struct vmport_blob before = vmport_save(vm);
+
+		ASSERT_LT(nth, MOST_FAULTS);
+		address = addr_gva2gpa(vm, vmport_buffer(0));
+		in = (struct vmport_regs) {
+			.ax = VMPORT_MAGIC, .cx = VMPORT_CMD_STEALCLOCK, .dx = VMPORT_PORT,
+			.si = address >> 32, .di = address,
+		};
+		/* The guest has all that it needs to get there. */
+		vmport_call(vcpu, (struct vmport_regs) {
+			.ax = VMPORT_MAGIC, .cx = VMPORT_CMD_GETVERSION, .dx = VMPORT_PORT,
+		});
+		call_with_fault(self, vcpu, in, nth, &answer, &injected);
+		if (!answer.ax) {
+			ASSERT_TRUE(injected);
+			refused++;
+			ASSERT_TRUE(vmport_state_is(vm, &before));
+			answer = vmport_call(vcpu, in);
+		}
+		ASSERT_EQ(answer.ax, 1);
+		ASSERT_FALSE(vmport_state_is(vm, &before));
+		vmport_blob_free(&before);
+		kvm_vm_free(vm);
+	}
+	EXPECT_GT(refused, 0);
 }
 
 /* A block with a fault in it; its status. */
@@ -603,7 +674,7 @@ static void ask(const struct vmport_channel *channel)
 
 TEST_F(fault, every_fault_of_an_answer)
 {
-	unsigned int nth, i, refused[2] = { };
+	unsigned int nth, i, refused[3] = { };
 	bool injected;
 	u32 size, channel;
 	u64 id;
@@ -612,19 +683,20 @@ TEST_F(fault, every_fault_of_an_answer)
 	if (!(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_EXIT_RPC))
 		SKIP(return, "no RPC for the VMM");
 
-	for (i = 0; i < 2; i++) {
+	/* Reading the oldest, reading one by its number, answering. */
+	for (i = 0; i < 3; i++) {
 		for (nth = 1, injected = true; injected; nth++) {
 			ask(&self->rpci);
-			id = 0;
+			id = i == 1 ? kvm_run_vmport(self->vcpu->run)->id : 0;
 			size = sizeof(out);
-			faults_begin(i ? MOST_FAULTS : nth);
+			faults_begin(i == 2 ? MOST_FAULTS : nth);
 			r = vmport_read_asked(self->vm, &id, out, &size, &channel);
 			injected = faults_end();
 			self->faults += injected;
 			if (r) {
 				ASSERT_TRUE(injected);
 				ASSERT_TRUE(r == EFAULT || r == ENOMEM);
-				refused[0]++;
+				refused[i]++;
 				/* It still asks. */
 				id = 0;
 				size = sizeof(out);
@@ -634,17 +706,17 @@ TEST_F(fault, every_fault_of_an_answer)
 			ASSERT_EQ(size, 4);
 			ASSERT_EQ(memcmp(out, "what", 4), 0);
 
-			if (i)
+			if (i == 2)
 				faults_begin(nth);
 			r = vmport_answer(self->vm, id, self->large, LARGE);
-			if (i) {
+			if (i == 2) {
 				injected = faults_end();
 				self->faults += injected;
 			}
 			if (r) {
 				ASSERT_TRUE(injected);
 				ASSERT_TRUE(r == EFAULT || r == ENOMEM);
-				refused[1]++;
+				refused[2]++;
 				ASSERT_EQ(vmport_answer(self->vm, id, self->large, LARGE), 0);
 			}
 			vcpu_run(self->vcpu);
@@ -653,8 +725,8 @@ TEST_F(fault, every_fault_of_an_answer)
 			ASSERT_EQ(memcmp(out, self->large, LARGE), 0);
 		}
 	}
-	EXPECT_GT(refused[0], 0);
-	EXPECT_GT(refused[1], 0);
+	for (i = 0; i < 3; i++)
+		EXPECT_GT(refused[i], 0) TH_LOG("round %u", i);
 }
 
 int main(int argc, char *argv[])

@@ -243,32 +243,6 @@ TEST_F(tclo, a_blob_without_names)
 	EXPECT_STREQ(given(&tools), "two");
 }
 
-static int list(struct kvm_vm *vm, struct kvm_vmport_tclo_item *items, u32 *count)
-{
-	struct kvm_vmport_attr attr = {
-		.type = KVM_VMPORT_ATTR_TCLO_LIST,
-		.u.tclo_list.items = (unsigned long)items,
-		.u.tclo_list.count = *count,
-	};
-	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
-
-	*count = attr.u.tclo_list.count;
-	return r;
-}
-
-static int cancel(struct kvm_vm *vm, u64 id, u32 *status)
-{
-	struct kvm_vmport_attr attr = {
-		.type = KVM_VMPORT_ATTR_TCLO_CANCEL,
-		.u.tclo.id = id,
-		.u.tclo.status = 0x55555555,
-	};
-	int r = vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
-
-	*status = attr.u.tclo.status;
-	return r;
-}
-
 TEST_F(tclo, listed_and_cancelled)
 {
 	static const u32 states[] = {
@@ -281,7 +255,7 @@ TEST_F(tclo, listed_and_cancelled)
 	u32 count = 0, status, i, again;
 	u64 id;
 
-	EXPECT_EQ(list(self->vm, NULL, &count), 0);
+	EXPECT_EQ(vmport_tclo_list(self->vm, NULL, &count), 0);
 	EXPECT_EQ(count, 0);
 
 	tools = open_tools(self->vcpu);
@@ -297,14 +271,14 @@ TEST_F(tclo, listed_and_cancelled)
 
 	count = 4;
 	memset(items, 0xa5, sizeof(items));
-	EXPECT_EQ(list(self->vm, items, &count), E2BIG);
+	EXPECT_EQ(vmport_tclo_list(self->vm, items, &count), E2BIG);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_BUFFER);
 	EXPECT_EQ(count, 5);
 	EXPECT_EQ(items[0].status, 0xa5a5a5a5);
-	EXPECT_EQ(list(self->vm, (void *)1, &count), EFAULT);
+	EXPECT_EQ(vmport_tclo_list(self->vm, (void *)1, &count), EFAULT);
 	count = 5;
 	for (again = 0; again < 2; again++) {
-		EXPECT_EQ(list(self->vm, items, &count), 0);
+		EXPECT_EQ(vmport_tclo_list(self->vm, items, &count), 0);
 		EXPECT_EQ(count, 5);
 		for (i = 0; i < 5; i++) {
 			EXPECT_EQ(items[i].id, i + 1);
@@ -317,14 +291,14 @@ TEST_F(tclo, listed_and_cancelled)
 		vmport_blob_free(&blob);
 	}
 
-	EXPECT_EQ(cancel(self->vm, 0, &status), ENOENT);
-	EXPECT_EQ(cancel(self->vm, 6, &status), ENOENT);
+	EXPECT_EQ(vmport_tclo_cancel(self->vm, 0, &status), ENOENT);
+	EXPECT_EQ(vmport_tclo_cancel(self->vm, 6, &status), ENOENT);
 	for (i = 0; i < 5; i++) {
-		EXPECT_EQ(cancel(self->vm, i + 1, &status), 0);
+		EXPECT_EQ(vmport_tclo_cancel(self->vm, i + 1, &status), 0);
 		EXPECT_EQ(status, states[i]);
-		EXPECT_EQ(cancel(self->vm, i + 1, &status), ENOENT);
+		EXPECT_EQ(vmport_tclo_cancel(self->vm, i + 1, &status), ENOENT);
 	}
-	EXPECT_EQ(list(self->vm, items, &count), 0);
+	EXPECT_EQ(vmport_tclo_list(self->vm, items, &count), 0);
 	EXPECT_EQ(count, 0);
 	/* The guest answers what nobody waits for, and gets the next one. */
 	vmport_send(&tools, "OK 3", 4);

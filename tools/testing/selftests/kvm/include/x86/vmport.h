@@ -28,7 +28,6 @@
 #define VMPORT_HB_PORT			0x5659
 
 /* VMPORT_CMD_GETMHZ and so on, by number; and all that is known of them. */
-#define VMPORT_CMD(_name, _nr, _feature, _flags)	VMPORT_CMD_##_name = _nr,
 enum { VMPORT_COMMANDS(VMPORT_CMD) };
 
 /* The last one has no name. */
@@ -131,6 +130,7 @@ void vmport_run(struct kvm_vcpu *vcpu, const void *rip, struct kvm_regs *regs);
 bool vmport_is_done(struct kvm_vcpu *vcpu);
 void vmport_run_done(struct kvm_vcpu *vcpu, const void *rip, struct kvm_regs *regs);
 void vmport_assert_high(const struct kvm_regs *regs);
+struct vmport_regs vmport_cmd_regs(u16 cmd);
 struct vmport_regs vmport_low(const struct kvm_regs *regs);
 struct vmport_regs vmport_call(struct kvm_vcpu *vcpu, struct vmport_regs in);
 
@@ -181,6 +181,7 @@ const char *vmport_rpc_text(const struct vmport_channel *channel, const char *re
 extern __thread u32 vmport_error;
 
 int vmport_attr(struct kvm_vm *vm, unsigned long cmd, struct kvm_vmport_attr *attr);
+int vmport_get_info(struct kvm_vm *vm, struct kvm_vmport_info *info);
 int vmport_get_identity(struct kvm_vm *vm, struct kvm_vmport_identity *identity);
 int vmport_set_identity(struct kvm_vm *vm, const struct kvm_vmport_identity *identity);
 int vmport_get_limits(struct kvm_vm *vm, struct kvm_vmport_limits *limits);
@@ -201,6 +202,8 @@ int vmport_tclo_send_to(struct kvm_vm *vm, const void *name, u32 name_size, cons
 			u32 size, u64 *id);
 int vmport_tclo_send(struct kvm_vm *vm, const void *request, u32 size, u64 *id);
 int vmport_tclo_result(struct kvm_vm *vm, void *result, u32 *size, u64 *id, u32 *status);
+int vmport_tclo_list(struct kvm_vm *vm, struct kvm_vmport_tclo_item *items, u32 *count);
+int vmport_tclo_cancel(struct kvm_vm *vm, u64 id, u32 *status);
 int vmport_set_eventfd(struct kvm_vm *vm, int fd);
 struct kvm_vmport_events vmport_events(struct kvm_vm *vm);
 int vmport_reset(struct kvm_vm *vm);
@@ -222,6 +225,8 @@ int vmport_get_state(struct kvm_vm *vm, void *data, u64 *size);
 int vmport_set_state(struct kvm_vm *vm, const void *data, u64 size);
 struct vmport_blob vmport_save(struct kvm_vm *vm);
 int vmport_load(struct kvm_vm *vm, const struct vmport_blob *blob);
+int vmport_load_or_refuse(struct kvm_vm *vm, const struct vmport_blob *blob,
+			  const struct vmport_blob *old, const char *what, size_t where);
 bool vmport_state_is(struct kvm_vm *vm, const struct vmport_blob *blob);
 bool vmport_state_is_but_order(struct kvm_vm *vm, const struct vmport_blob *blob);
 

@@ -22,6 +22,15 @@ int vmport_attr(struct kvm_vm *vm, unsigned long cmd, struct kvm_vmport_attr *at
 	return r ? errno : 0;
 }
 
+int vmport_get_info(struct kvm_vm *vm, struct kvm_vmport_info *info)
+{
+	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_INFO };
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
+
+	*info = attr.u.info;
+	return r;
+}
+
 int vmport_get_identity(struct kvm_vm *vm, struct kvm_vmport_identity *identity)
 {
 	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_IDENTITY };
@@ -228,6 +237,33 @@ int vmport_tclo_result(struct kvm_vm *vm, void *result, u32 *size, u64 *id, u32 
 
 	*size = attr.u.tclo.size;
 	*id = attr.u.tclo.id;
+	*status = attr.u.tclo.status;
+	return r;
+}
+
+/* All requests and results.  @count: in, room at @items; out, how many there are. */
+int vmport_tclo_list(struct kvm_vm *vm, struct kvm_vmport_tclo_item *items, u32 *count)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_TCLO_LIST,
+		.u.tclo_list.items = (unsigned long)items,
+		.u.tclo_list.count = *count,
+	};
+	int r = vmport_attr(vm, KVM_GET_VMPORT_ATTR, &attr);
+
+	*count = attr.u.tclo_list.count;
+	return r;
+}
+
+int vmport_tclo_cancel(struct kvm_vm *vm, u64 id, u32 *status)
+{
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_TCLO_CANCEL,
+		.u.tclo.id = id,
+		.u.tclo.status = 0x55555555,
+	};
+	int r = vmport_attr(vm, KVM_SET_VMPORT_ATTR, &attr);
+
 	*status = attr.u.tclo.status;
 	return r;
 }

@@ -157,12 +157,15 @@ void machine_set_pte(struct machine *m, const struct mode *mode, u64 addr, u64 p
 {
 	bool top = addr >= PAGE_ADDR(NR_PAGES) && addr != PAGE_ADDR(PAGE_NOTHING);
 
-	if (mode->cr4 & CR4_PAE)
-		set_u64(m->mem, PAGE_ADDR(top ? PAGE_TOP_PT : PAGE_PT) + (addr >> 12 & 511) * 8,
-			pte);
-	else
-		set_u32(m->mem, PAGE_ADDR(top ? PAGE_TOP_PT32 : PAGE_PT32) + (addr >> 12 & 1023) * 4,
-			pte);
+	u64 table, nr = addr >> 12;
+
+	if (mode->cr4 & CR4_PAE) {
+		table = PAGE_ADDR(top ? PAGE_TOP_PT : PAGE_PT);
+		set_u64(m->mem, table + (nr & 511) * 8, pte);
+	} else {
+		table = PAGE_ADDR(top ? PAGE_TOP_PT32 : PAGE_PT32);
+		set_u32(m->mem, table + (nr & 1023) * 4, pte);
+	}
 }
 
 int machine_kvm(void)
