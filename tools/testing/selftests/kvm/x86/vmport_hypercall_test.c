@@ -125,14 +125,11 @@ do {										\
 
 static struct vmport_regs call_regs(u16 cmd, u16 flags)
 {
-	return (struct vmport_regs) {
-		.ax = VMPORT_MAGIC,
-		.bx = 0x11223344,
-		.cx = cmd,
-		.dx = 0x77880000 | flags,
-		.si = 0x99aabbcc,
-		.di = 0xddeeff00,
-	};
+	struct vmport_regs regs = vmport_cmd_regs(cmd);
+
+	regs.cx = cmd;
+	regs.dx = (regs.dx & 0xffff0000) | flags;
+	return regs;
 }
 
 /* What callers put there: no flag, OUT, a port number, rubbish. */

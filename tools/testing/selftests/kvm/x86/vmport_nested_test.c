@@ -6,6 +6,7 @@
  * L1 does nothing but enter L2 as it is told; L2 loads its registers, runs the
  * bytes that the test gave it, stores its registers, and leaves with a hypercall.
  */
+#include "vmport_nested.h"
 #include "vmport_test.h"
 #include "vmport_user.h"
 
@@ -274,40 +275,6 @@ static void *nested_hva(struct nested *nested, void *gva)
 	return vmport_gva2hva(nested->vm, gva);
 }
 
-/* A page of tables: what an entry that points to it has for an address. */
-static u64 nested_table(struct nested *nested, u64 **table)
-{
-	gva_t gva = vm_alloc_page(nested->vm);
-
-	*table = addr_gva2hva(nested->vm, gva);
-	return addr_gva2gpa(nested->vm, gva);
-}
-
-/*
- * Tables for the first GiB, which is there a second time behind itself; L2's page
- * tables then say that its code lies there.  Who walks these without L1's finds
- * nothing.
- */
-static void nested_create_tables(struct nested *nested, struct user *user)
-{
-	/* Readable, writable, executable; or present, writable, user. */
-	const u64 inner = 0x7;
-	/* A page of 2 MiB; memory type WB, or accessed and dirty. */
-	const u64 leaf = inner | BIT(7) | (host_cpu_is_intel ? X86_MEMTYPE_WB << 3 : 0x60);
-	u64 *level4, *level3, *level2, level2_gpa;
-	int i;
-
-	nested->nested_cr3 = nested_table(nested, &level4);
-	level4[0] = nested_table(nested, &level3) | inner;
-	level2_gpa = nested_table(nested, &level2);
-	level3[0] = level2_gpa | inner;
-	level3[L2_ALIAS >> 30] = level2_gpa | inner;
-	for (i = 0; i < 512; i++)
-		level2[i] = (u64)i << 21 | leaf;
-
-	*user_pte(nested->vm, user->kernel.cr3, (unsigned long)l2_code, 1) += L2_ALIAS;
-}
-
 /* L1 runs to where it waits for its first order. */
 static struct nested nested_create(u64 features, bool paging)
 {
@@ -340,8 +307,11 @@ static struct nested nested_create(u64 features, bool paging)
 		memcpy(nested_hva(&nested, l2_hypercall), "\x0f\x01\xc1", 3);
 	memset(nested_hva(&nested, l1_iopm), 0xff, sizeof(l1_iopm));
 	nested.insn = nested_hva(&nested, l2_insn);
-	if (paging)
-		nested_create_tables(&nested, &user);
+	if (paging) {
+		/* L2's page tables say that its code is where only L1's lead back from. */
+		nested.nested_cr3 = vmport_nested_tables(nested.vm, 0);
+		*user_pte(nested.vm, user.kernel.cr3, (unsigned long)l2_code, 1) += L2_ALIAS;
+	}
 
 	vcpu_run(nested.vcpu);
 	TEST_ASSERT(vmport_is_done(nested.vcpu), "exit %u (%s)", nested.vcpu->run->exit_reason,
@@ -430,18 +400,6 @@ static struct nested_outcome nested_run(struct nested *nested, const u8 *code, u
 static const u8 insn_in[] = { 0xed };
 static const u8 insn_out[] = { 0xef };
 
-static struct vmport_regs call_regs(u16 cmd)
-{
-	return (struct vmport_regs) {
-		.ax = VMPORT_MAGIC,
-		.bx = 0x11223344,
-		.cx = 0x55660000 | cmd,
-		.dx = 0x77880000 | VMPORT_PORT,
-		.si = 0x99aabbcc,
-		.di = 0xddeeff00,
-	};
-}
-
 /* L0 has answered, and L2 went on behind the call: nobody else knows of it. */
 #define EXPECT_SERVED(_outcome)							\
 do {										\
@@ -523,23 +481,11 @@ FIXTURE_VARIANT_ADD(nested, nested_paging) {
 	.paging = true,
 };
 
-static bool has_nested_paging(void)
-{
-	const char *name = host_cpu_is_intel ? "/sys/module/kvm_intel/parameters/ept" :
-					       "/sys/module/kvm_amd/parameters/npt";
-	FILE *file = fopen(name, "r");
-	int value = file ? fgetc(file) : 'N';
-
-	if (file)
-		fclose(file);
-	return value == 'Y' || value == '1';
-}
-
 FIXTURE_SETUP(nested)
 {
 	u64 features = kvm_check_cap(KVM_CAP_X86_VMPORT) & ~(u64)KVM_VMPORT_FEATURE_EXIT_RPC;
 
-	if (variant->paging && !has_nested_paging())
+	if (variant->paging && !vmport_has_nested_paging())
 		SKIP(return, "no nested paging on this host");
 
 	/* The features that L2 does not have are on too. */
@@ -590,7 +536,7 @@ static void expect_as_without(struct __test_metadata *_metadata, struct _test_da
 
 TEST_F(nested, on_answered_whatever_l1_intercepts)
 {
-	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct nested_outcome outcome;
 	int way;
 
@@ -607,7 +553,7 @@ TEST_F(nested, on_answered_whatever_l1_intercepts)
 
 TEST_F(nested, off_denied_access_is_l1s_gp_or_l2s)
 {
-	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	int io;
 
 	for (io = 0; io <= 1; io++) {
@@ -624,7 +570,7 @@ TEST_F(nested, off_denied_access_is_l1s_gp_or_l2s)
 
 TEST_F(nested, off_permitted_access_is_l1s_or_the_vmms)
 {
-	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	self->off.iopl = 3;
 	self->off.intercept_io = true;
@@ -636,7 +582,7 @@ TEST_F(nested, off_permitted_access_is_l1s_or_the_vmms)
 
 TEST_F(nested, ring_0_is_l1s)
 {
-	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	self->on.ring = 0;
 	self->off.ring = 0;
@@ -651,11 +597,11 @@ TEST_F(nested, ring_0_is_l1s)
 TEST_F(nested, commands_of_others_are_as_without)
 {
 	static const u16 cmds[] = { VMPORT_COMMANDS_OF_OTHERS, VMPORT_CMD_STEALCLOCK };
-	struct vmport_regs stealclock = call_regs(VMPORT_CMD_STEALCLOCK);
+	struct vmport_regs stealclock = vmport_cmd_regs(VMPORT_CMD_STEALCLOCK);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cmds); i++)
-		EXPECT_AS_WITHOUT(insn_in, call_regs(cmds[i]));
+		EXPECT_AS_WITHOUT(insn_in, vmport_cmd_regs(cmds[i]));
 
 	/* As it is answered to ring 0 of L1. */
 	stealclock.bx = 0;
@@ -669,8 +615,8 @@ TEST_F(nested, uuid_and_memory_size)
 	struct kvm_vmport_identity identity;
 	struct nested_outcome outcome;
 
-	EXPECT_AS_WITHOUT(insn_in, call_regs(VMPORT_CMD_GETUUID));
-	EXPECT_AS_WITHOUT(insn_in, call_regs(VMPORT_CMD_GETMEMSIZE));
+	EXPECT_AS_WITHOUT(insn_in, vmport_cmd_regs(VMPORT_CMD_GETUUID));
+	EXPECT_AS_WITHOUT(insn_in, vmport_cmd_regs(VMPORT_CMD_GETMEMSIZE));
 
 	ASSERT_EQ(vmport_get_identity(self->on.vm, &identity), 0);
 	memcpy(identity.uuid, "0123456789abcdef", 16);
@@ -678,18 +624,18 @@ TEST_F(nested, uuid_and_memory_size)
 	ASSERT_EQ(vmport_set_identity(self->on.vm, &identity), 0);
 
 	set_way(&self->on, 3);
-	outcome = RUN(&self->on, insn_in, call_regs(VMPORT_CMD_GETUUID));
+	outcome = RUN(&self->on, insn_in, vmport_cmd_regs(VMPORT_CMD_GETUUID));
 	EXPECT_SERVED(outcome);
 	EXPECT_EQ(outcome.regs.ax, 0x33323130);
 	set_way(&self->on, 7);
-	outcome = RUN(&self->on, insn_in, call_regs(VMPORT_CMD_GETMEMSIZE));
+	outcome = RUN(&self->on, insn_in, vmport_cmd_regs(VMPORT_CMD_GETMEMSIZE));
 	EXPECT_SERVED(outcome);
 	EXPECT_EQ(outcome.regs.ax, 321);
 }
 
 TEST_F(nested, what_is_no_call_is_as_without)
 {
-	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	static const u8 inb[] = { 0xec };
 	static const u8 inw[] = { 0x66, 0xed };
 	static const u8 outw[] = { 0x66, 0xef };
@@ -719,7 +665,7 @@ TEST_F(nested, what_is_no_call_is_as_without)
 /* The other ways of the interface are not L2's. */
 TEST_F(nested, hb_and_pseudo_counters_are_as_without)
 {
-	struct vmport_regs in = call_regs(0);
+	struct vmport_regs in = vmport_cmd_regs(0);
 	static const u8 rep_outsb[] = { 0xf3, 0x6e };
 	static const u8 rep_insb[] = { 0xf3, 0x6c };
 	static const u8 rdpmc[] = { 0x0f, 0x33 };
@@ -740,7 +686,7 @@ TEST_F(nested, hb_and_pseudo_counters_are_as_without)
 
 TEST_F(nested, prefixes)
 {
-	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	static const u8 several[] = { 0x2e, 0x65, 0x3e, 0x48, 0xed };
 	int way;
 
@@ -947,8 +893,7 @@ TEST_F(nested, migration_in_l2)
 int main(int argc, char *argv[])
 {
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_NESTED);
-	TEST_REQUIRE(kvm_cpu_has(X86_FEATURE_SVM) || kvm_cpu_has(X86_FEATURE_VMX));
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_NESTED_STATE));
+	TEST_REQUIRE(vmport_has_l2());
 
 	return test_harness_run(argc, argv);
 }

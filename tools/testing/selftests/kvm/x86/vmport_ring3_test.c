@@ -8,18 +8,6 @@
 #include "vmport_test.h"
 #include "vmport_user.h"
 
-static struct vmport_regs user_regs(u16 cmd)
-{
-	return (struct vmport_regs) {
-		.ax = VMPORT_MAGIC,
-		.bx = 0x11223344,
-		.cx = 0x55660000 | cmd,
-		.dx = 0x77880000 | VMPORT_PORT,
-		.si = 0x99aabbcc,
-		.di = 0xddeeff00,
-	};
-}
-
 /* The call was answered in the kernel, and the guest went on behind it. */
 #define EXPECT_SERVED(_outcome, _size)						\
 do {										\
@@ -102,7 +90,7 @@ FIXTURE_TEARDOWN(ring3)
 
 TEST_F(ring3, feature_on_served_whatever_the_bitmap_says)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	enum tss_bitmap kind;
 
 	for (kind = BITMAP_NONE; kind <= BITMAP_ALLOW; kind++) {
@@ -114,7 +102,7 @@ TEST_F(ring3, feature_on_served_whatever_the_bitmap_says)
 
 TEST_F(ring3, feature_on_served_with_every_iopl)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	for (self->ring3.iopl = 0; self->ring3.iopl < 4; self->ring3.iopl++)
 		EXPECT_VERSION(user_run(&self->ring3, code_in, sizeof(code_in), in),
@@ -123,7 +111,7 @@ TEST_F(ring3, feature_on_served_with_every_iopl)
 
 TEST_F(ring3, feature_on_out_form)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome = user_run(&self->ring3, code_out, sizeof(code_out), in);
 
 	EXPECT_SERVED(outcome, sizeof(code_out));
@@ -134,7 +122,7 @@ TEST_F(ring3, feature_on_out_form)
 
 TEST_F(ring3, feature_on_every_command)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETHWVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETHWVERSION);
 	struct kvm_vmport_identity identity;
 	struct outcome outcome;
 
@@ -148,29 +136,29 @@ TEST_F(ring3, feature_on_every_command)
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 17);
 
-	in = user_regs(VMPORT_CMD_GETMHZ);
+	in = vmport_cmd_regs(VMPORT_CMD_GETMHZ);
 	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 0x123456789abull / 1000000);
 
-	in = user_regs(VMPORT_CMD_GETHZ);
+	in = vmport_cmd_regs(VMPORT_CMD_GETHZ);
 	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 0x456789ab);
 	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | 0x123);
 
-	in = user_regs(VMPORT_CMD_GETUUID);
+	in = vmport_cmd_regs(VMPORT_CMD_GETUUID);
 	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 0x33323130);
 	EXPECT_EQ(outcome.frame.rdx, VMPORT_HIGH_DX | 0x66656463);
 
-	in = user_regs(VMPORT_CMD_GETMEMSIZE);
+	in = vmport_cmd_regs(VMPORT_CMD_GETMEMSIZE);
 	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 321);
 
-	in = user_regs(VMPORT_CMD_GETTIMEFULL_WITH_LAG);
+	in = vmport_cmd_regs(VMPORT_CMD_GETTIMEFULL_WITH_LAG);
 	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, VMPORT_MAGIC);
@@ -256,7 +244,7 @@ TEST(ring3_rpc_exit)
 
 TEST_F(ring3, feature_off_gp_or_module_parameter)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	enum tss_bitmap kind;
 
 	for (kind = BITMAP_NONE; kind < BITMAP_ALLOW; kind++) {
@@ -275,7 +263,7 @@ TEST_F(ring3, feature_off_gp_or_module_parameter)
 
 TEST_F(ring3, capability_off_gp_or_module_parameter)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	if (self->backdoor)
 		EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in),
@@ -286,7 +274,7 @@ TEST_F(ring3, capability_off_gp_or_module_parameter)
 
 TEST_F(ring3, iopl_3_needs_no_feature)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	self->rpc.iopl = 3;
 	self->plain.iopl = 3;
@@ -296,7 +284,7 @@ TEST_F(ring3, iopl_3_needs_no_feature)
 
 TEST_F(ring3, allowing_bitmap_needs_no_feature)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	user_set_bitmap(&self->rpc, BITMAP_ALLOW);
 	user_set_bitmap(&self->plain, BITMAP_ALLOW);
@@ -306,7 +294,7 @@ TEST_F(ring3, allowing_bitmap_needs_no_feature)
 
 TEST_F(ring3, wrong_magic_is_as_without)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	int i;
 
 	for (i = -1; i < 32; i++) {
@@ -325,7 +313,7 @@ TEST_F(ring3, wrong_magic_is_as_without)
 /* Only the low half of RAX is the magic. */
 TEST_F(ring3, high_half_of_rax_does_not_count)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	/* mov %eax, %eax; in; done */
@@ -343,7 +331,7 @@ TEST_F(ring3, unowned_command_reaches_the_vmm_with_the_feature)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
-		in = user_regs(cmds[i]);
+		in = vmport_cmd_regs(cmds[i]);
 		outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
 		EXPECT_PORT_IN(outcome, sizeof(code_in));
 		EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | in.cx);
@@ -363,7 +351,7 @@ TEST_F(ring3, unowned_command_reaches_the_vmm_with_the_feature)
 
 TEST_F(ring3, unowned_command_is_as_without_when_the_feature_is_off)
 {
-	struct vmport_regs in = user_regs(4);
+	struct vmport_regs in = vmport_cmd_regs(4);
 
 	EXPECT_SAME(user_run(&self->rpc, code_in, sizeof(code_in), in),
 		    user_run(&self->plain, code_in, sizeof(code_in), in));
@@ -376,10 +364,10 @@ TEST_F(ring3, unowned_command_is_as_without_when_the_feature_is_off)
 TEST(ring3_without_rpc_message_reaches_the_vmm)
 {
 	struct user user = user_create(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RING3);
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	EXPECT_VERSION(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
-	in = user_regs(VMPORT_CMD_MESSAGE);
+	in = vmport_cmd_regs(VMPORT_CMD_MESSAGE);
 	EXPECT_PORT_IN(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
 	kvm_vm_free(user.vm);
 }
@@ -400,7 +388,7 @@ static void expect_as_without(struct __test_metadata *_metadata, struct _test_da
 
 TEST_F(ring3, other_sizes_are_as_without)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	CODE(inb, 0xec);
 	CODE(outb, 0xee);
@@ -416,7 +404,7 @@ TEST_F(ring3, other_sizes_are_as_without)
 TEST_F(ring3, other_ports_are_as_without)
 {
 	static const u16 ports[] = { 0x5650, 0x5656, 0x5657, 0x5659, 0x565c, 0x0058, 0xd658, 0x80 };
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	int i;
 
 	CODE(in_imm, 0xe5, 0x58);
@@ -432,14 +420,14 @@ TEST_F(ring3, other_ports_are_as_without)
 		if (!self->backdoor || ports[i] != 0x5659)
 			EXPECT_GP(user_run(&self->ring3, code_in, sizeof(code_in), in), in);
 	}
-	in = user_regs(VMPORT_CMD_GETVERSION);
+	in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	EXPECT_AS_WITHOUT(in_imm);
 	EXPECT_AS_WITHOUT(out_imm);
 }
 
 TEST_F(ring3, string_instructions_are_as_without)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	/* mov %rsp, %rdi or %rsi first: memory that the user may use. */
 	static const u8 insl[] = { 0x48, 0x89, 0xe7, 0x6d, INT, DONE_VECTOR };
@@ -474,7 +462,7 @@ static void expect_still_gp(struct __test_metadata *_metadata, struct _test_data
 /* The registers are those of a call, the instruction is not. */
 TEST_F(ring3, other_privileged_instructions_still_gp)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	CODE(cli, 0xfa);
 	CODE(sti, 0xfb);
@@ -504,7 +492,7 @@ TEST_F(ring3, other_privileged_instructions_still_gp)
 
 TEST_F(ring3, gp_with_an_error_code_keeps_it)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	/* A gate that ring 3 may not use, and a selector past the GDT. */
@@ -526,7 +514,7 @@ TEST_F(ring3, gp_with_an_error_code_keeps_it)
 
 TEST_F(ring3, other_exceptions_are_not_gp)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	CODE(ud2, 0x0f, 0x0b);
 	CODE(lock_in, 0xf0, 0xed);
@@ -538,7 +526,7 @@ TEST_F(ring3, other_exceptions_are_not_gp)
 
 TEST_F(ring3, redundant_prefixes)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	CODE(cs, 0x2e, 0xed);
 	CODE(es, 0x26, 0xed);
@@ -569,7 +557,7 @@ TEST_F(ring3, redundant_prefixes)
 /* A REX that is not the last prefix is none. */
 TEST_F(ring3, operand_size_prefix_in_every_place)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	CODE(before, 0x66, 0x2e, 0xed);
 	CODE(behind, 0x2e, 0x66, 0xed);
@@ -584,7 +572,7 @@ TEST_F(ring3, operand_size_prefix_in_every_place)
 
 TEST_F(ring3, longest_instruction)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	u8 code[15 + 2] = { [14] = 0xed, [15] = INT, [16] = DONE_VECTOR };
 	u8 longer[16 + 2] = { [15] = 0xed, [16] = INT, [17] = DONE_VECTOR };
 
@@ -600,7 +588,7 @@ TEST_F(ring3, longest_instruction)
 
 TEST_F(ring3, instruction_across_a_page_boundary)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	u32 at;
 
 	CODE(prefixed, 0x2e, 0x3e, 0xed);
@@ -612,7 +600,7 @@ TEST_F(ring3, instruction_across_a_page_boundary)
 
 TEST_F(ring3, last_byte_before_an_unmapped_page)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	u64 *pte = user_pte(self->ring3.vm, self->ring3.kernel.cr3,
 			    USER_CODE + 4096, 1);
 	static const u8 in_only[] = { 0xed };
@@ -643,7 +631,7 @@ do {										\
 
 TEST_F(ring3, compatibility_mode_32_bit)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	CODE(prefixed, 0x65, 0xed);
@@ -663,7 +651,7 @@ TEST_F(ring3, compatibility_mode_32_bit)
 /* 0x48 is no prefix here, but DEC EAX: then the magic is wrong. */
 TEST_F(ring3, compatibility_mode_has_no_rex)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	CODE(dec_in, 0x48, 0xed);
@@ -679,7 +667,7 @@ TEST_F(ring3, compatibility_mode_has_no_rex)
 
 TEST_F(ring3, compatibility_mode_segment_base)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	user_set_mode(&self->ring3, 32);
@@ -690,7 +678,7 @@ TEST_F(ring3, compatibility_mode_segment_base)
 
 TEST_F(ring3, compatibility_mode_16_bit)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 	u64 base;
 
@@ -710,7 +698,7 @@ TEST_F(ring3, compatibility_mode_16_bit)
 
 TEST_F(ring3, trap_flag_traps_behind_the_call)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	self->ring3.rflags = X86_EFLAGS_TF;
@@ -722,7 +710,7 @@ TEST_F(ring3, trap_flag_traps_behind_the_call)
 
 TEST_F(ring3, host_single_step_stops_behind_the_call)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct kvm_regs regs;
 	struct outcome outcome;
 
@@ -739,7 +727,7 @@ TEST_F(ring3, host_single_step_stops_behind_the_call)
 /* A #GP of ring 0 is the kernel's own, feature or not. */
 TEST_F(ring3, gp_in_ring_0_is_untouched)
 {
-	struct vmport_regs in = user_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct outcome outcome;
 
 	CODE(load, 0x48, 0x8b, 0x03);

@@ -387,18 +387,7 @@ FIXTURE_TEARDOWN(state)
 	kvm_vm_free(self->vm);
 }
 
-/* Refused with this errno and this error, and nothing has changed. */
-#define EXPECT_REFUSED(_blob, _errno, _error)						\
-do {											\
-	const struct vmport_blob *__refused = (_blob);					\
-											\
-	EXPECT_EQ(vmport_load(self->vm, __refused), _errno);				\
-	EXPECT_EQ(vmport_error, _error);						\
-	EXPECT_LE(vmport_error_offset, __refused->size);				\
-	EXPECT_TRUE(vmport_state_is(self->vm, &self->old));				\
-} while (0)
-
-/* ... and the offset lies in the @_size bytes at @_start. */
+/* Refused, and the offset lies in the @_size bytes at @_start. */
 #define EXPECT_REFUSED_AT(_blob, _errno, _error, _start, _size)				\
 do {											\
 	const size_t __start = (_start);						\
@@ -572,33 +561,6 @@ TEST_F(state, small_buffer_of_every_size)
 	vmport_blob_free(&blob);
 }
 
-/*
- * SET @blob; it must fail with nothing changed, or succeed and be what GET
- * says.  Returns whether it succeeded, with the old state back in place.
- */
-static bool refused_or_meant(struct kvm_vm *vm, const struct vmport_blob *old,
-			     const struct vmport_blob *blob, const char *what, size_t where)
-{
-	int r = vmport_load(vm, blob);
-
-	if (r) {
-		TEST_ASSERT(r == EINVAL || r == E2BIG || r == EOPNOTSUPP ||
-			    (r == EPERM && vmport_error == KVM_VMPORT_ERR_FEATURE),
-			    "%s %zu: errno %d, error %u", what, where, r, vmport_error);
-		TEST_ASSERT(vmport_error != KVM_VMPORT_ERR_NONE, "%s %zu: no error", what, where);
-		TEST_ASSERT(vmport_error_offset <= blob->size, "%s %zu: error at %lu", what,
-			    where, (unsigned long)vmport_error_offset);
-		TEST_ASSERT(vmport_state_is(vm, old), "%s %zu: refused, but the state changed",
-			    what, where);
-		return false;
-	}
-	TEST_ASSERT_EQ(vmport_error, KVM_VMPORT_ERR_NONE);
-	TEST_ASSERT(vmport_state_is(vm, blob), "%s %zu: taken, but GET says something else",
-		    what, where);
-	TEST_ASSERT_EQ(vmport_load(vm, old), 0);
-	return true;
-}
-
 TEST_F(state, every_truncation_refused)
 {
 	struct vmport_blob blob = build_blob(NULL), cut;
@@ -622,7 +584,7 @@ TEST_F(state, every_truncation_with_a_new_header)
 		cut = vmport_blob_copy(&blob);
 		cut.size = size;
 		vmport_blob_end(&cut);
-		refused_or_meant(self->vm, &self->old, &cut, "cut at", size);
+		vmport_load_or_refuse(self->vm, &cut, &self->old, "cut at", size);
 		vmport_blob_free(&cut);
 	}
 	vmport_blob_free(&blob);
@@ -658,7 +620,8 @@ TEST_F(state, every_byte_changed_checksum_stale)
 	for (pos = 0; pos < blob.size; pos++) {
 		for (i = 0; i < ARRAY_SIZE(mutations); i++) {
 			blob.data[pos] ^= mutations[i];
-			ASSERT_FALSE(refused_or_meant(self->vm, &self->old, &blob, "byte", pos))
+			ASSERT_NE(vmport_load_or_refuse(self->vm, &blob, &self->old, "byte", pos),
+				  0)
 				TH_LOG("byte %zu", pos);
 			blob.data[pos] ^= mutations[i];
 		}
@@ -681,7 +644,7 @@ TEST_F(state, every_byte_changed_checksum_right)
 		for (i = 0; i < ARRAY_SIZE(mutations); i++) {
 			blob.data[pos] ^= mutations[i];
 			vmport_blob_seal(&blob);
-			taken += refused_or_meant(self->vm, &self->old, &blob, "byte", pos);
+			taken += !vmport_load_or_refuse(self->vm, &blob, &self->old, "byte", pos);
 			blob.data[pos] ^= mutations[i];
 		}
 	}
@@ -705,7 +668,7 @@ TEST_F(state, every_word_replaced_by_extremes)
 			copy = vmport_blob_copy(&blob);
 			memcpy(copy.data + pos, &words[i], 4);
 			vmport_blob_seal(&copy);
-			refused_or_meant(self->vm, &self->old, &copy, "word at", pos);
+			vmport_load_or_refuse(self->vm, &copy, &self->old, "word at", pos);
 			vmport_blob_free(&copy);
 		}
 	}
@@ -1184,18 +1147,18 @@ static int save_for(struct kvm_vm *vm, u64 sections, void *data, struct kvm_vmpo
 
 TEST_F(state, a_blob_for_a_reader_that_knows_less)
 {
-	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_INFO };
 	struct vmport_blob whole = vmport_save(self->vm), less = { };
 	struct kvm_vmport_state state;
+	struct kvm_vmport_info info;
 	u8 data[4096];
 	u64 id;
 
-	ASSERT_EQ(vmport_attr(self->vm, KVM_GET_VMPORT_ATTR, &attr), 0);
+	ASSERT_EQ(vmport_get_info(self->vm, &info), 0);
 	EXPECT_EQ(save_for(self->vm, 0, data, &state), 0);
 	EXPECT_EQ(state.size, whole.size);
 	EXPECT_EQ(memcmp(data, whole.data, whole.size), 0);
 	EXPECT_EQ(state.error_mask, 0);
-	EXPECT_EQ(save_for(self->vm, attr.u.info.sections, data, &state), 0);
+	EXPECT_EQ(save_for(self->vm, info.sections, data, &state), 0);
 	EXPECT_EQ(memcmp(data, whole.data, whole.size), 0);
 	vmport_blob_free(&whole);
 

@@ -26,13 +26,6 @@ FIXTURE_TEARDOWN(xen)
 	kvm_vm_free(self->vm);
 }
 
-#define EXPECT_REFUSED(_blob, _errno, _error)						\
-do {											\
-	EXPECT_EQ(vmport_load(self->vm, _blob), _errno);				\
-	EXPECT_EQ(vmport_error, _error);						\
-	EXPECT_TRUE(vmport_state_is(self->vm, &self->old));				\
-} while (0)
-
 /* A blob with one channel, whose data has the sizes given, not those claimed. */
 static struct vmport_blob one_channel(struct kvm_vmport_blob_channel channel, u32 data_size)
 {
@@ -197,30 +190,14 @@ TEST_F(xen, fault03_no_more_entries_than_there_are)
 	free(names);
 }
 
-/* Refused with nothing changed, or taken and what GET says; @old is back then. */
-static bool taken_as_it_is(struct kvm_vm *vm, const struct vmport_blob *blob,
-			   const struct vmport_blob *old)
-{
-	int r = vmport_load(vm, blob);
-
-	if (r) {
-		TEST_ASSERT_EQ(r, EINVAL);
-		TEST_ASSERT(vmport_state_is(vm, old), "Refused, but the state changed");
-		return false;
-	}
-	TEST_ASSERT(vmport_state_is(vm, blob), "Taken, but GET says something else");
-	TEST_ASSERT_EQ(vmport_load(vm, old), 0);
-	return true;
-}
-
 /* 4. A short entry leaves the parse misaligned and the rest silently lost. */
 TEST_F(xen, fault04_short_entry_is_refused_not_misread)
 {
 	struct kvm_vmport_blob_guestinfo *entry;
 	struct vmport_blob blob, good;
 	size_t pos, first;
-	bool refused;
 	u32 i;
+	int r;
 
 	vmport_blob_begin(&good);
 	pos = vmport_blob_begin_guestinfo(&good);
@@ -241,15 +218,15 @@ TEST_F(xen, fault04_short_entry_is_refused_not_misread)
 		entry = (void *)(blob.data + first);
 		entry->value_size = i;
 		vmport_blob_seal(&blob);
-		refused = !taken_as_it_is(self->vm, &blob, &self->old);
-		EXPECT_TRUE(refused || (i >= 8 && i <= 13) || (i >= 40 && i <= 45))
+		r = vmport_load_or_refuse(self->vm, &blob, &self->old, "value's size", i);
+		EXPECT_TRUE(r ? r == EINVAL : (i >= 8 && i <= 13) || (i >= 40 && i <= 45))
 			TH_LOG("a value of %u bytes", i);
 
 		entry->value_size = 8;
 		entry->key_size = i;
 		vmport_blob_seal(&blob);
-		refused = !taken_as_it_is(self->vm, &blob, &self->old);
-		EXPECT_TRUE(refused || (i >= 11 && i <= 16))
+		r = vmport_load_or_refuse(self->vm, &blob, &self->old, "key's size", i);
+		EXPECT_TRUE(r ? r == EINVAL : i >= 11 && i <= 16)
 			TH_LOG("a key of %u bytes", i);
 		vmport_blob_free(&blob);
 	}

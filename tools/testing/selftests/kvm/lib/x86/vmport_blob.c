@@ -141,6 +141,33 @@ bool vmport_state_is(struct kvm_vm *vm, const struct vmport_blob *blob)
 	return equal;
 }
 
+/*
+ * SET @blob, in which @what at @where may be wrong: it must fail with nothing changed, or
+ * succeed and be what GET says.  Returns 0 or the errno, with @old back in place.
+ */
+int vmport_load_or_refuse(struct kvm_vm *vm, const struct vmport_blob *blob,
+			  const struct vmport_blob *old, const char *what, size_t where)
+{
+	int r = vmport_load(vm, blob);
+
+	if (r) {
+		TEST_ASSERT(r == EINVAL || r == E2BIG || r == EOPNOTSUPP ||
+			    (r == EPERM && vmport_error == KVM_VMPORT_ERR_FEATURE),
+			    "%s %zu: errno %d, error %u", what, where, r, vmport_error);
+		TEST_ASSERT(vmport_error != KVM_VMPORT_ERR_NONE, "%s %zu: no error", what, where);
+		TEST_ASSERT(vmport_error_offset <= blob->size, "%s %zu: error at %lu", what,
+			    where, (unsigned long)vmport_error_offset);
+		TEST_ASSERT(vmport_state_is(vm, old), "%s %zu: refused, but the state changed",
+			    what, where);
+		return r;
+	}
+	TEST_ASSERT_EQ(vmport_error, KVM_VMPORT_ERR_NONE);
+	TEST_ASSERT(vmport_state_is(vm, blob), "%s %zu: taken, but GET says something else",
+		    what, where);
+	TEST_ASSERT_EQ(vmport_load(vm, old), 0);
+	return 0;
+}
+
 /* A copy without the header and the order in which channels were used. */
 static struct vmport_blob vmport_blob_but_order(const struct vmport_blob *from)
 {
