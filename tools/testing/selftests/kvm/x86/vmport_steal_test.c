@@ -9,8 +9,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vmport_nested.h"
 #include "vmport_test.h"
 #include "vmport_user.h"
+
+#include "svm_util.h"
+#include "vmx.h"
+
+#include "vmport_compat.h"
 
 #define STEAL			(VMPORT_BASIC | KVM_VMPORT_FEATURE_STEALCLOCK)
 
@@ -22,6 +28,15 @@
 #define CLOCK_GPA		0x40000000ull
 #define CLOCK_PAGES		4
 #define CLOCK			(CLOCK_GPA + 0x1040)
+
+/* As large: where L2 has the clock's address, with nested paging. */
+#define L2_SLOT			11
+#define L2_GPA			(CLOCK_GPA + 0x200000)
+/* As large, too: memory that is only there in SMM. */
+#define SMM_ONLY_SLOT		12
+#define SMM_ONLY_GPA		(CLOCK_GPA + 0x400000)
+/* Of the memory slots that are there in SMM. */
+#define SMM_SLOT(_slot)		(1 << 16 | (_slot))
 
 /* What a test must have waited for, ns; and no test waits for longer than for this. */
 #define ENOUGH			10000000ull
@@ -394,6 +409,169 @@ TEST_F(steal, memory_that_cannot_be_touched)
 	EXPECT_EQ(clock_now(self->vm), 0);
 	wait_for(self->vcpus[0], ENOUGH);
 	EXPECT_GT(clock_now(self->vm), 0);
+}
+
+static u8 l2_stack[4096] __aligned(4096);
+
+/* L2, and where a test has it run something else. */
+static void l2_main(void)
+{
+	vmport_guest_done();
+}
+
+static void l1_svm(struct svm_test_data *svm, u64 nested_cr3)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	generic_svm_setup(svm, l2_main);
+	vmcb->save.rsp = (u64)l2_stack + sizeof(l2_stack);
+	vmcb->control.misc_ctl = !!nested_cr3;
+	vmcb->control.nested_cr3 = nested_cr3;
+	run_guest(vmcb, svm->vmcb_gpa);
+}
+
+static void l1_vmx(struct vmx_pages *vmx, u64 nested_cr3)
+{
+	u64 controls;
+
+	GUEST_ASSERT(prepare_for_vmx_operation(vmx));
+	GUEST_ASSERT(load_vmcs(vmx));
+	prepare_vmcs(vmx, l2_main);
+	vmwrite(GUEST_RSP, (u64)l2_stack + sizeof(l2_stack));
+	controls = vmreadz(CPU_BASED_VM_EXEC_CONTROL) & ~(u64)CPU_BASED_UNCOND_IO_EXITING;
+	if (nested_cr3) {
+		vmwrite(EPT_POINTER, nested_cr3 | X86_MEMTYPE_WB | 3 << 3);
+		vmwrite(SECONDARY_VM_EXEC_CONTROL,
+			vmreadz(SECONDARY_VM_EXEC_CONTROL) | SECONDARY_EXEC_ENABLE_EPT);
+		controls |= CPU_BASED_ACTIVATE_SECONDARY_CONTROLS;
+	}
+	vmwrite(CPU_BASED_VM_EXEC_CONTROL, controls);
+	vmlaunch();
+}
+
+static void l1_main(void *pages, u64 nested_cr3)
+{
+	if (host_cpu_is_intel)
+		l1_vmx(pages, nested_cr3);
+	else
+		l1_svm(pages, nested_cr3);
+	GUEST_FAIL("L1 runs");
+}
+
+/* The vCPU enters L2, with L1's own memory or not; @regs: as those of a new vCPU. */
+static void enter_l2(struct kvm_vcpu *vcpu, struct kvm_regs *regs, u64 nested_cr3)
+{
+	gva_t pages;
+
+	if (host_cpu_is_intel)
+		vcpu_alloc_vmx(vcpu->vm, &pages);
+	else
+		vcpu_alloc_svm(vcpu->vm, &pages);
+	regs->rdi = pages;
+	regs->rsi = nested_cr3;
+	vmport_run_done(vcpu, l1_main, regs);
+	TEST_ASSERT(vmport_is_in_l2(vcpu), "Not in L2");
+}
+
+/* The address is of L1's memory, whatever L2 has there. */
+TEST_F(steal, l1s_clock_while_l2_runs)
+{
+	struct kvm_vcpu *vcpu = self->vcpus[0];
+	unsigned long dirty[1] = { };
+	u64 nested_cr3 = 0, clock;
+	struct kvm_regs regs;
+	u64 *l2_clock;
+
+	if (!vmport_has_l2())
+		SKIP(return, "no L2");
+
+	vm_userspace_mem_region_add(self->vm, VM_MEM_SRC_ANONYMOUS, L2_GPA, L2_SLOT, CLOCK_PAGES,
+				    KVM_MEM_LOG_DIRTY_PAGES);
+	l2_clock = addr_gpa2hva(self->vm, L2_GPA + CLOCK - CLOCK_GPA);
+	if (vmport_has_nested_paging())
+		nested_cr3 = vmport_nested_tables(self->vm, L2_GPA);
+
+	vcpu_regs_get(vcpu, &regs);
+	ASSERT_EQ(stealclock(vcpu, CLOCK), STEAL_ON);
+	enter_l2(vcpu, &regs, nested_cr3);
+	kvm_vm_get_dirty_log(self->vm, CLOCK_SLOT, dirty);
+	clock = clock_now(self->vm);
+	wait_for(vcpu, ENOUGH);
+	EXPECT_TRUE(vmport_is_in_l2(vcpu));
+	EXPECT_GE(clock_now(self->vm), clock + cycles(ENOUGH / 2, self->khz));
+	EXPECT_EQ(*l2_clock, 0);
+	kvm_vm_get_dirty_log(self->vm, CLOCK_SLOT, dirty);
+	EXPECT_EQ(dirty[0], 1ul << ((CLOCK - CLOCK_GPA) / 4096));
+	kvm_vm_get_dirty_log(self->vm, L2_SLOT, dirty);
+	EXPECT_EQ(dirty[0], 0);
+}
+
+static void *add_smm_memory(struct kvm_vm *vm, u32 slot, u64 gpa)
+{
+	size_t size = CLOCK_PAGES * 4096;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	TEST_ASSERT(memory != MAP_FAILED, "No memory");
+	vm_set_user_memory_region(vm, SMM_SLOT(slot), 0, gpa, size, memory);
+	return memory;
+}
+
+/* In SMM, but with the code and the registers of now. */
+static void set_smm(struct kvm_vcpu *vcpu, bool on)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(vcpu, &events);
+	events.flags |= KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = on;
+	vcpu_events_set(vcpu, &events);
+}
+
+static bool is_in_smm(struct kvm_vcpu *vcpu)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu_events_get(vcpu, &events);
+	return events.smi.smm;
+}
+
+/* It is the system's clock: firmware in SMM neither has it in its memory nor stops it. */
+TEST_F(steal, the_systems_clock_while_in_smm)
+{
+	struct userspace_mem_region *image = memslot2region(self->vm, 0);
+	struct kvm_vcpu *vcpu = self->vcpus[0];
+	unsigned long dirty[1] = { };
+	u64 clock, *smm_clock;
+
+	if (!kvm_has_cap(KVM_CAP_X86_SMM) || kvm_check_cap(KVM_CAP_MULTI_ADDRESS_SPACE) < 2)
+		SKIP(return, "no SMM");
+
+	vm_set_user_memory_region(self->vm, SMM_SLOT(0), 0, image->region.guest_phys_addr,
+				  image->region.memory_size, image->host_mem);
+	smm_clock = add_smm_memory(self->vm, CLOCK_SLOT, CLOCK_GPA);
+	smm_clock += (CLOCK - CLOCK_GPA) / sizeof(*smm_clock);
+	add_smm_memory(self->vm, SMM_ONLY_SLOT, SMM_ONLY_GPA);
+
+	ASSERT_EQ(stealclock(vcpu, CLOCK), STEAL_ON);
+	set_smm(vcpu, true);
+	kvm_vm_get_dirty_log(self->vm, CLOCK_SLOT, dirty);
+	clock = clock_now(self->vm);
+	wait_for(vcpu, ENOUGH);
+	EXPECT_TRUE(is_in_smm(vcpu));
+	EXPECT_GE(clock_now(self->vm), clock + cycles(ENOUGH / 2, self->khz));
+	EXPECT_EQ(*smm_clock, 0);
+	kvm_vm_get_dirty_log(self->vm, CLOCK_SLOT, dirty);
+	EXPECT_EQ(dirty[0], 1ul << ((CLOCK - CLOCK_GPA) / 4096));
+
+	/* A call from there means the same memory. */
+	EXPECT_EQ(stealclock(vcpu, SMM_ONLY_GPA), STEAL_OFF);
+	EXPECT_EQ(stealclock(vcpu, CLOCK), STEAL_ON);
+	EXPECT_TRUE(is_in_smm(vcpu));
+	set_smm(vcpu, false);
+	clock = clock_now(self->vm);
+	wait_for(vcpu, ENOUGH);
+	EXPECT_GT(clock_now(self->vm), clock);
+	EXPECT_EQ(*smm_clock, 0);
 }
 
 static void *toggle_run(void *data)
