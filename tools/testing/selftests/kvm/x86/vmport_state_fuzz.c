@@ -162,7 +162,8 @@ static void make_regs(struct fuzz_case *c)
 		regs->rax = PICK(0, VMPORT_MAGIC + 1, 6) | (one_in(2) ? rnd64() << 32 : 0);
 	if (one_in(3))
 		regs->rcx = PICK(1, 4, 17, 19, 20, 23, 24, 30, 45, 46, 55, 68, 97, 255,
-				 0x3001e, 0x1001e, 0x6001e, 0x10000, 0x10001, 0x10002, 0x10003, 0, 1, 100);
+				 0x3001e, 0x1001e, 0x6001e, 0x10000, 0x10001, 0x10002, 0x10003, 0,
+				 1, 100);
 	if (one_in(4))
 		regs->rcx |= rnd64() << 32;
 	if (c->code[c->opcode_at] >= 0x6c && c->code[c->opcode_at] <= 0x6f) {
@@ -173,7 +174,8 @@ static void make_regs(struct fuzz_case *c)
 		regs->rdi = PICK(DATA, DATA + 0xffe, DATA + 0x1fff, 0x100, 0xfff0, 0x80000);
 	}
 	if (one_in(8))
-		regs->rdx = PICK(VMPORT_HB_PORT, VMPORT_PORT, 0x5657, 0x80, 0xffffffff5658ull, 0x5656);
+		regs->rdx = PICK(VMPORT_HB_PORT, VMPORT_PORT, 0x5657, 0x80, 0xffffffff5658ull,
+				 0x5656);
 	if (one_in(8))
 		regs->rsp = PICK(KERNEL_STACK, USER_STACK, 0, 2, 0x80000, USER_STACK - 3);
 
@@ -286,8 +288,8 @@ static void make_debug(struct fuzz_case *c)
 	if (one_in(6)) {
 		c->state.debugregs.db[0] = one_in(4) ? DATA + rnd(8) : at;
 		c->state.debugregs.db[1] = HANDLER(rnd(NR_VECTORS));
-		c->state.debugregs.dr7 = 0x400 | PICK(1, 2, 3, 0xa, 0x2000, 0x10001, 0x30001, 0x20001,
-						      0x300);
+		c->state.debugregs.dr7 = 0x400 | PICK(1, 2, 3, 0xa, 0x2000, 0x10001, 0x30001,
+						      0x20001, 0x300);
 		c->state.debugregs.dr6 = PICK(0xffff0ff0, 0xffff4ff0, 0xffff0ff1);
 	}
 	if (one_in(5)) {
@@ -468,14 +470,16 @@ static void show_seen(const char *who, const struct seen *seen)
 {
 	u32 i;
 
-	printf("# %s: exit %u.%u error %d rip 0x%llx rax 0x%llx rbx 0x%llx rcx 0x%llx rdx 0x%llx rsi 0x%llx rdi 0x%llx rsp 0x%llx rflags 0x%llx\n",
-	       who, seen->exit_reason, seen->suberror, seen->error, seen->regs.rip, seen->regs.rax,
-	       seen->regs.rbx, seen->regs.rcx, seen->regs.rdx, seen->regs.rsi, seen->regs.rdi,
-	       seen->regs.rsp, seen->regs.rflags);
-	printf("#   debug 0x%llx 0x%llx %u cr2 0x%llx dr6 0x%llx dr7 0x%llx shadow %u exception 0x%x data 0x%llx sregs 0x%llx, on the stack",
-	       seen->debug_pc, seen->debug_dr6, seen->debug_exception, seen->sregs.cr2, seen->dr6,
-	       seen->dr7, seen->shadow, seen->exception, seen->data_sum,
-	       (unsigned long long)machine_sum(&seen->sregs, sizeof(seen->sregs)));
+	fprintf(stdout,
+		"# %s: exit %u.%u error %d rip 0x%llx rax 0x%llx rbx 0x%llx rcx 0x%llx rdx 0x%llx rsi 0x%llx rdi 0x%llx rsp 0x%llx rflags 0x%llx\n",
+		who, seen->exit_reason, seen->suberror, seen->error, seen->regs.rip, seen->regs.rax,
+		seen->regs.rbx, seen->regs.rcx, seen->regs.rdx, seen->regs.rsi, seen->regs.rdi,
+		seen->regs.rsp, seen->regs.rflags);
+	fprintf(stdout,
+		"#   debug 0x%llx 0x%llx %u cr2 0x%llx dr6 0x%llx dr7 0x%llx shadow %u exception 0x%x data 0x%llx sregs 0x%llx, on the stack",
+		seen->debug_pc, seen->debug_dr6, seen->debug_exception, seen->sregs.cr2, seen->dr6,
+		seen->dr7, seen->shadow, seen->exception, seen->data_sum,
+		(unsigned long long)machine_sum(&seen->sregs, sizeof(seen->sregs)));
 	for (i = 0; i < ARRAY_SIZE(seen->stack); i++)
 		printf(" 0x%llx", seen->stack[i]);
 	for (i = 0; i < seen->nr_ports; i++)
@@ -502,9 +506,10 @@ static void show_case(const struct fuzz_case *c)
 	       (unsigned long long)feature_sets[c->set], (unsigned long long)c->addr);
 	for (i = 0; i < c->size; i++)
 		printf(" %02x", c->code[i]);
-	printf("\n#   rip 0x%llx rax 0x%llx rbx 0x%llx rcx 0x%llx rdx 0x%llx rsi 0x%llx rdi 0x%llx rsp 0x%llx rflags 0x%llx\n",
-	       s->regs.rip, s->regs.rax, s->regs.rbx, s->regs.rcx, s->regs.rdx, s->regs.rsi,
-	       s->regs.rdi, s->regs.rsp, s->regs.rflags);
+	fprintf(stdout,
+		"\n#   rip 0x%llx rax 0x%llx rbx 0x%llx rcx 0x%llx rdx 0x%llx rsi 0x%llx rdi 0x%llx rsp 0x%llx rflags 0x%llx\n",
+		s->regs.rip, s->regs.rax, s->regs.rbx, s->regs.rcx, s->regs.rdx, s->regs.rsi,
+		s->regs.rdi, s->regs.rsp, s->regs.rflags);
 	printf("#   cr0 0x%llx cr3 0x%llx cr4 0x%llx efer 0x%llx idt 0x%x", s->sregs.cr0,
 	       s->sregs.cr3, s->sregs.cr4, s->sregs.efer, s->sregs.idt.limit);
 	show_segment("cs", &s->sregs.cs);
@@ -1024,12 +1029,13 @@ static void progress(u64 seed, u64 first, u64 next, u64 start)
 {
 	u64 exits = all_exits(), seconds = now() - start;
 
-	printf("# seed %llu: %llu cases, %llu exits, %llu a second; %llu the same, %llu answered, %llu raced, %llu endless, %llu refused\n",
-	       (unsigned long long)seed, (unsigned long long)(next - first),
-	       (unsigned long long)exits, (unsigned long long)(exits / (seconds ?: 1)),
-	       (unsigned long long)nr_same, (unsigned long long)nr_answered,
-	       (unsigned long long)nr_raced, (unsigned long long)nr_endless,
-	       (unsigned long long)nr_refused);
+	fprintf(stdout,
+		"# seed %llu: %llu cases, %llu exits, %llu a second; %llu the same, %llu answered, %llu raced, %llu endless, %llu refused\n",
+		(unsigned long long)seed, (unsigned long long)(next - first),
+		(unsigned long long)exits, (unsigned long long)(exits / (seconds ?: 1)),
+		(unsigned long long)nr_same, (unsigned long long)nr_answered,
+		(unsigned long long)nr_raced, (unsigned long long)nr_endless,
+		(unsigned long long)nr_refused);
 	fflush(stdout);
 }
 
@@ -1106,5 +1112,7 @@ int main(int argc, char *argv[])
 			return KSFT_FAIL;
 		}
 	}
-	return fuzz(seed, first, cases, seconds) ? KSFT_FAIL : KSFT_PASS;
+	if (fuzz(seed, first, cases, seconds))
+		return KSFT_FAIL;
+	return KSFT_PASS;
 }

@@ -285,7 +285,7 @@ TEST_F(tclo, listed_and_cancelled)
 			EXPECT_EQ(items[i].status, states[i]);
 			EXPECT_STREQ((char *)items[i].name, i == 4 ? "toolbox-dnd" : "toolbox");
 		}
-		EXPECT_EQ((int)items[5].status, (int)0xa5a5a5a5);
+		EXPECT_EQ(items[5].status, 0xa5a5a5a5);
 		blob = vmport_save(self->vm);
 		ASSERT_EQ(vmport_load(self->vm, &blob), 0);
 		vmport_blob_free(&blob);
