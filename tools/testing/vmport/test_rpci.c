@@ -190,7 +190,8 @@ CONVERSATION("a text request ends at its first NUL, whatever stands behind")
 	CHECK(!strcmp(ASK("info-set guestinfo.k w\0rest of the buffer"), "1 "));
 	host_get(vm, "guestinfo.k", &size);
 	CHECK_EQ(size, 1);
-	CHECK(!strcmp(ASK("info-set guestinfo.k\0b v"), "0 Two and exactly two arguments expected"));
+	CHECK(!strcmp(ASK("info-set guestinfo.k\0b v"),
+		      "0 Two and exactly two arguments expected"));
 	CHECK(!strcmp(ASK("SetGuestInfo  4 \0\x01\0"), "1 "));
 	CHECK(!strcmp(ASK("info-set guestinfo.k\0"), "0 Two and exactly two arguments expected"));
 #undef ASK
