@@ -958,7 +958,7 @@ TEST("error SECTION: an empty guestinfo section, or one that ends inside a recor
 	vm_free(vm);
 }
 
-TEST("error FEATURE: each critical section needs its feature; without it a header, or what is skipped, loads")
+TEST("error FEATURE: each critical section needs its feature; a header, or what is skipped, none")
 {
 	struct kvm_vmport_blob_channel channel = rpci_channel();
 	struct vm *vm = vm_new(SLEEPING);

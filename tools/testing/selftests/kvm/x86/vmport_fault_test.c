@@ -261,7 +261,7 @@ static const struct fault_case ioctls[] = {
 	{ "set GUESTINFO, large", set_large, .new_state = true },
 	{ "get GUESTINFO", get_large },
 	{ "delete GUESTINFO", delete_entry, .new_state = true },
-	{ "set GUESTINFO_MANY", set_many, .new_state = true, .lossy = true },
+	{ "set GUESTINFO_MANY", set_many, .new_state = true },
 	{ "get GUESTINFO_LIST", list },
 	{ "get CHANGES", changes },
 	{ "set TCLO", send_request, .new_state = true, .lossy = true },

@@ -658,7 +658,8 @@ TEST_F(store, many_set_and_delete_in_one_step)
 	items[2].flags = KVM_VMPORT_GUESTINFO_READONLY;
 	EXPECT_EQ(vmport_set_many(self->vm, items, ARRAY_SIZE(items), &index), 0);
 	EXPECT_EQ(vmport_error, KVM_VMPORT_ERR_NONE);
-	EXPECT_EQ(index, ARRAY_SIZE(items));
+	/* Nothing that could fail is written after the change. */
+	EXPECT_EQ(index, 0);
 	EXPECT_EQ(vmport_get_text(self->vm, "a"), NULL);
 	EXPECT_STREQ(vmport_get_text(self->vm, "b"), "new");
 	EXPECT_STREQ(vmport_get_text(self->vm, "c"), "3");
