@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 cd "$top"
 
-ensure_packages git perl sparse shellcheck python3 python3-docutils
+ensure_packages git perl sparse shellcheck python3 python3-docutils mandoc
 [ -f "$kernel_env" ] || scripts/setup/fetch-kernel.sh
 . "$kernel_env"
 failed=0
@@ -36,7 +36,7 @@ checkpatch() {
 
 # Trace headers have a style of their own that checkpatch does not know.
 checkpatch_files() {
-	git ls-files '*.c' '*.h' | grep -v -e '^vmm/' -e '^tools/testing/vmport/' -e '_trace.h$' | while read -r file; do
+	git ls-files '*.c' '*.h' | grep -v -e '^vmm/' -e '^tools/testing/vmport/' -e '^tools/virt/' -e '_trace.h$' | while read -r file; do
 		case $file in
 		# No part of what goes upstream.
 		*compat.h) checkpatch --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON,COMPLEX_MACRO -f "$file" ;;
@@ -55,7 +55,7 @@ checkpatch_files() {
 
 # User space: what checkpatch asks of kernel code only is left out.
 checkpatch_user() {
-	git ls-files 'tools/testing/vmport/*.[ch]' | while read -r file; do
+	git ls-files 'tools/testing/vmport/*.[ch]' 'tools/virt/vmport/*.[ch]' | while read -r file; do
 		checkpatch --ignore NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,CONST_STRUCT,STRCPY,AVOID_BUG,SYMBOLIC_PERMS,COMPLEX_MACRO,MACRO_ARG_PRECEDENCE,UNCOMMENTED_DEFINITION,CONSTANT_COMPARISON,VOLATILE,MEMORY_BARRIER,STORAGE_CLASS,DATA_RACE,EMBEDDED_FUNCTION_NAME,TRAILING_SEMICOLON,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_ALIGNED,CAMELCASE -f "$file"
 	done
 }
@@ -93,7 +93,8 @@ spdx() {
 scripts_ok() {
 	git ls-files '*.sh' | xargs shellcheck -x -s sh -e SC1003,SC1090,SC1091,SC2154,SC2317
 	shellcheck -e SC1091 .ci/run
-	git ls-files '*.py' 'tools/virt/vmport/*' | while read -r file; do
+	shellcheck tools/virt/vmport/vmport-state.bash
+	git ls-files '*.py' | while read -r file; do
 		python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$file"
 	done
 }
@@ -114,6 +115,11 @@ documentation() {
 	done
 }
 
+# The man page.  That of qemu-img need not be installed here.
+manual() {
+	mandoc -T lint -W style tools/virt/vmport/vmport-state.1 | grep -v 'referenced manual not found' || true
+}
+
 check "checkpatch --strict: kernel, selftests" checkpatch_files
 check "checkpatch --strict: user space" checkpatch_user
 check "checkpatch --strict: the series" checkpatch_series
@@ -123,5 +129,6 @@ check "shellcheck, python" scripts_ok
 check "every file that another one names is there" references
 check "includes go one way, files and functions are short" structure
 check "SPDX lines" spdx
+check "the man page" manual
 check "documentation: reStructuredText, 100 columns" documentation
 exit $failed

@@ -25,7 +25,7 @@ done
 
 suite_unit() {
 	note "the engine in user space, and what the scripts do in Python"
-	ensure_packages gcc g++ libc6-dev linux-libc-dev make python3
+	ensure_packages gcc g++ libc6-dev libjansson-dev linux-libc-dev make python3 zlib1g-dev
 	status=0
 	make -s -C "$top/tools/testing/vmport" check 2>&1 || status=$?
 	result "$status" "the engine's unit tests end with status 0"
