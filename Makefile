@@ -12,7 +12,7 @@ help:
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
-	@echo 'make fuzz     fuzzes the engine; FUZZ_SECONDS for each target, 60'
+	@echo 'make fuzz     fuzzes the engine and vmport-state; FUZZ_SECONDS for each target, 60'
 	@echo 'make fuzz-states  fuzzes the kernel with random machine states; FUZZ_SECONDS, 600'
 	@echo 'make bench    what calls, messages and migration cost; build/bench.json'
 	@echo 'make bench-intel  the part of it that Bochs can run, on kvm-intel'

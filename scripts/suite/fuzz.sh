@@ -6,7 +6,8 @@
 # tools/testing/vmport/fuzz/corpus is kept in build/fuzz; FUZZ_MERGE=1 puts the
 # smallest set of inputs that covers as much into the corpus.  FUZZ_FRESH=1 begins
 # with nothing instead, and with shorter inputs: many more calls in the time.
-# FUZZ_TARGETS: those of calls, rpci and blob that are wanted.
+# FUZZ_TARGETS: those of calls, rpci, blob and tool that are wanted; the last is what
+# vmport-state reads.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -19,13 +20,13 @@ work=$build/fuzz
 clang=$(command -v clang || true)
 [ "$clang" ] || ensure_packages clang
 version=$(clang --version | sed -n 's/.*version \([0-9]*\)\..*/\1/p' | head -n 1)
-ensure_packages make "libclang-rt-$version-dev"
+ensure_packages make "libclang-rt-$version-dev" libjansson-dev zlib1g-dev
 step "building the fuzz targets" make -C "$sources" -j"$jobs" OUT="$build/unit" fuzzers
 
 # The shim counts what is allocated; ASan need not keep much of what is freed.
 export ASAN_OPTIONS=quarantine_size_mb=4
 total=0
-for target in ${FUZZ_TARGETS:-calls rpci blob}; do
+for target in ${FUZZ_TARGETS:-calls rpci blob tool}; do
 	found=$work/$target
 	seeds=$corpus/$target
 	longest=4096

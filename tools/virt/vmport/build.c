@@ -471,7 +471,7 @@ int json_to_blob(const json_t *root, struct blob *blob, struct fail *fail)
 		free(b.blob.data);
 		return -1;
 	}
-	blob_seal(&b.blob);
+	seal_blob(&b.blob);
 	*blob = b.blob;
 	return 0;
 }

@@ -30,48 +30,6 @@ int fail_with(struct fail *fail, int status, const char *fmt, ...)
 	return -1;
 }
 
-/* Here are no vCPUs: nothing that reads or writes a blob asks for one. */
-
-u64 vmport_vcpu_tsc_hz(void *vcpu)
-{
-	abort();
-}
-
-u32 vmport_vcpu_apic_hz(void *vcpu)
-{
-	abort();
-}
-
-bool vmport_vcpu_has_x2apic(void *vcpu)
-{
-	abort();
-}
-
-u32 vmport_vcpu_id(void *vcpu)
-{
-	abort();
-}
-
-bool vmport_vcpu_is_ring0(void *vcpu)
-{
-	abort();
-}
-
-u64 vmport_vcpu_waited(void *vcpu)
-{
-	abort();
-}
-
-bool vmport_vcpu_has_memory(void *vcpu, u64 address)
-{
-	abort();
-}
-
-/* Nobody waits to be told. */
-void vmport_signal(struct vmport_events *events)
-{
-}
-
 static struct vmport_events events;
 
 struct memory {
@@ -188,7 +146,7 @@ u64 blob_features(const struct blob *blob)
 }
 
 /* Length and checksum of a blob that has a header. */
-void blob_seal(struct blob *blob)
+void seal_blob(struct blob *blob)
 {
 	struct kvm_vmport_blob_header header;
 

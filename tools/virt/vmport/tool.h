@@ -78,7 +78,7 @@ struct vmport_state *engine_load(const struct vmport_config *config, const struc
 int engine_pack(struct vmport_state *state, u64 features, struct blob *blob);
 u32 blob_crc(const void *data, size_t size);
 u64 blob_features(const struct blob *blob);
-void blob_seal(struct blob *blob);
+void seal_blob(struct blob *blob);
 
 /* names.c: numbers as people know them */
 extern const char *const feature_names[];
