@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make-package.sh: build/package/kvm-vmport-dkms_VERSION_amd64.deb, and lintian on it.
+# make-package.sh: the packages kvm-vmport-dkms, kvm-vmport-tools and kvm-vmport-dev in
+# build/package, and lintian on them.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -12,7 +13,7 @@ out=$build/package
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$top/packaging/debian/changelog")
 stage=$out/kvm-vmport-$version
 
-ensure_packages debhelper dh-dkms dpkg-dev lintian
+ensure_packages debhelper dh-dkms dpkg-dev gcc libc6-dev libjansson-dev lintian zlib1g-dev
 
 fill_in() {
 	sed -i -e "s/@VERSION@/$version/" -e "s/@SERIES@/$(echo "$series" |
@@ -26,6 +27,9 @@ make_package() {
 	mkdir -p "$stage/scripts/setup" "$stage/patches" "$stage/packaging"
 	cp -r "$top/arch" "$top/include" "$top/packaging/debian" "$top/packaging/dkms" "$stage/"
 	cp "$top/packaging/README.md" "$stage/packaging/"
+	mkdir -p "$stage/tools/virt" "$stage/tools/testing/vmport"
+	cp -r "$top/tools/virt/vmport" "$stage/tools/virt/"
+	cp -r "$top/tools/testing/vmport/shim" "$stage/tools/testing/vmport/"
 	cp "$top/scripts/setup/kvm-tree.sh" "$stage/scripts/setup/"
 	for one in $series; do
 		cp -r "$top/patches/$one" "$stage/patches/"
@@ -41,6 +45,6 @@ run_lintian() {
 	LC_ALL=C lintian --allow-root --fail-on error,warning "$out"/*.changes
 }
 
-step "making the package" make_package
+step "making the packages" make_package
 step "lintian" run_lintian
 note "$(echo "$out"/*.deb)"

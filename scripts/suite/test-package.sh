@@ -179,11 +179,11 @@ suite_package() {
 	ensure_packages mmdebstrap e2fsprogs
 	[ -f "$base" ] || step "making a Debian 13" make_base
 	step "unpacking it" make_root
-	cp "$build"/package/*.deb "$root/tmp/"
+	cp "$build"/package/kvm-vmport-dkms_*.deb "$root/tmp/"
 
 	first=$(release)
 	note "kernel $first: installing the package"
-	must "it installs" apt_root install "/tmp/$(basename "$build"/package/*.deb)"
+	must "it installs" apt_root install "/tmp/$(basename "$build"/package/kvm-vmport-dkms_*.deb)"
 	check "its modules are chosen for $first" chooses_ours "$first"
 	check "it says what to do about an unknown kernel" \
 		says "^$name: 9.9.9-unknown: not supported.*: boot a 6.12 kernel"
