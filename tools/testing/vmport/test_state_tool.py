@@ -716,6 +716,21 @@ def _():
     check(re.search(r"\rvmport-state: \S+stream: 3 of 3 MiB read\n$", err), err)
 
 
+@test("the session in the README")
+def _():
+    session = content(os.path.join(HERE, "../../../README.md")).decode()
+    session = re.search(r"(^    \$ vmport-state.*\n(?:    .*\n)*)", session, re.M).group(1)
+    new_file("vm.stream", stream(framed(golden("v1-privileged")), bytes(9000)))
+    seen, commands = "", re.findall(r"^    (\$ vmport-state (.*)\n)", session, re.M)
+    equal(len(commands), 5)
+    for line, command in commands:
+        done = subprocess.run([TOOL, *command.split()], stdout=subprocess.PIPE, check=False,
+                              stderr=subprocess.STDOUT, cwd=DIR.name)
+        seen += line + done.stdout.decode()
+    equal(seen, re.sub("^    ", "", session, flags=re.M))
+    equal(content(os.path.join(DIR.name, "value")), b"wipe")
+
+
 class Qemu(threading.Thread):
     """As much of QEMU's monitor as the program talks to."""
 

@@ -130,7 +130,7 @@ static void print_place(FILE *out, const struct blob *blob, u64 offset)
 		return;
 	while (next_section(&walk)) {
 		if (offset >= walk.at && offset < walk.pos) {
-			fprintf(out, " in the section at byte %zu, type %u (%s)", walk.at,
+			fprintf(out, ", in the section at byte %zu, type %u (%s)", walk.at,
 				walk.type, section_name(walk.type));
 			return;
 		}
