@@ -222,7 +222,7 @@ int read_blob(const char *name, const struct options *options, struct blob *blob
 
 	if (fd < 0)
 		return -1;
-	r = read_input(name, fd, options, blob, fail);
+	r = read_input(strcmp(name, "-") ? name : "standard input", fd, options, blob, fail);
 	close(fd);
 	return r;
 }
