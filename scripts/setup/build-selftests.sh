@@ -71,9 +71,11 @@ sed -i "/ lib\/$arch_dir\/vmport.*\.c\$/d" "$makefile"
 for source in "$top"/tools/testing/selftests/kvm/lib/x86/vmport*.c; do
 	sed -i "0,/^$library += /s##$library += lib/$arch_dir/$(basename "$source")\n&#" "$makefile"
 done
-# The tables of clients and of commands are the unit tests' too.
+# The tables of clients and of commands and the mutations of blobs are the unit tests'
+# too.
 mkdir -p "$tree/tools/testing/vmport"
-rsync -c "$top"/tools/testing/vmport/clients.[ch] "$top/tools/testing/vmport/commands.h" "$tree/tools/testing/vmport/"
+rsync -c "$top"/tools/testing/vmport/clients.[ch] "$top"/tools/testing/vmport/mutate.[ch] \
+	"$top/tools/testing/vmport/commands.h" "$tree/tools/testing/vmport/"
 rsync -c "$top/include/uapi/linux/kvm_vmport.h" "$tree/usr/include/linux/"
 # The program in vmport.rst is a test as well.
 ensure_packages python3
@@ -110,6 +112,12 @@ done
 for name in $ours; do
 	basename "$name"
 done >"$out/ours"
+
+# What vmport-state says of a blob is compared with what KVM says.
+ensure_packages libjansson-dev zlib1g-dev
+step "building vmport-state" make -C "$top/tools/virt/vmport" OUT="$build/tool-static" LDFLAGS=-static
+cp "$build/tool-static/vmport-state" "$out/bin/"
+cp -r "$top/tools/testing/vmport/golden" "$out/"
 
 # The sample is a test too: as it says, with our modules, and without them.
 step "building the sample" make -C "$top/samples/vmport" OUT="$out/bin" LDFLAGS=-static
