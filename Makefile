@@ -18,7 +18,7 @@ help:
 	@echo 'make bench-intel  the part of it that Bochs can run, on kvm-intel'
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
 	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
-	@echo 'make package  the Debian package (DKMS); build/package/'
+	@echo 'make package  the Debian packages: DKMS, tools, header; build/package/'
 	@echo 'make test-package  installs, updates and removes it in a Debian 13; not part of make test'
 	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'

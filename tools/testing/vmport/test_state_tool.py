@@ -297,6 +297,8 @@ def _():
     out = run("verify", stdin=patched(GUESTINFO_AT + PAYLOAD + 6, "H", 2))[1]
     check("in the section at byte 496, type 3 (GUESTINFO)" in out, out)
     refused(patched(0, "B", 0), 0, "MAGIC", "--raw")
+    refused(b"VMPS" + bytes(33554432 - 3), 0, "STATE_SIZE")
+    refused(bytes(33554432), 0, "MAGIC", "--raw")
     refused(patched(4, "H", 2), 4, "VERSION")
 
 
@@ -328,6 +330,29 @@ def _():
     for option in options:
         check(f".Fl -{option}" in page or f"Fl -{option}" in page, option)
         check(f"--{option}" in completion, option)
+
+
+@test("completion: commands, options, the words of an option, the keys of a blob")
+def _():
+    script = os.path.join(HERE, "../../virt/vmport/vmport-state.bash")
+
+    def complete(*words):
+        done = subprocess.run(
+            ["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+             '_vmport_state; printf "%s\\n" "${COMPREPLY[@]}"', script, "vmport-state", *words],
+            env={**os.environ, "PATH": os.path.dirname(TOOL) + ":" + os.environ["PATH"]},
+            cwd=DIR.name, capture_output=True, check=True)
+        equal(done.stderr, b"")
+        return done.stdout.decode().split()
+
+    equal(complete("ver"), ["verify"])
+    equal(complete("--va"), ["--values", "--value-file"])
+    equal(complete("--features", "EN"), ["ENABLE"])
+    equal(complete("set", "--flags", "r"), ["read-only"])
+    equal(complete("get", path("v1-rich"), "guestinfo.e"), ["guestinfo.empty"])
+    equal(complete("delete", path("v1-rich"), "machine.id", "guestinfo.r"), ["guestinfo.ro"])
+    new_file("a-file", b"")
+    equal(complete("show", "a-f"), ["a-file"])
 
 
 @test("features that the guest was promised; a VM that lacks some refuses the blob")
