@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-#include "vmport.h"
+#include "vmport_test.h"
 
 #include "../../../vmport/mutate.c"
 
