@@ -81,7 +81,7 @@ CONVERSATION("STEALCLOCK: an address that is not aligned or no memory stops the 
 	CHECK_EQ(stealclock(vm, U64_MAX - 63), OFF);
 }
 
-CONVERSATION("STEALCLOCK: without the feature, from ring 3, or as it is not known: as if there were none")
+CONVERSATION("STEALCLOCK: without the feature, from ring 3, or unknown: as if there were none")
 {
 	static const struct vmport_regs other[] = {
 		{ .cx = 91 | 1 << 16 }, { .cx = 91 | 1u << 31 }, { .cx = 91, .bx = 1 },
@@ -148,7 +148,8 @@ TEST("the clock: each vCPU has its own")
 	CHECK_EQ(stealclock(vm, 0x3000), ON);
 	vm->vcpu = 1;
 	CHECK_EQ(stealclock(vm, 0x1000), ON);
-	vcpu_waited[0] = vcpu_waited[1] = 100;
+	vcpu_waited[0] = 100;
+	vcpu_waited[1] = 100;
 	vcpu_waited[3] = 300;
 	CHECK_EQ(taken(vm, 0, NULL), 0);
 	CHECK_EQ(taken(vm, 1, &address), 300);
@@ -194,7 +195,8 @@ TEST("the clock: RESET stops those of all vCPUs, with RPC or without")
 		CHECK_EQ(stealclock(vm, 0x1000), ON);
 	vm->vcpu = 0;
 	vmport_steal_reset(&vm->state->steals);
-	vcpu_waited[0] = vcpu_waited[VCPUS - 1] = 1000;
+	vcpu_waited[0] = 1000;
+	vcpu_waited[VCPUS - 1] = 1000;
 	CHECK_EQ(taken(vm, 0, NULL), 0);
 	CHECK_EQ(taken(vm, VCPUS - 1, NULL), 0);
 	CHECK_EQ(stealclock(vm, 0x1000), ON);
