@@ -29,7 +29,7 @@ static int vmport_replace_config(struct kvm *kvm, const struct vmport_config *ch
 		return -ENOMEM;
 
 	config = rcu_replace_pointer(vmport->config, config, lockdep_is_held(&vmport->lock));
-	kvm_vmport_wait_for_calls();
+	kvm_vmport_wait_for_calls(vmport);
 	kfree(config);
 	return 0;
 }

@@ -22,10 +22,10 @@ bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 	bool found, more;
 	int idx;
 
-	idx = srcu_read_lock(&kvm_vmport_srcu);
-	found = vmport_ask_next(srcu_dereference(vmport->state, &kvm_vmport_srcu), vcpu, &asked,
+	idx = srcu_read_lock(&vmport->srcu);
+	found = vmport_ask_next(srcu_dereference(vmport->state, &vmport->srcu), vcpu, &asked,
 				&more);
-	srcu_read_unlock(&kvm_vmport_srcu, idx);
+	srcu_read_unlock(&vmport->srcu, idx);
 	if (!found)
 		return false;
 	/* Several instructions were emulated in a row. */

@@ -122,7 +122,7 @@ static int vmport_set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	vmport_state_activate(state);
 	old = rcu_replace_pointer(vmport->state, state, lockdep_is_held(&vmport->lock));
 	/* vCPUs that began a call with the old state end it with the old. */
-	kvm_vmport_wait_for_calls();
+	kvm_vmport_wait_for_calls(vmport);
 	vmport_state_free(old);
 	return 0;
 }

@@ -75,14 +75,15 @@ static bool vmport_tss_allows(struct kvm_vcpu *vcpu)
 /* Else it does not matter who calls. */
 static bool vmport_has_privileged(struct kvm_vcpu *vcpu)
 {
+	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
 	struct vmport_state *state;
 	bool has;
 	int idx;
 
-	idx = srcu_read_lock(&kvm_vmport_srcu);
-	state = srcu_dereference(vcpu->kvm->arch.vmport->state, &kvm_vmport_srcu);
+	idx = srcu_read_lock(&vmport->srcu);
+	state = srcu_dereference(vmport->state, &vmport->srcu);
 	has = READ_ONCE(state->guestinfo.has_privileged);
-	srcu_read_unlock(&kvm_vmport_srcu, idx);
+	srcu_read_unlock(&vmport->srcu, idx);
 	return has;
 }
 

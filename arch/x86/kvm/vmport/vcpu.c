@@ -84,9 +84,9 @@ bool kvm_vmport_can_use_port(struct kvm_vcpu *vcpu)
  * it.  In the vCPU's thread; may sleep.  Returns what kvm_vmport_end_call() is to be given.
  */
 int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
-	__acquires(&kvm_vmport_srcu)
+	__acquires(&vcpu->kvm->arch.vmport->srcu)
 {
-	int idx = srcu_read_lock(&kvm_vmport_srcu);
+	int idx = srcu_read_lock(&vcpu->kvm->arch.vmport->srcu);
 
 	/* Up to 64 KiB of what a guest is not to see come by on the way. */
 	kvm_request_l1tf_flush_l1d();
@@ -96,9 +96,9 @@ int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 
 /* End a call.  If it left an RPC to the VMM, KVM_RUN returns before the guest is entered. */
 void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, int idx)
-	__releases(&kvm_vmport_srcu)
+	__releases(&vcpu->kvm->arch.vmport->srcu)
 {
-	srcu_read_unlock(&kvm_vmport_srcu, idx);
+	srcu_read_unlock(&vcpu->kvm->arch.vmport->srcu, idx);
 	if (call->asks)
 		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
 }

@@ -22,7 +22,7 @@ static inline unsigned long kvm_vmport_merge(unsigned long old, u32 low)
 }
 
 /*
- * Give a call all but its registers.  Under kvm_vmport_srcu, or from before with
+ * Give a call all but its registers.  Under the VM's SRCU, or from before with
  * interrupts disabled until the call has been made.
  */
 static __always_inline void kvm_vmport_fill_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
@@ -31,14 +31,14 @@ static __always_inline void kvm_vmport_fill_call(struct kvm_vcpu *vcpu, struct v
 
 	call->vcpu = vcpu;
 	call->config = rcu_dereference_check(vmport->config, rcu_read_lock_sched_held() ||
-					     srcu_read_lock_held(&kvm_vmport_srcu));
+					     srcu_read_lock_held(&vmport->srcu));
 	call->state = rcu_dereference_check(vmport->state, rcu_read_lock_sched_held() ||
-					    srcu_read_lock_held(&kvm_vmport_srcu));
+					    srcu_read_lock_held(&vmport->srcu));
 }
 
 int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
-	__acquires(&kvm_vmport_srcu);
+	__acquires(&vcpu->kvm->arch.vmport->srcu);
 void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, int idx)
-	__releases(&kvm_vmport_srcu);
+	__releases(&vcpu->kvm->arch.vmport->srcu);
 
 #endif /* _VMPORT_VCPU_H */

@@ -37,20 +37,12 @@ DEFINE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
 /*
- * vCPUs use state and configuration under this, and no longer than the engine
- * works.  It is not kvm->srcu: a vCPU has that while it waits for the guest's memory,
- * and with it for the VMM, whose ioctls must not wait in turn.  It is one for
- * all VMs because each would take memory for every processor of the host.
- */
-DEFINE_SRCU(kvm_vmport_srcu);
-
-/*
  * Wait until nobody uses what has been replaced.  May sleep; for what the engine may sleep
  * for, memory, but for no guest.
  */
-void kvm_vmport_wait_for_calls(void)
+void kvm_vmport_wait_for_calls(struct kvm_vmport *vmport)
 {
-	synchronize_srcu_expedited(&kvm_vmport_srcu);
+	synchronize_srcu_expedited(&vmport->srcu);
 	/* The fast path has interrupts disabled instead. */
 	synchronize_rcu_expedited();
 }
@@ -64,7 +56,7 @@ static struct kvm_vmport *vmport_vm_alloc(u64 features)
 	vmport = kzalloc(sizeof(*vmport), VMPORT_GFP);
 	config = kzalloc(sizeof(*config), VMPORT_GFP);
 	state = vmport ? vmport_state_alloc(&vmport->events) : NULL;
-	if (!vmport || !config || !state) {
+	if (!vmport || !config || !state || init_srcu_struct(&vmport->srcu)) {
 		vmport_state_free(state);
 		kfree(config);
 		kfree(vmport);
@@ -87,6 +79,7 @@ static void vmport_vm_free(struct kvm_vmport *vmport)
 		eventfd_ctx_put(eventfd);
 	vmport_state_free(rcu_dereference_protected(vmport->state, true));
 	kfree(rcu_dereference_protected(vmport->config, true));
+	cleanup_srcu_struct(&vmport->srcu);
 	mutex_destroy(&vmport->lock);
 	kfree(vmport);
 }

@@ -24,11 +24,18 @@ struct eventfd_ctx;
 	 KVM_VMPORT_FEATURE_STEALCLOCK)
 
 /*
- * @config and @state are replaced under @lock, and read under kvm_vmport_srcu or with
- * interrupts disabled.  @lock is taken before the locks of the state.
+ * @config and @state are replaced under @lock, and read under @srcu or with interrupts
+ * disabled.  @lock is taken before the locks of the state.
  */
 struct kvm_vmport {
 	struct mutex lock;		/* serialises the ioctls */
+	/*
+	 * vCPUs use state and configuration under this, and no longer than the engine
+	 * works.  It is not kvm->srcu: a vCPU has that while it waits for the guest's
+	 * memory, and with it for the VMM, whose ioctls must not wait in turn.  Nor is it
+	 * one for all VMs: a VM must not wait for what others' vCPUs do.
+	 */
+	struct srcu_struct srcu;
 	u64 features;			/* KVM_VMPORT_FEATURE_*, for life */
 	struct vmport_config __rcu *config;
 	struct vmport_state __rcu *state;
@@ -37,9 +44,7 @@ struct kvm_vmport {
 	struct vmport_events events;	/* what the VMM hears of */
 };
 
-extern struct srcu_struct kvm_vmport_srcu;
-
-void kvm_vmport_wait_for_calls(void);
+void kvm_vmport_wait_for_calls(struct kvm_vmport *vmport);
 
 /* Under the VM's lock. */
 static inline struct vmport_config *kvm_vmport_current_config(struct kvm_vmport *vmport)
