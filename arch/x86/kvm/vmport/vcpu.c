@@ -99,6 +99,10 @@ void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, 
 	__releases(&vcpu->kvm->arch.vmport->srcu)
 {
 	srcu_read_unlock(&vcpu->kvm->arch.vmport->srcu, idx);
-	if (call->asks)
-		kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
+	if (!call->asks)
+		return;
+
+	kvm_make_request(KVM_REQ_VMPORT_EXIT, vcpu);
+	/* The one request for which kvm-intel stops to emulate big real mode. */
+	kvm_make_request(KVM_REQ_EVENT, vcpu);
 }
