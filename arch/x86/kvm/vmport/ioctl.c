@@ -161,7 +161,8 @@ static int vmport_state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *
 		return r;
 
 	before = arg;
-	mutex_lock(&vmport->lock);
+	if (mutex_lock_killable(&vmport->lock))
+		return -EINTR;
 	r = ioctl == KVM_GET_VMPORT_STATE ? vmport_get_state(kvm, &arg) :
 					    vmport_set_state(kvm, &arg);
 	mutex_unlock(&vmport->lock);
@@ -186,7 +187,8 @@ static int vmport_attr_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *a
 		return -EPERM;
 
 	before = attr;
-	mutex_lock(&vmport->lock);
+	if (mutex_lock_killable(&vmport->lock))
+		return -EINTR;
 	r = ioctl == KVM_GET_VMPORT_ATTR ? kvm_vmport_get_attr(kvm, &attr) :
 					   kvm_vmport_set_attr(kvm, &attr);
 	fault = vmport_copy_back(argp, &before, &attr, sizeof(attr));
