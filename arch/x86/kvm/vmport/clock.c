@@ -15,7 +15,11 @@ static unsigned long vmport_steal_clock_hva(struct kvm *kvm, gpa_t gpa)
 {
 	unsigned long hva = gfn_to_hva(kvm, gpa_to_gfn(gpa));
 
-	return kvm_is_error_hva(hva) ? hva : hva + offset_in_page(gpa);
+	/* KVM has memory of its own, such as that of the APIC. */
+	if (kvm_is_error_hva(hva) || !kvm_is_visible_gfn(kvm, gpa_to_gfn(gpa)))
+		return KVM_HVA_ERR_BAD;
+
+	return hva + offset_in_page(gpa);
 }
 
 bool vmport_vcpu_has_memory(void *vcpu, u64 address)
