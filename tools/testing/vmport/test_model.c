@@ -201,10 +201,6 @@ static void model_info_set(struct model *m, struct model_channel *c, u8 *arg, u3
 		reply(c, "0 Invalid key");
 		return;
 	}
-	if (value_size > m->config->limits.value_bytes) {
-		reply(c, "0 Value too long");
-		return;
-	}
 	old = model_find(m, key);
 	if (old && (model_hides(m, old) ||
 		    (old->flags & ~KVM_VMPORT_GUESTINFO_PRIVILEGED) ==
@@ -214,6 +210,10 @@ static void model_info_set(struct model *m, struct model_channel *c, u8 *arg, u3
 	}
 	if (old && (old->flags & KVM_VMPORT_GUESTINFO_WIPEABLE))
 		value_size = 0;
+	if (value_size > m->config->limits.value_bytes) {
+		reply(c, "0 Value too long");
+		return;
+	}
 	switch (model_limit(m, key, value_size)) {
 	case KVM_VMPORT_ERR_NONE:
 		model_store(m, key, space + 1, value_size, old ? old->flags : 0);

@@ -109,6 +109,17 @@ void vmport_guestinfo_put(struct vmport_entry *entry)
 		kvfree(entry);
 }
 
+static int vmport_guestinfo_check_size(const struct kvm_vmport_limits *limits,
+				       struct vmport_guestinfo_change *change)
+{
+	if (change->value_size <= limits->value_bytes)
+		return 0;
+
+	change->error = KVM_VMPORT_ERR_VALUE_SIZE;
+	return -E2BIG;
+}
+
+/* What the guest may not set at all, or only wipes, is not too long: that comes later. */
 static int vmport_guestinfo_check_change(const struct kvm_vmport_limits *limits,
 					 struct vmport_guestinfo_change *change)
 {
@@ -120,11 +131,7 @@ static int vmport_guestinfo_check_change(const struct kvm_vmport_limits *limits,
 		change->error = KVM_VMPORT_ERR_KEY;
 		return -EINVAL;
 	}
-	if (change->value_size > limits->value_bytes) {
-		change->error = KVM_VMPORT_ERR_VALUE_SIZE;
-		return -E2BIG;
-	}
-	return 0;
+	return change->by_guest ? 0 : vmport_guestinfo_check_size(limits, change);
 }
 
 /*
@@ -241,6 +248,7 @@ struct totals {
 
 /* May change @n be, and what would the store hold then?  gi->lock is held. */
 static int vmport_guestinfo_check_one(struct vmport_guestinfo *gi,
+				      const struct kvm_vmport_limits *limits,
 				      struct vmport_guestinfo_change *changes, u32 n,
 				      struct totals *totals)
 {
@@ -262,6 +270,11 @@ static int vmport_guestinfo_check_one(struct vmport_guestinfo *gi,
 		return -ENOENT;
 	if (old && change->by_guest) {
 		r = vmport_guestinfo_check_guest(old, change);
+		if (r)
+			return r;
+	}
+	if (change->by_guest) {
+		r = vmport_guestinfo_check_size(limits, change);
 		if (r)
 			return r;
 	}
@@ -287,7 +300,7 @@ static int vmport_guestinfo_check_and_count(struct vmport_guestinfo *gi,
 	int r;
 
 	for (*failed = 0; *failed < count; ++*failed) {
-		r = vmport_guestinfo_check_one(gi, changes, *failed, &totals);
+		r = vmport_guestinfo_check_one(gi, limits, changes, *failed, &totals);
 		if (r)
 			return r;
 	}
