@@ -728,7 +728,7 @@ TEST("from ids at their ceiling only to states that load: random conversations")
 			generator_learn(gen, &outcome);
 			refused += op->kind == OP_REQUEST;
 			CHECK(op->kind != OP_REQUEST || !outcome.id);
-			CHECK_EQ(atomic64_read(&vm->events.asked), S64_MAX);
+			CHECK(atomic64_read(&vm->events.asked) <= step + 1);
 		}
 		generator_free(gen);
 		vm_free(vm);
