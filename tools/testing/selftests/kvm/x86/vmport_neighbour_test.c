@@ -84,7 +84,8 @@ static void put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
 
-	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) == strlen(text), "%s: %d", path, errno);
+	TEST_ASSERT(fd >= 0 && write(fd, text, strlen(text)) == strlen(text),
+		    "%s: %d", path, errno);
 	close(fd);
 }
 
