@@ -675,7 +675,10 @@ struct kvm_vmport_blob_channel {
  * reply; @request is 1 to 2^63 - 1.  Not with SEND or RECV.  Needs EXIT_RPC.
  */
 #define KVM_VMPORT_CHANNEL_ASK		(1U << 4)
-/* RPCI, with RECV: the message holds the value of a PRIVILEGED entry. */
+/*
+ * RPCI, with RECV: the message holds the value of a PRIVILEGED entry; with SEND:
+ * all that has come of the message is of privileged callers.
+ */
 #define KVM_VMPORT_CHANNEL_PRIVILEGED	(1U << 5)
 
 /*

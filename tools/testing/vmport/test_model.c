@@ -25,6 +25,7 @@ struct model_channel {
 	bool asks;		/* RPCI: the message waits for the VMM */
 	u64 ask_id;
 	const char *unanswered;	/* the reply when the VMM gives none */
+	bool mixed;		/* RPCI: an unprivileged caller has sent some of it */
 	u64 used;		/* m->clock then */
 	u64 request;		/* of the VMM, waiting or running; 0 none */
 	struct model_message in;
@@ -362,6 +363,8 @@ static void model_take(struct model *m, struct model_channel *c)
 
 static void message_is_whole(struct model *m, struct model_channel *c)
 {
+	/* The call ends with this. */
+	m->privileged &= !c->mixed;
 	c->in.there = false;
 	if (!c->is_tclo) {
 		model_rpci(m, c);
@@ -481,6 +484,7 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 		c->in.there = true;
 		c->in.size = regs->bx;
 		c->in.pos = 0;
+		c->mixed = !m->privileged;
 		if (!c->is_tclo)
 			c->out.there = false;
 		if (!regs->bx)
@@ -489,6 +493,7 @@ static u32 model_request(struct model *m, struct model_channel *c, u32 nr,
 	case 2:
 		if (!c->in.there)
 			return 0;
+		c->mixed |= !m->privileged;
 		for (i = 0; i < 4 && c->in.pos < c->in.size; i++)
 			c->in.bytes[c->in.pos++] = regs->bx >> 8 * i;
 		if (c->in.pos == c->in.size)

@@ -91,7 +91,7 @@ CONVERSATION("a privileged entry: others cannot change it, and what the guest se
 	CHECK(!strcmp(rpc_as(vm, false, "info-get guestinfo.secret"), "1 told"));
 }
 
-CONVERSATION("who completes a request counts, not who has begun it")
+CONVERSATION("a request that others have begun or completed is not privileged")
 {
 	struct chan chan = open_chan(vm, RPCI);
 	char text[20];
@@ -104,6 +104,12 @@ CONVERSATION("who completes a request counts, not who has begun it")
 	CHECK(!memcmp(text, "0 No value found", 16));
 
 	vm->is_privileged = false;
+	send_part(&chan, "info-get guestinfo.secret", 25, 24);
+	CHECK_EQ(request_as(&chan, true, SENDPAYLOAD, 't'), SUCCESS);
+	CHECK_EQ(receive(&chan, text, sizeof(text)), 16);
+	CHECK(!memcmp(text, "0 No value found", 16));
+
+	vm->is_privileged = true;
 	send_part(&chan, "info-get guestinfo.secret", 25, 24);
 	CHECK_EQ(request_as(&chan, true, SENDPAYLOAD, 't'), SUCCESS);
 	CHECK_EQ(request_as(&chan, false, RECVSIZE, 0), FAILED);
@@ -428,6 +434,55 @@ TEST("nothing is privileged until something is: then the callers' rights are loo
 	vm_migrate(vm);
 	CHECK(!vm->state->guestinfo.has_privileged);
 	vm_free(vm);
+}
+
+/*
+ * What several callers send on a channel without a cookie: a letter a word, "P" of a
+ * privileged caller, "-" of another.  The message begins with a SENDSIZE of the first one.
+ */
+static void send_mixed(struct vm *vm, struct chan *chan, const char *text, const char *who,
+		       bool migrated)
+{
+	u32 words = strlen(who), i, word;
+
+	CHECK_EQ(strlen(text), 4 * words);
+	CHECK_EQ(request_as(chan, who[0] == 'P', SENDSIZE, 4 * words), SUCCESS);
+	for (i = 0; i < words; i++) {
+		if (migrated)
+			vm_migrate(vm);
+		memcpy(&word, text + 4 * i, 4);
+		CHECK_EQ(request_as(chan, who[i] == 'P', SENDPAYLOAD, word), SUCCESS);
+	}
+}
+
+TEST("a message is a privileged caller's if nobody else has sent any of it")
+{
+	static const struct {
+		const char *who;
+		const char *value;
+	} rows[] = {
+		{ "PPPPPPP", "ab" },
+		{ "-PPPPPP", "s" },
+		{ "P-PPPPP", "s" },
+		{ "PPPPPP-", "s" },
+		{ "------P", "s" },
+	};
+	unsigned int i, migrated;
+	struct chan chan;
+	struct vm *vm;
+
+	for (i = 0; i < ARRAY_SIZE(rows) * 2; i++) {
+		migrated = i % 2;
+		tap_context("%s, migrated %u", rows[i / 2].who, migrated);
+		vm = vm_new(SLEEPING);
+		chan = open_chan(vm, RPCI);
+		host_set_flags(vm, "guestinfo.secret", "s", PRIVILEGED);
+		/* One that was begun before does not count. */
+		CHECK_EQ(request_as(&chan, i & 1, SENDSIZE, 28), SUCCESS);
+		send_mixed(vm, &chan, "info-set guestinfo.secret ab", rows[i / 2].who, migrated);
+		CHECK(!strcmp(host_get(vm, "guestinfo.secret", NULL), rows[i / 2].value));
+		vm_free(vm);
+	}
 }
 
 TEST("the format: flags of an entry and of a reply, byte for byte as described")

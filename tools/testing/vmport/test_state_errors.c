@@ -347,11 +347,11 @@ TEST("error CHANNEL_ID, PROTOCOL, FLAGS of a channel")
 	check_channel(&channel, "", -EINVAL, KVM_VMPORT_ERR_FLAGS, FIELD(channel, flags));
 }
 
-TEST("error FLAGS: PRIVILEGED of a channel where no reply waits")
+TEST("error FLAGS: PRIVILEGED of a channel where no reply waits and no message comes")
 {
 	static const u16 others[] = {
-		0, KVM_VMPORT_CHANNEL_SEND, KVM_VMPORT_CHANNEL_ASK,
-		KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND, KVM_VMPORT_CHANNEL_RUN,
+		0, KVM_VMPORT_CHANNEL_ASK, KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND,
+		KVM_VMPORT_CHANNEL_RUN,
 	};
 	struct kvm_vmport_blob_channel channel = rpci_channel();
 	unsigned int i;

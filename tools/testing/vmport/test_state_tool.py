@@ -386,7 +386,8 @@ def _():
     equal([state[key] for key in ("format", "schema", "version", "size", "checksum")],
           ["kvm-vmport-state", 1, 1, 616, "0x203c5517"])
     equal(state["channels"][0], {"id": 0, "protocol": "RPCI", "activity": "sending",
-                                 "cookie": True, "send": {"size": 26, "done": 20}})
+                                 "cookie": True, "send": {"size": 26, "done": 20},
+                                 "privileged": False})
     equal(state["channels"][2]["request"], 4)
     equal(state["requests"]["next"], 7)
     equal([item["kind"] for item in state["requests"]["items"]],

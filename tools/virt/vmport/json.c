@@ -127,11 +127,14 @@ static json_t *channel_to_json(const struct options *options, u16 id,
 	if (vmport_channel_is_sending(channel) || asks)
 		set(object, "send",
 		    message_to_json(options, channel->send_size, sent, channel->send, sent));
+	if (vmport_channel_is_sending(channel) && !tclo)
+		set(object, "privileged", json_boolean(channel->send_is_privileged));
 	if (vmport_channel_is_waiting(channel)) {
 		size = vmport_channel_recv_size(channel);
 		set(object, "receive", message_to_json(options, size, channel->recv_done,
 						       vmport_channel_recv_data(channel), size));
-		set(object, "privileged", json_boolean(channel->reply.is_privileged));
+		if (!vmport_channel_is_sending(channel))
+			set(object, "privileged", json_boolean(channel->reply.is_privileged));
 	}
 	if (channel->request)
 		set_number(object, "request", channel->request->id);

@@ -58,6 +58,7 @@ enum vmport_activity {
  * @send_size: bytes of the message from the guest
  * @send_done: bytes of it that came
  * @send_room: bytes allocated at @send
+ * @send_is_privileged: RPCI: no unprivileged caller has sent any of the message
  * @recv_done: bytes that the guest has read
  * @used: when the guest last used it, in steps of a tick
  * @ask_id: number of the message while asking
@@ -75,6 +76,7 @@ struct vmport_channel {
 	raw_spinlock_t lock;		/* owners that may not, and @busy */
 	bool busy;
 	bool has_cookie;
+	bool send_is_privileged;
 	enum vmport_activity activity;
 	u32 protocol;
 	u32 cookie_high;

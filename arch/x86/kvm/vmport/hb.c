@@ -122,6 +122,7 @@ static bool vmport_hb_add_bytes(struct vmport_call *call, struct vmport_channel 
 	if (moved == count && vmport_message_complete(call, channel, channel->send_size))
 		return false;
 	channel->send_done = position + moved;
+	channel->send_is_privileged &= call->is_privileged;
 	return true;
 }
 

@@ -147,6 +147,8 @@ static int vmport_message_take_result(struct vmport_state *state, struct vmport_
 int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
+		/* Not only who sends its end must be: others can use a channel too. */
+		call->is_privileged &= channel->send_is_privileged;
 		channel->activity = VMPORT_IDLE;
 		if (vmport_rpci(call, channel->send, size, &channel->reply) ||
 		    !vmport_ask(call, channel, size))
@@ -182,6 +184,7 @@ static enum vmport_result vmport_message_sendsize(struct vmport_call *call,
 	if (vmport_channel_make_room(channel, size ?: 1))
 		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
+	channel->send_is_privileged = call->is_privileged;
 	if (!size) {
 		if (vmport_message_complete(call, channel, 0))
 			return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
@@ -222,6 +225,7 @@ static enum vmport_result vmport_message_sendpayload(struct vmport_call *call,
 		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
 	channel->send_done += size;
+	channel->send_is_privileged &= call->is_privileged;
 	return vmport_message_end_request(call, VMPORT_STATUS_SUCCESS);
 }
 

@@ -45,6 +45,8 @@ static void vmport_pack_channel(struct vmport_packer *p, const struct vmport_sec
 		send = channel->send_done;
 		packed.send_size = cpu_to_le32(channel->send_size);
 		packed.send_done = cpu_to_le32(channel->send_done);
+		if (channel->send_is_privileged && channel->protocol == VMPORT_PROTOCOL_RPCI)
+			flags |= KVM_VMPORT_CHANNEL_PRIVILEGED;
 	}
 	if (flags & KVM_VMPORT_CHANNEL_RECV) {
 		recv = vmport_channel_recv_size(channel);
@@ -229,6 +231,8 @@ static enum vmport_activity vmport_channel_flags_activity(u16 flags, bool tclo)
 		return VMPORT_IDLE;
 	case KVM_VMPORT_CHANNEL_SEND:
 		return VMPORT_SENDING;
+	case KVM_VMPORT_CHANNEL_SEND | KVM_VMPORT_CHANNEL_PRIVILEGED:
+		return tclo ? VMPORT_CLOSED : VMPORT_SENDING;
 	case KVM_VMPORT_CHANNEL_RECV:
 		return VMPORT_WAITING;
 	case KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_PRIVILEGED:
@@ -352,6 +356,7 @@ static int vmport_fill_channel(struct vmport_unpacker *u, size_t pos,
 		r = vmport_unpack_bytes(u, pos, channel->send, channel->send_done);
 		if (r)
 			return r;
+		channel->send_is_privileged = flags & KVM_VMPORT_CHANNEL_PRIVILEGED;
 	}
 	r = vmport_fill_channel_recv(u, pos, channel, packed);
 	if (!r)
