@@ -40,8 +40,8 @@ load_kvm vmport
 begin "a value past the limit: QEMU names the limit and does not start"
 refusal=$(timeout 60 qemu-system-x86_64 -L /demo/firmware -nodefaults -display none $qemu_options \
 	-object "vmware-guestinfo,id=gi,key=guestinfo.big,file=$d/toolong" 2>&1)
-holds "... the value is longer than 65536 bytes" "$refusal" \
-	"the value is longer than 65536 bytes"
+holds "... has 65537 bytes as the guest gets it: the longest value has 65536" "$refusal" \
+	"has 65537 bytes as the guest gets it: the longest value has 65536"
 
 begin "the guest boots on the source"
 start_qemu source $qemu_options \
@@ -103,9 +103,9 @@ start_qemu refuses -accel kvm -incoming "unix:$d/refuses.socket"
 qmp refuses query-status >/dev/null
 ended=$(migrate source $d/refuses.socket '{status}')
 ends refuses 10
-holds "migration failed: ... start QEMU here with -accel kvm,vmware-backdoor=on" \
+holds "migration failed: ... use -machine vmware.state=on" \
 	"migration $ended: $(cat $d/refuses.log)" \
-	"start QEMU here with -accel kvm,vmware-backdoor=on"
+	"use -machine vmware.state=on"
 [ "$ended" = failed ] || fail
 
 begin "the guest goes on at the source"
@@ -119,7 +119,7 @@ before=$(guest source 'cat /tmp/load')
 ended=$(migrate source $d/destination.socket \
 	'{status} {downtime} ms of {total-time} ms, {ram[transferred]} bytes')
 same "source: completed, destination: running" \
-	"source: ${ended%% *}, destination: $(qmp destination query-status '' '{status}')"
+	"source: ${ended%% *}, destination: $(arrived destination)"
 echo "  downtime: ${ended#* }"
 
 begin "the source is gone"

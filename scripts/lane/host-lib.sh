@@ -18,7 +18,8 @@ mkdir -p $d
 export TMPDIR=$d
 dmesg -n 1
 
-qemu_options='-accel kvm,vmware-backdoor=on'
+# Members of vmware can follow, after a comma.
+qemu_options='-accel kvm -machine vmware.state=on'
 trace=/sys/kernel/tracing
 uuid=00112233-4455-6677-8899-aabbccddeeff
 
@@ -152,9 +153,17 @@ json_fields() {
 	python3 -I -S -c 'import json, sys; print(sys.argv[1].format_map(json.load(sys.stdin)))' "$1"
 }
 
-# migrate VM SOCKET FORMAT: prints how it ended
+# migrate VM SOCKET FORMAT [CAPABILITY]...: prints how it ended
 migrate() {
-	monitor "$1" migrate "$2" "$3"
+	migrate_of=$1
+	shift
+	monitor "$migrate_of" migrate "$@"
+}
+
+# arrived VM: its state when a guest has come and runs
+arrived() {
+	event "$1" RESUME '' '' 60 >/dev/null
+	qmp "$1" query-status '' '{status}'
 }
 
 # guestinfo VM KEY: as the host sees it, through QEMU's monitor

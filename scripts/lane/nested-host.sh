@@ -23,7 +23,7 @@ inner() {
 load_kvm vmport
 
 begin "a guest boots that has KVM"
-start_qemu outer $qemu_options,vmware-nested=on -m 768 -initrd /demo/outer.cpio.gz \
+start_qemu outer $qemu_options,vmware.nested=on -m 768 -initrd /demo/outer.cpio.gz \
 	-object "vmware-guestinfo,id=gi,key=guestinfo.outer,value=$outer_value"
 seen=$(guest_read outer 300 && guest outer 'ls /dev/kvm')
 same "/dev/kvm" "$seen"

@@ -4,7 +4,7 @@
 
   qmp.py MONITOR run COMMAND [ARGUMENTS [FORMAT]]
   qmp.py MONITOR wait EVENT SECONDS CONDITIONS FORMAT
-  qmp.py MONITOR migrate SOCKET FORMAT
+  qmp.py MONITOR migrate SOCKET FORMAT [CAPABILITY]...
 
 MONITOR is the path of a pair of pipes, MONITOR.in and MONITOR.out, as QEMU's
 "-chardev pipe" takes them.  ARGUMENTS and CONDITIONS are JSON: an event is waited
@@ -117,10 +117,10 @@ class Monitor:
             if "event" in message:
                 self.events.append(message)
 
-    def migrate(self, uri):
+    def migrate(self, uri, capabilities):
         """What query-migrate says at its end."""
         self.command("migrate-set-capabilities", {
-            "capabilities": [{"capability": "return-path", "state": True}]})
+            "capabilities": [{"capability": name, "state": True} for name in capabilities]})
         self.command("migrate", {"uri": uri})
         deadline = time.monotonic() + MIGRATION
         while True:
@@ -233,11 +233,11 @@ def wait(monitor, event, seconds, conditions, form):
         raise Failed(f"{seconds}: give a number of seconds") from None
 
 
-def migrate(monitor, path, form):
-    return shown(monitor.migrate("unix:" + path), form)
+def migrate(monitor, path, form, *capabilities):
+    return shown(monitor.migrate("unix:" + path, capabilities), form)
 
 
-ACTIONS = {"run": (run, (1, 2, 3)), "wait": (wait, (4,)), "migrate": (migrate, (2,))}
+ACTIONS = {"run": (run, (1, 2, 3)), "wait": (wait, (4,)), "migrate": (migrate, (2, 3, 4))}
 
 
 def main(arguments):
