@@ -79,4 +79,227 @@ begin "the options of the accelerator that there were once"
 refused "Property 'kvm-accel.vmware-backdoor' not found" -accel kvm,vmware-backdoor=on
 
 begin "no machine at all: QEMU runs"
-start_qemu none -M none -cpu none -accel kvm -S -initrd "" -kernel "" -append ""
+seen=$(echo quit | timeout 30 $program -M none -accel kvm -monitor stdio 2>&1)
+same "status 0" "status $?"
+
+begin "the tools' signature beside Hyper-V's: QEMU says how"
+seen=$(echo quit | timeout 30 $program $qemu_options -cpu host,hv-relaxed -monitor stdio 2>&1)
+holds "... add hv-vendor-id=VMwareVMware to -cpu" "$seen" "add hv-vendor-id=VMwareVMware to -cpu"
+
+begin "before the machine is there a bad key is an error, and QEMU goes on"
+seen=$( (echo '{ "execute": "qmp_capabilities" }
+{ "execute": "object-add", "arguments": { "qom-type": "vmware-guestinfo", "id": "a", "key": "a b", "value": "1" } }
+{ "execute": "object-add", "arguments": { "qom-type": "vmware-guestinfo", "id": "b", "key": "guestinfo.b", "value": "good" } }
+{ "execute": "x-exit-preconfig" }
+{ "execute": "qom-get", "arguments": { "path": "/objects/b", "property": "value" } }'; sleep 5) |
+	timeout 30 $program $qemu_options -preconfig -qmp stdio 2>&1)
+holds "... no guest can read key=a b ..." "$seen" "no guest can read key=a b"
+
+begin "a good one is there when the machine is"
+holds '{"return": "good"}' "$seen" '{"return": "good"}'
+
+# ---------------------------------------------------------------------------
+# Guestinfo at run time.
+
+# add VM ID VALUE [PROPERTIES]: an object for guestinfo.ID
+add() {
+	qmp "$1" object-add "{ \"qom-type\": \"vmware-guestinfo\", \"id\": \"$2\", \"key\": \"guestinfo.$2\", \"value\": \"$3\"${4:+, $4} }" 2>&1
+}
+
+set_property() {
+	qmp "$1" qom-set "{ \"path\": \"/objects/$2\", \"property\": \"$3\", \"value\": $4 }" 2>&1
+}
+
+# The source of all migrations below.  Its TSC is a little faster than the host's, as
+# far as KVM goes without scaling.
+begin "a guest boots with a TSC rate that is not the host's"
+rate=$(dmesg | sed -n 's/.*tsc: .* \([0-9]*\)\.\([0-9]*\) MHz.*/\1\2/p' | tail -n 1)
+rate=$((rate * 1000 + rate / 10))
+start_qemu source $qemu_options -cpu host,tsc-frequency=$rate
+seen=$(guest_read source 300 && guest source 'id -u')
+same "0" "$seen"
+
+begin "GETHZ and CPUID tell that rate"
+rates=$(guest source rates)
+same "GETHZ $((rate / 1000 * 1000)) Hz, CPUID $((rate / 1000)) kHz" "${rates%, hypercalls*}"
+
+begin "readonly=on at run time works"
+add source run value
+set_property source run readonly true
+seen=$(guest source 'vmware-rpctool "info-set guestinfo.run x"')
+same "status 1: Permission denied" "status $?: $seen"
+
+begin "a new value keeps it"
+set_property source run value '"another"'
+seen=$(guest source 'vmware-rpctool "info-get guestinfo.run"; vmware-rpctool "info-set guestinfo.run x"')
+same "$(printf 'another\nPermission denied')" "$seen"
+
+begin "a second object cannot take it away"
+seen=$(qmp source object-add '{ "qom-type": "vmware-guestinfo", "id": "two", "key": "guestinfo.run", "value": "2" }' 2>&1)
+holds "... key=guestinfo.run already, 'run'" "$seen" "key=guestinfo.run already, 'run'"
+
+begin "an object takes its entry with it"
+qmp source object-del '{ "id": "run" }'
+seen=$(guest source 'vmware-rpctool "info-get guestinfo.run"')
+same "status 1: No value found" "status $?: $seen"
+
+begin "its QEMU can have it once more"
+add source run again
+same "again" "$(guest source 'vmware-rpctool "info-get guestinfo.run"')"
+
+begin "a wipeable entry becomes empty, and stays read-only"
+add source wipe secret '"readonly": true, "wipeable": true'
+seen=$(guest source 'vmware-rpctool "info-set guestinfo.wipe x"')
+same "status 0: , then '', readonly true" \
+	"status $?: $seen, then '$(guestinfo source wipe 2>/dev/null)', readonly $(qmp source qom-get '{ "path": "/objects/wipe", "property": "readonly" }')"
+
+begin "a value in base64 says so"
+add source text hello '"encoding": "base64"'
+same "$(printf 'aGVsbG8=\nbase64')" \
+	"$(guest source 'vmware-rpctool "info-get guestinfo.text"; vmware-rpctool "info-get guestinfo.text.encoding"')"
+
+# ---------------------------------------------------------------------------
+# Migrations that are refused.  RAM would take minutes at this rate; the guest sends
+# messages all the time.
+
+guest source '(good=0; bad=0; while [ ! -e /tmp/stop ]; do if vmware-rpctool "info-set guestinfo.count $((good + bad + 1))"; then good=$((good + 1)); else bad=$((bad + 1)); fi; done >/dev/null 2>&1; echo "$good good, $bad bad" >/tmp/counted) >/dev/null 2>&1 &' >/dev/null
+slow='{ "max-bandwidth": 65536 }'
+fast='{ "max-bandwidth": 134217728 }'
+refusals=0
+
+# forget VM: a QEMU that has gone, so that another can have its name
+forget() {
+	rm -f $d/$1.*
+}
+
+# refuses SOURCE NAME PATTERN OPTION...: twice, without return path and with one
+refuses() {
+	from=$1
+	refusal=$2
+	pattern=$3
+	shift 3
+	for path in none return-path; do
+		begin "a destination with $refusal refuses; return path: $path"
+		start_qemu refused "$@" -incoming "unix:$d/refused.socket"
+		qmp refused query-status >/dev/null
+		[ $path = none ] && on=false || on=true
+		qmp $from migrate-set-capabilities "{ \"capabilities\": [ { \"capability\": \"return-path\", \"state\": $on } ] }"
+		start=$(date +%s)
+		ended=$(migrate $from $d/refused.socket '{status}')
+		lasted=$(($(date +%s) - start))
+		ends refused 10
+		seen=$(head -n 1 $d/refused.log)
+		holds "... $pattern" "$seen" "$pattern"
+		forget refused
+		ended="$ended, the source is $(qmp $from query-status '' '{status}')"
+		echo "  and:      $ended, $lasted s"
+		[ "$ended" = "failed, the source is running" ] || fail
+		[ $lasted -lt 20 ] || fail
+		refusals=$((refusals + 1))
+	done
+}
+
+qmp source migrate-set-parameters "$slow"
+refuses source "the interface off" "use -machine vmware.state=on" -accel kvm
+refuses source "a part less" "start QEMU here with -machine vmware.hb=on" $qemu_options,vmware.hb=off
+refuses source "no hypercalls" "start QEMU here with -machine vmware.hypercall=on" \
+	$qemu_options,vmware.hypercall=off
+refuses source "a part more" "start QEMU here with -machine vmware.nested=off" \
+	$qemu_options,vmware.nested=on
+refuses source "two parts that differ" \
+	"start QEMU here with -machine vmware.pmc=on -machine vmware.stealclock=off" \
+	$qemu_options,vmware.pmc=off,vmware.stealclock=on
+refuses source "another version" "start QEMU here with -machine vmware.hw-version=17" \
+	$qemu_options,vmware.hw-version=13
+refuses source "another signature" "start QEMU here with -machine vmware.signature=on" \
+	$qemu_options,vmware.signature=off
+refuses source "other DMI tables" "start QEMU here with -machine vmware.smbios=on" \
+	$qemu_options,vmware.smbios=off
+refuses source "another UUID" "start QEMU here with -uuid $uuid" \
+	$qemu_options -uuid 99999999-2233-4455-6677-8899aabbccdd
+refuses source "another limit" "start QEMU here with -global vmware-interface.max-keys=4096" \
+	$qemu_options -global vmware-interface.max-keys=100
+
+begin "after all of them the guest runs"
+same "20 refused, running" "$refusals refused, $(qmp source query-status '' '{status}')"
+
+# ---------------------------------------------------------------------------
+# One that is not refused.
+
+begin "a destination with the host's TSC rate takes the guest"
+qmp source migrate-set-parameters "$fast"
+start_qemu destination $qemu_options -incoming "unix:$d/destination.socket"
+qmp destination query-status >/dev/null
+ended=$(migrate source $d/destination.socket '{status}')
+same "completed, running" "$ended, $(arrived destination)"
+
+begin "GETHZ and CPUID tell what they told at the source"
+same "$rates" "$(guest destination rates)"
+
+begin "all messages were counted"
+guest destination 'sleep 1; touch /tmp/stop' >/dev/null
+seen=$(guest destination 'until [ -s /tmp/counted ]; do sleep 0.1; done; cat /tmp/counted')
+same "$(guestinfo destination count) good, 0 bad" "$seen"
+
+begin "what the source's objects made is there, and read-only where it was"
+seen=$(guest destination 'vmware-rpctool "info-get guestinfo.run"; vmware-rpctool "info-get guestinfo.text.encoding"')
+same "$(printf 'again\nbase64')" "$seen"
+
+begin "the source's QEMU ends cleanly"
+quit source
+
+# ---------------------------------------------------------------------------
+# A guest that was promised nothing.
+
+begin "a guest without the interface boots"
+start_qemu plain -accel kvm
+seen=$(guest_read plain 300 && guest plain 'id -u')
+same "0" "$seen"
+
+qmp plain migrate-set-parameters "$slow"
+refuses plain "the interface on" "start QEMU here with -machine vmware.state=off" $qemu_options
+
+begin "its QEMU ends cleanly"
+quit plain
+
+begin "so does the destination's"
+quit destination
+
+# ---------------------------------------------------------------------------
+# Snapshots, in the file in which QEMU keeps what is written to the disk.
+
+hmp() {
+	qmp "$1" human-monitor-command "{ \"command-line\": \"$2\" }"
+}
+
+begin "a guest boots that has a disk for snapshots"
+head -c 1048576 /dev/zero >$d/disk
+start_qemu shot $qemu_options -drive file=$d/disk,format=raw,if=virtio,snapshot=on
+seen=$(guest_read shot 300 && guest shot 'vmware-rpctool "info-set guestinfo.when before"')
+same "status 0: " "status $?: $seen"
+
+begin "a snapshot is made"
+same "" "$(hmp shot 'savevm one' | tr -d '\r\n')"
+
+begin "the guest goes on, and a request waits for its tools"
+guest shot 'vmware-rpctool "info-set guestinfo.when after"' >/dev/null
+first=$(qmp shot vmware-tclo-request '{ "request": "ping" }' '{id}')
+same "after, request 1" "$(guestinfo shot when), request $first"
+
+begin "the snapshot is loaded: the host hears that the request is lost"
+same "" "$(hmp shot 'loadvm one' | tr -d '\r\n')"
+same "answered false: " \
+	"$(event shot VMWARE_TCLO_RESULT "{ \"id\": $first }" 'answered {answered}: {result}' 20)"
+
+begin "the guest is as it was"
+same "before" "$(guest shot 'vmware-rpctool "info-get guestinfo.when"')"
+
+begin "the next request has another number"
+second=$(qmp shot vmware-tclo-request '{ "request": "ping" }' '{id}')
+[ "$second" -gt "$first" ] && seen="larger" || seen="$second after $first"
+same "larger" "$seen"
+
+begin "the snapshots' QEMU ends cleanly"
+quit shot
+
+echo "@@STEPS PASS"

@@ -4,7 +4,7 @@
 # test.sh [SUITE...]: every test that belongs to a normal change.  Suites: unit
 # (the engine in user space, the scripts in Python), build (the series and the modules), lane (the
 # kselftests on the distribution's kernel), package (it builds, lintian passes), demo
-# (a real guest migrates), guests (other real guests, and one in a guest).
+# (a real guest migrates), guests (other real guests, one in a guest, and QEMU itself).
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -90,6 +90,7 @@ suite_demo() {
 
 suite_guests() {
 	steps guests
+	steps qemu
 	steps nested
 }
 
