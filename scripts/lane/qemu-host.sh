@@ -158,6 +158,30 @@ add source text hello '"encoding": "base64"'
 same "$(printf 'aGVsbG8=\nbase64')" \
 	"$(guest source 'vmware-rpctool "info-get guestinfo.text"; vmware-rpctool "info-get guestinfo.text.encoding"')"
 
+begin "the host hears that the guest has set an entry"
+sequence=$(qmp source query-vmware-guestinfo '{ "values": false }' '{sequence}')
+guest source 'vmware-rpctool "info-set guestinfo.news of the guest"' >/dev/null
+same "change $((sequence + 1))" \
+	"$(event source VMWARE_GUESTINFO_CHANGED "{ \"sequence\": $((sequence + 1)) }" 'change {sequence}' 20)"
+
+begin "it asks what is new"
+same "guestinfo.news: of the guest" \
+	"$(qmp source query-vmware-guestinfo "{ \"since\": $sequence }" '{entries[0][key]}: {entries[0][value]}')"
+
+begin "the host changes several entries, and what they are, in one step"
+qmp source vmware-guestinfo-set '{ "changes": [
+	{ "key": "guestinfo.news", "delete": true },
+	{ "key": "guestinfo.run", "value": "Ym90aA==", "base64": true, "readonly": true } ] }'
+seen=$(guest source 'vmware-rpctool "info-get guestinfo.news"; vmware-rpctool "info-get guestinfo.run"; vmware-rpctool "info-set guestinfo.run x"')
+same "$(printf 'No value found\nboth\nPermission denied')" "$seen"
+
+begin "or none of them"
+seen=$(qmp source vmware-guestinfo-set '{ "changes": [
+	{ "key": "guestinfo.run", "value": "one" },
+	{ "key": "guestinfo.gone", "delete": true } ] }' 2>&1)
+same "qmp: source.qmp: vmware-guestinfo-set: nothing was changed, because of 'guestinfo.gone': there is no entry
+both" "$(echo "$seen"; guest source 'vmware-rpctool "info-get guestinfo.run"')"
+
 # ---------------------------------------------------------------------------
 # Migrations that are refused.  RAM would take minutes at this rate; the guest sends
 # messages all the time.
@@ -242,8 +266,8 @@ seen=$(guest destination 'until [ -s /tmp/counted ]; do sleep 0.1; done; cat /tm
 same "$(guestinfo destination count) good, 0 bad" "$seen"
 
 begin "what the source's objects made is there, and read-only where it was"
-seen=$(guest destination 'vmware-rpctool "info-get guestinfo.run"; vmware-rpctool "info-get guestinfo.text.encoding"')
-same "$(printf 'again\nbase64')" "$seen"
+seen=$(guest destination 'vmware-rpctool "info-get guestinfo.run"; vmware-rpctool "info-set guestinfo.run x"; vmware-rpctool "info-get guestinfo.text.encoding"')
+same "$(printf 'both\nPermission denied\nbase64')" "$seen"
 
 begin "the source's QEMU ends cleanly"
 quit source

@@ -171,6 +171,14 @@ class Qmp(unittest.TestCase):
         fake.thread.join()
         self.assertEqual(fake.requests[2], ("migrate", {"uri": "unix:/s"}))
 
+    def test_migrate_with_capabilities(self):
+        """qmp: a migration has the capabilities that are named, and no other"""
+        fake = self.qemu(returns({}), returns({}), returns({}), returns({"status": "completed"}))
+        self.assertEqual(self.call("migrate", "/s", "{status}", "return-path"), "completed\n")
+        fake.thread.join()
+        self.assertEqual(fake.requests[1], ("migrate-set-capabilities", {
+            "capabilities": [{"capability": "return-path", "state": True}]}))
+
     def test_socket(self):
         """qmp: a socket that is not there is one line"""
         with self.assertRaisesRegex(qmp.Failed, "No such file or directory: is QEMU there"):
