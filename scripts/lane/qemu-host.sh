@@ -23,6 +23,31 @@ refused() {
 	[ $status = 1 ] || fail
 }
 
+# ---------------------------------------------------------------------------
+# A kernel without the feature.
+
+load_kvm stock
+
+begin "with the next accelerator behind KVM QEMU does not go on without the interface"
+refused "KVM on this host does not offer the VMware guest interface" $qemu_options -accel tcg
+
+begin "with backend=auto it goes on, and says so"
+start_qemu stock $qemu_options,vmware.backend=auto \
+	-object vmware-guestinfo,id=a,key=guestinfo.a,value=1
+seen=$(guest_read stock 300 && guest stock 'vmware-checkvm >/dev/null 2>&1; echo "status $?"; cat /sys/class/dmi/id/product_name')
+holds "... without it the guest has QEMU's own vmport, and no guestinfo" "$(cat $d/stock.log)" \
+	"without it the guest has QEMU's own vmport, and no guestinfo"
+
+begin "nothing pretends: neither to the guest"
+same "$(printf 'status 1\nStandard PC (i440FX + PIIX, 1996)')" "$seen"
+
+begin "nor to the host"
+seen=$(qmp stock query-vmware-guestinfo 2>&1)
+holds "... vmware.backend=auto goes without" "$seen" "vmware.backend=auto goes without"
+
+begin "its QEMU ends cleanly"
+quit stock
+unload_kvm
 load_kvm vmport
 
 # ---------------------------------------------------------------------------
@@ -243,6 +268,22 @@ refuses source "another UUID" "start QEMU here with -uuid $uuid" \
 	$qemu_options -uuid 99999999-2233-4455-6677-8899aabbccdd
 refuses source "another limit" "start QEMU here with -global vmware-interface.max-keys=4096" \
 	$qemu_options -global vmware-interface.max-keys=100
+
+begin "a destination with a CPUID leaf less refuses"
+start_qemu leaf $qemu_options,vmware.hypercall=off -cpu host,tsc-frequency=$rate -S
+qmp leaf query-status >/dev/null
+start_qemu refused $qemu_options,vmware.hypercall=off -incoming "unix:$d/refused.socket"
+qmp refused query-status >/dev/null
+ended=$(migrate leaf $d/refused.socket '{status}')
+ends refused 10
+holds "failed: ... the guest was promised a CPUID leaf 0x40000010: use the source's -cpu" \
+	"$ended: $(cat $d/refused.log)" \
+	"the guest was promised a CPUID leaf 0x40000010: use the source's -cpu"
+[ "$ended" = failed ] || fail
+forget refused
+
+begin "its source ends cleanly"
+quit leaf
 
 begin "after all of them the guest runs"
 same "20 refused, running" "$refusals refused, $(qmp source query-status '' '{status}')"
