@@ -26,10 +26,12 @@ API_RST = "Documentation/virt/kvm/api.rst"
 
 # What the series consists of, apart from the hooks; what is not named is not sent.
 PATHS = (VMPORT, HEADER, TESTS, "tools/testing/vmport/clients.",
+         "tools/testing/vmport/commands.h",
          "Documentation/virt/kvm/x86/vmport.rst", "Documentation/virt/kvm/x86/vmport-security.rst",
          "Documentation/virt/kvm/x86/vmport-bench.svg")
-# What of that stays here: for other kernels, and a fuzzer that needs a script around it.
-LEFT_OUT = re.compile(r"compat\.h$|/vmport_state_fuzz\.c$")
+# What of that stays here: for other kernels, a fuzzer that needs a script around it, and the
+# test of a program that is not sent.
+LEFT_OUT = re.compile(r"compat\.h$|/vmport_(state_fuzz|tool_test)\.c$")
 
 # Sentences of the documentation that are about what stays here.
 ABOUT_US = re.compile(r"``make [a-z-]+[ `]|tools/virt/|samples/vmport|vmport-testing\.rst"
