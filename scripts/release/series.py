@@ -28,6 +28,7 @@ import tempfile
 
 import stages
 import upstream
+from upstream import read, write
 
 # Names that nobody has, and addresses at which nobody is read.
 PLACEHOLDER_NAME = re.compile(r"^(|root|user|nobody|your name|.*\bmaintainers?|.*\bbot)$", re.I)
@@ -155,17 +156,6 @@ def replace_once(text, old, new, path):
         raise Refused(f"{path} has {old.strip()!r} {text.count(old)} times and not once:"
                       " change series.py")
     return text.replace(old, new)
-
-
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def engine(top, directory):

@@ -18,6 +18,7 @@ import sys
 import textwrap
 
 import ctext
+from upstream import write
 
 VMPORT = "arch/x86/kvm/vmport/"
 UAPI = "arch/x86/include/uapi/asm/kvm_vmport.h"
@@ -495,12 +496,6 @@ def kconfig(text, stage):
         help_text = re.sub(r", the GuestRPC channels and guestinfo\.", ".", help_text)
     return text[:begin] + textwrap.fill(help_text.replace(". ", ".  "), 77,
                                         initial_indent="\t  ", subsequent_indent="\t  ") + text[end:]
-
-
-def write(path, text):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def read_all(directory):
