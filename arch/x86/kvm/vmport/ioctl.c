@@ -65,13 +65,11 @@ static int vmport_get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		.sections = arg->sections ?: U64_MAX,
 	};
 	struct vmport_packed packed;
-	struct vmport_state *state;
 	int r;
 
 	lockdep_assert_held(&vmport->lock);
 
-	state = rcu_dereference_protected(vmport->state, lockdep_is_held(&vmport->lock));
-	r = vmport_state_pack(state, &form, &packed);
+	r = vmport_state_pack(kvm_vmport_current_state(vmport), &form, &packed);
 	if (r == -E2BIG)
 		arg->error = KVM_VMPORT_ERR_BUFFER;
 	if (!r || r == -E2BIG)
@@ -109,9 +107,8 @@ static int vmport_set_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 		return -E2BIG;
 	}
 
-	state = vmport_state_unpack(rcu_dereference_protected(vmport->config,
-							      lockdep_is_held(&vmport->lock)),
-				    &vmport->events, &user.source, arg->size, &why);
+	state = vmport_state_unpack(kvm_vmport_current_config(vmport), &vmport->events,
+				    &user.source, arg->size, &why);
 	if (IS_ERR(state)) {
 		arg->error = why.error;
 		arg->error_offset = why.offset;
