@@ -123,23 +123,23 @@ int kvm_vmport_set_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	return kvm_vmport_refuse(attr, r, change.error);
 }
 
-/* Copy all items; @index is the one that cannot be. */
-static int vmport_get_changes(const struct kvm_vmport_guestinfo_many *arg,
-			      struct vmport_guestinfo_change *changes, u32 *index)
+/* Copy all items; arg->index is the one that cannot be. */
+static int vmport_get_changes(struct kvm_vmport_guestinfo_many *arg,
+			      struct vmport_guestinfo_change *changes)
 {
 	struct kvm_vmport_guestinfo __user *items = u64_to_user_ptr(arg->items);
 	struct kvm_vmport_guestinfo item;
 	u64 bytes = 0;
 	int r;
 
-	for (*index = 0; *index < arg->count; (*index)++) {
-		if (copy_from_user(&item, &items[*index], sizeof(item)))
+	for (arg->index = 0; arg->index < arg->count; arg->index++) {
+		if (copy_from_user(&item, &items[arg->index], sizeof(item)))
 			return -EFAULT;
 		if (item.reserved32 || memchr_inv(item.reserved, 0, sizeof(item.reserved))) {
-			changes[*index].error = KVM_VMPORT_ERR_RESERVED;
+			changes[arg->index].error = KVM_VMPORT_ERR_RESERVED;
 			return -EINVAL;
 		}
-		r = vmport_get_change(&item, &changes[*index]);
+		r = vmport_get_change(&item, &changes[arg->index]);
 		if (r)
 			return r;
 
@@ -149,7 +149,7 @@ static int vmport_get_changes(const struct kvm_vmport_guestinfo_many *arg,
 		/* No key is there twice, so all this would be in the store together. */
 		bytes += item.key_size + item.value_size;
 		if (bytes > KVM_VMPORT_MAX_GUESTINFO) {
-			changes[*index].error = KVM_VMPORT_ERR_GUESTINFO_SIZE;
+			changes[arg->index].error = KVM_VMPORT_ERR_GUESTINFO_SIZE;
 			return -E2BIG;
 		}
 	}
@@ -161,31 +161,29 @@ int kvm_vmport_set_guestinfo_many(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	struct kvm_vmport_guestinfo_many *arg = &attr->u.many;
 	struct kvm_vmport *vmport = kvm->arch.vmport;
 	struct vmport_guestinfo_change *changes;
-	u32 i, index;
+	u32 i, index = arg->index;
 	int r;
 
-	if (arg->count > KVM_VMPORT_MAX_MANY) {
-		arg->index = arg->count;
-		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_MANY);
-	}
 	if (!arg->count)
 		return 0;
 
-	changes = kvcalloc(arg->count, sizeof(*changes), VMPORT_GFP);
-	if (!changes) {
-		arg->index = arg->count;
-		return -ENOMEM;
-	}
+	arg->index = arg->count;
+	if (arg->count > KVM_VMPORT_MAX_MANY)
+		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_MANY);
 
-	r = vmport_get_changes(arg, changes, &index);
+	changes = kvcalloc(arg->count, sizeof(*changes), VMPORT_GFP);
+	if (!changes)
+		return -ENOMEM;
+
+	r = vmport_get_changes(arg, changes);
 	if (!r)
 		r = vmport_guestinfo_set_many(&kvm_vmport_current_state(vmport)->guestinfo,
 					      &kvm_vmport_current_config(vmport)->limits, changes,
-					      arg->count, &index);
+					      arg->count, &arg->index);
 	/* What is about all of them stands with the first. */
-	attr->error = changes[index < arg->count ? index : 0].error;
+	attr->error = changes[arg->index < arg->count ? arg->index : 0].error;
 	/* After the change it would be too late for an error. */
-	if (r)
+	if (!r)
 		arg->index = index;
 	for (i = 0; i < arg->count; i++)
 		vmport_put_change(&changes[i]);

@@ -268,13 +268,10 @@ static int vmport_guestinfo_check_one(struct vmport_guestinfo *gi,
 		old = *vmport_guestinfo_find_link(gi, change->hash, change->key, change->key_size);
 	if (!old && vmport_guestinfo_is_delete(change))
 		return -ENOENT;
-	if (old && change->by_guest) {
-		r = vmport_guestinfo_check_guest(old, change);
-		if (r)
-			return r;
-	}
 	if (change->by_guest) {
-		r = vmport_guestinfo_check_size(limits, change);
+		r = old ? vmport_guestinfo_check_guest(old, change) : 0;
+		if (!r)
+			r = vmport_guestinfo_check_size(limits, change);
 		if (r)
 			return r;
 	}
