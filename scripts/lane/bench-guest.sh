@@ -24,7 +24,8 @@ load_kvm_and_wait() {
 mount -t tracefs tracefs /sys/kernel/tracing || fails "no tracefs"
 
 if load_kvm_and_wait stock; then
-	/tests/bin/vmport_bench port pio_kernel_unpatched || fails "a port of the unpatched modules"
+	/tests/bin/vmport_bench kvm _unpatched && /tests/bin/vmport_bench vmm ||
+		fails "the unpatched modules"
 	unload_kvm
 fi
 # Under Bochs there is none: too slow.
@@ -33,7 +34,7 @@ if [ -e /bench/rom.bin ] && load_kvm stock enable_vmware_backdoor=1; then
 	unload_kvm
 fi
 if load_kvm_and_wait vmport; then
-	/tests/bin/vmport_bench port pio_kernel || fails "a port of our modules"
+	/tests/bin/vmport_bench kvm "" || fails "exits of our modules"
 	/tests/bin/vmport_bench costs || fails "the costs"
 	unload_kvm
 fi

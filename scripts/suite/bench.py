@@ -17,13 +17,14 @@ GROUPS = ('instructions', 'bytes', 'scaling')
 WANTED = {
     'instructions': (
         'pio_kernel', 'pio_kernel_unpatched', 'pio_kernel_string', 'pio_qemu',
+        'invd', 'invd_unpatched', 'wrmsr', 'wrmsr_unpatched', 'vmm_getversion',
         'qemu_vmport_getversion', 'stock_ring3_getversion', 'getversion_ring0',
-        'getversion_ring3',
+        'getversion_ring3', 'sendsize_ring0',
         'sendpayload_ring0', 'recvsize_ring0', 'recvpayload_ring0', 'info_get_16_lb',
         'info_get_32k_lb', 'info_get_32k_hb', 'hb_send_64k', 'copy_64k',
         'state_get_1m', 'state_set_1m', 'copy_1m'),
     'bytes': ('idle_vm', 'state_empty', 'state_1m'),
-    'scaling': ('two_vcpus_over_one', 'lookup_4096_over_4'),
+    'scaling': ('two_vcpus_over_one', 'lookup_4096_over_4', 'channels_64_over_1', 'vms_8_over_1'),
 }
 
 # What the chart shows: title, then name and label of each bar.
@@ -31,6 +32,7 @@ CHART = (
     ('GETVERSION, instructions a call', (
         ('stock_ring3_getversion', 'ring 3, enable_vmware_backdoor and QEMU'),
         ('qemu_vmport_getversion', "ring 0, QEMU's vmport"),
+        ('vmm_getversion', 'ring 0, a VMM that does nothing else'),
         ('getversion_ring3', 'ring 3, this'),
         ('getversion_ring0', 'ring 0, this'))),
     ('For comparison, instructions', (
@@ -56,36 +58,51 @@ def at_most(name, figures, limit):
 
 def goals(f):
     """Text, measured, limit, met; a goal whose figures are missing is left out."""
+    # The cheapest exit of KVM's own.  Its fast path is for processors that say where the next
+    # instruction is, as that of Bochs, and not that of QEMU.
+    floor = min((f[name] for name in ('wrmsr', 'invd', 'pio_kernel') if name in f), default=0)
+
+    def over(name, other, limit):
+        return lambda: below(f[name] / f[other], limit)
+
     table = (
-        ('GETVERSION, ring 0', lambda: at_most('getversion_ring0', f, 700)),
-        ('GETVERSION, ring 3', lambda: at_most('getversion_ring3', f, 1400)),
-        ('SENDSIZE, ring 0', lambda: at_most('sendsize_ring0', f, 800)),
-        ('SENDPAYLOAD, ring 0', lambda: at_most('sendpayload_ring0', f, 800)),
-        ('RECVSIZE, ring 0', lambda: at_most('recvsize_ring0', f, 800)),
-        ('RECVPAYLOAD, ring 0', lambda: at_most('recvpayload_ring0', f, 800)),
-        ("QEMU's vmport over GETVERSION, times at least",
-         lambda: at_least(f['qemu_vmport_getversion'] / f['getversion_ring0'], 100)),
+        ("GETVERSION, ring 0, over KVM's cheapest exit",
+         lambda: below(f['getversion_ring0'] / floor, 1.1)),
+        *((f"{name.upper()}, ring 0, over KVM's cheapest exit",
+           lambda name=name: below(f[name + '_ring0'] / floor, 1.25))
+          for name in ('sendsize', 'sendpayload', 'recvsize', 'recvpayload')),
+        ('GETVERSION, ring 3 over ring 0', over('getversion_ring3', 'getversion_ring0', 1.9)),
+        ('a VMM that does nothing else, over GETVERSION, at least',
+         lambda: at_least(f['vmm_getversion'] / f['getversion_ring0'], 20)),
+        ("QEMU's vmport over GETVERSION, at least",
+         lambda: at_least(f['qemu_vmport_getversion'] / f['getversion_ring0'], 70)),
         ('a port read without the feature, over the unpatched modules',
-         lambda: below(f['pio_kernel'] / f['pio_kernel_unpatched'], 1.01)),
+         over('pio_kernel', 'pio_kernel_unpatched', 1.005)),
+        ('INVD without the feature, over the unpatched modules',
+         over('invd', 'invd_unpatched', 1.005)),
+        ("info-get of 32 KiB by HB, over two copies",
+         lambda: below(f['info_get_32k_hb'] / f['copy_64k'], 3)),
         ('64 KiB by REP OUTSB, less the exit for one byte, over a copy',
          lambda: below((f['hb_send_64k'] - f['pio_kernel_string']) / f['copy_64k'], 1.5)),
         ('an idle VM with the feature, bytes', lambda: at_most('idle_vm', f, 4096)),
-        ('a lookup among 4,096 keys, over 4', lambda: at_most('lookup_4096_over_4', f, 1.3)),
+        ('a lookup among 4,096 keys, over 4', lambda: at_most('lookup_4096_over_4', f, 1.05)),
+        ('a request with 64 channels open, over 1', lambda: at_most('channels_64_over_1', f, 1.01)),
+        ('GETVERSION with 8 VMs, over 1', lambda: at_most('vms_8_over_1', f, 1.01)),
         ('blob with 1 MiB in 16 keys, bytes',
          lambda: at_most('state_1m', f, f['state_1m_live'] + 16 * 16 + 256)),
         ('blob with 4,096 keys, bytes',
          lambda: at_most('state_4096_keys', f, f['state_4096_keys_live'] + 16 * 4096 + 256)),
         ('blob with 128 channels, bytes',
          lambda: at_most('state_128_channels', f, 64 * 128 + 256)),
-        ('GET of 1 MiB, over a copy', lambda: below(f['state_get_1m'] / f['copy_1m'], 3)),
-        ('SET of 1 MiB, over a copy', lambda: below(f['state_set_1m'] / f['copy_1m'], 3)),
-        ('two vCPUs on two channels, over one, at least',
-         lambda: at_least(f['two_vcpus_over_one'], 1.8)),
+        ('GET of 1 MiB, over a copy', lambda: below(f['state_get_1m'] / f['copy_1m'], 1.2)),
+        ('SET of 1 MiB, over a copy', lambda: below(f['state_set_1m'] / f['copy_1m'], 1.5)),
+        ('what a second vCPU gains on its own channel, over what it gains with CPUID, at least',
+         lambda: at_least(f['two_vcpus_over_one'] / f['two_vcpus_over_one_cpuid'], 0.95)),
     )
     for text, check in table:
         try:
             yield (text,) + check()
-        except KeyError:
+        except (KeyError, ZeroDivisionError):
             continue
 
 

@@ -8,7 +8,9 @@
  * can count instructions (QEMU: -icount shift=0).  A loop's own instructions are in its
  * figures: nine a call, to load the registers.
  *
- *	vmport_bench port NAME		an in-kernel port read, no capability
+ *	vmport_bench kvm NAME		exits of KVM's own, no capability; NAME is
+ *					added to the names of the figures
+ *	vmport_bench vmm		GETVERSION, answered by a VMM
  *	vmport_bench costs		everything that one vCPU shows
  *	vmport_bench scaling SECONDS	calls a second of one and of two
  *					vCPUs, best of some runs so long
@@ -20,11 +22,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "apic.h"
+
 #include "vmport_bench.h"
 #include "vmport_user.h"
 
 #define KERNEL_PORT	0x4d0	/* level or edge of interrupts: one byte of KVM's */
-#define HB_PORT		0x5659
+#define X2APIC_ICR_MSR	0x830
+#define NOBODYS_APIC_ID	0xfd
+#define NEIGHBOUR_CHANNELS	64
+#define NEIGHBOUR_VMS	7
+#define ANSWERED_VERSION	6
 #define ROUNDS		5
 #define CALLS		100
 
@@ -94,14 +102,74 @@ static struct vmport_regs command(u16 nr)
 	return (struct vmport_regs) { .ax = VMPORT_MAGIC, .cx = nr, .dx = VMPORT_PORT };
 }
 
-static void bench_port_read(const char *name)
+static void report_loop(struct kvm_vcpu *vcpu, const char *name, const void *rip,
+			struct kvm_regs regs)
+{
+	report("instructions", name, run_best(vcpu, rip, regs, NULL, NULL) / (double)CALLS);
+}
+
+/*
+ * KVM's own exits: a port that KVM has; INVD, for which it does nothing; an IPI to a
+ * processor that is not there, in its fast path.
+ */
+static void bench_kvm(const char *variant)
 {
 	struct vmport_regs in = { .dx = KERNEL_PORT };
+	struct vmport_regs icr = { .cx = X2APIC_ICR_MSR, .dx = NOBODYS_APIC_ID };
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm = vmport_vm_create(0, 1, &vcpu);
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	char name[64];
 
-	report("instructions", name, run_best(vcpu, bench_port, loop_regs(&in, CALLS), NULL,
-					      NULL) / (double)CALLS);
+	snprintf(name, sizeof(name), "pio_kernel%s", variant);
+	report_loop(vcpu, name, bench_port, loop_regs(&in, CALLS));
+
+	snprintf(name, sizeof(name), "invd%s", variant);
+	report_loop(vcpu, name, bench_invd, loop_regs(&in, CALLS));
+
+	vcpu_sregs_get(vcpu, &sregs);
+	sregs.apic_base |= MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE;
+	vcpu_sregs_set(vcpu, &sregs);
+	regs = loop_regs(&icr, CALLS);
+	regs.rbp = APIC_DM_FIXED | APIC_INT_ASSERT | 0x30;
+	snprintf(name, sizeof(name), "wrmsr%s", variant);
+	report_loop(vcpu, name, bench_wrmsr, regs);
+	kvm_vm_free(vm);
+}
+
+/*
+ * Ticks of GETVERSION, answered by a VMM that does nothing else: what registers it needs lie in
+ * memory, and it makes no other system call.
+ */
+static u32 run_answering(struct kvm_vcpu *vcpu, struct kvm_regs regs)
+{
+	struct kvm_run *run = vcpu->run;
+
+	vmport_start(vcpu, bench_calls, &regs);
+	run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	while (!ioctl(vcpu->fd, KVM_RUN, NULL) && run->exit_reason == KVM_EXIT_IO &&
+	       run->io.port == VMPORT_PORT) {
+		*(u32 *)((u8 *)run + run->io.data_offset) = ANSWERED_VERSION;
+		run->s.regs.regs.rbx = VMPORT_MAGIC;
+		run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	}
+	TEST_ASSERT(vmport_is_done(vcpu), "Exit %u", run->exit_reason);
+	return run->s.regs.regs.rax;
+}
+
+/* The floor of what can be had without this code. */
+static void bench_vmm(void)
+{
+	struct vmport_regs in = command(VMPORT_CMD_GETVERSION);
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = vmport_vm_create(0, 1, &vcpu);
+	u32 best = -1;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		best = min_t(u32, best, run_answering(vcpu, loop_regs(&in, CALLS)));
+	report("instructions", "vmm_getversion", best / (double)CALLS);
 	kvm_vm_free(vm);
 }
 
@@ -406,6 +474,46 @@ static void bench_lookup(void)
 	report("scaling", "lookup_4096_over_4", many / few);
 }
 
+/* RECVPAYLOAD of a reply that never ends: past the end there are zeroes. */
+static struct kvm_regs receiving(const struct vmport_channel *channel, u32 count)
+{
+	struct vmport_regs in = vmport_msg_regs(channel, VMPORT_MSG_RECVPAYLOAD, 1);
+
+	vmport_send(channel, "info-get guestinfo.none", 23);
+	return loop_regs(&in, count);
+}
+
+/* What a request costs while other channels are open, and while other VMs have the interface. */
+static void bench_neighbours(void)
+{
+	struct vmport_regs version = command(VMPORT_CMD_GETVERSION);
+	struct kvm_vm *vm, *others[NEIGHBOUR_VMS];
+	struct vmport_channel channel;
+	double alone, many;
+	struct kvm_regs regs;
+	struct kvm_vcpu *vcpu;
+	int i;
+
+	vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
+	channel = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	regs = receiving(&channel, CALLS);
+	alone = run_best(vcpu, bench_calls, regs, NULL, NULL);
+	for (i = 1; i < NEIGHBOUR_CHANNELS; i++)
+		vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	many = run_best(vcpu, bench_calls, regs, NULL, NULL);
+	report("scaling", "channels_64_over_1", many / alone);
+
+	regs = loop_regs(&version, CALLS);
+	alone = run_best(vcpu, bench_calls, regs, NULL, NULL);
+	for (i = 0; i < NEIGHBOUR_VMS; i++)
+		others[i] = vmport_vm_create_barebones(VMPORT_RPC);
+	many = run_best(vcpu, bench_calls, regs, NULL, NULL);
+	report("scaling", "vms_8_over_1", many / alone);
+	for (i = 0; i < NEIGHBOUR_VMS; i++)
+		kvm_vm_free(others[i]);
+	kvm_vm_free(vm);
+}
+
 /*
  * Bytes of the slab allocator that enabling the capability takes, rounded up as
  * the allocator does: what its trace events say of this process.
@@ -572,14 +680,15 @@ static double run_callers(struct caller *callers, int count, double seconds)
 	return sum;
 }
 
-/* A channel with a reply that never ends: past the end there are zeroes. */
-static struct kvm_regs receiving(struct kvm_vcpu *vcpu)
+static struct caller caller_receiving(struct kvm_vcpu *vcpu)
 {
 	struct vmport_channel channel = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
-	struct vmport_regs in = vmport_msg_regs(&channel, VMPORT_MSG_RECVPAYLOAD, 1);
 
-	vmport_send(&channel, "info-get guestinfo.none", 23);
-	return loop_regs(&in, SCALING_CALLS);
+	return (struct caller) {
+		.vcpu = vcpu,
+		.rip = bench_calls,
+		.regs = receiving(&channel, SCALING_CALLS),
+	};
 }
 
 static void bench_scaling(double seconds)
@@ -595,12 +704,8 @@ static void bench_scaling(double seconds)
 	vmport_vm_create(VMPORT_RPC, 2, other);
 
 	for (i = 0; i < 2; i++) {
-		callers[i] = (struct caller) {
-			.vcpu = vcpus[i], .rip = bench_calls, .regs = receiving(vcpus[i]),
-		};
-		callers[2 + i] = (struct caller) {
-			.vcpu = other[i], .rip = bench_calls, .regs = receiving(other[i]),
-		};
+		callers[i] = caller_receiving(vcpus[i]);
+		callers[2 + i] = caller_receiving(other[i]);
 	}
 
 	/* Short and often: the best are those that nobody else disturbed. */
@@ -686,8 +791,12 @@ static void loop(const char *what)
 
 int main(int argc, char *argv[])
 {
-	if (argc == 3 && !strcmp(argv[1], "port")) {
-		bench_port_read(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "kvm")) {
+		bench_kvm(argv[2]);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "vmm")) {
+		bench_vmm();
 		return 0;
 	}
 
@@ -697,13 +806,14 @@ int main(int argc, char *argv[])
 		bench_rpc_conversations();
 		bench_state();
 		bench_lookup();
+		bench_neighbours();
 		bench_idle();
 	} else if (argc == 3 && !strcmp(argv[1], "scaling")) {
 		bench_scaling(atof(argv[2]));
 	} else if (argc == 3 && !strcmp(argv[1], "loop")) {
 		loop(argv[2]);
 	} else {
-		fprintf(stderr, "usage: %s port NAME | costs | scaling SECONDS | loop WHAT\n",
+		fprintf(stderr, "usage: %s kvm NAME | vmm | costs | scaling SECONDS | loop WHAT\n",
 			argv[0]);
 		return 1;
 	}
