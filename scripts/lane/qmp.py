@@ -60,6 +60,9 @@ class Monitor:
                     raise Gone(f"{self.name}: QEMU has gone")
                 # It has not opened its end yet.
                 time.sleep(0.1)
+            except ConnectionResetError:
+                # It ended before it had read all that it was sent.
+                raise Gone(f"{self.name}: QEMU has gone") from None
             except BlockingIOError:
                 select.select([self.reader], [], [], max(deadline - time.monotonic(), 0))
             if time.monotonic() >= deadline:

@@ -41,5 +41,5 @@ QEMU_CPUS=1 QEMU_ACCEL="-accel tcg,thread=single -icount shift=0,sleep=off -cpu 
 	"$top/scripts/lane/boot.sh" "$work/image.cpio.gz" 300 -D "$work/log" \
 	-qmp "unix:$work/monitor,server=on,wait=off" >"$work/serial" &
 qemu=$!
-trap 'kill $qemu 2>/dev/null' EXIT
+trap 'kill $qemu 2>/dev/null || true' EXIT
 python3 "$top/scripts/suite/profile.py" "$work" "$mark"
