@@ -357,7 +357,8 @@ cover() {
 	rm -rf "$out"
 	in_series format-patch -q --cover-letter -o "$out" base
 	series_py cover "$out/0000-cover-letter.patch" "$version" \
-		"$(in_series rev-list --count base..stage-base)"
+		"$(in_series rev-list --count base..stage-base)" \
+		"$top/Documentation/virt/kvm/x86/vmport-bench.svg"
 }
 
 check() {

@@ -11,8 +11,9 @@
                                           matches WANTED, but not UNWANTED
   series.py programs REPOSITORY           add the tests that are there to their Makefile
   series.py maintainers FILE NAME EMAIL   add our entry to the kernel's MAINTAINERS
-  series.py cover FILE VERSION COUNT      fill in the cover letter that git has made; the
-                                          first COUNT patches stand alone
+  series.py cover FILE VERSION COUNT CHART
+                                          fill in the cover letter that git has made; the
+                                          first COUNT patches stand alone, CHART is bench.py's
   series.py check TOP KERNEL FINAL REPOSITORY PATCHES
                                           is the series what it is to be?
 
@@ -20,6 +21,7 @@ When something is not as expected, one line says so, and the status is 1.
 """
 import fnmatch
 import glob
+import html
 import os
 import re
 import subprocess
@@ -51,7 +53,17 @@ F:	tools/testing/vmport/
 """
 
 SUBJECT = "KVM: x86: Answer the VMware guest interface"
-# Numbers are those of Documentation/virt/kvm/x86/vmport-bench.svg and vmport.rst.
+# Label in the chart of "make bench" of what this costs, and of what user space takes for it.
+COSTS = (
+    ("GETVERSION, ring 0", "ring 0, this", "ring 0, QEMU's vmport", "(QEMU)"),
+    ("  answered by a minimal VMM", None, "ring 0, a VMM that does nothing else", ""),
+    ("GETVERSION, ring 3", "ring 3, this", "ring 3, enable_vmware_backdoor and QEMU", "(QEMU)"),
+    ("any port read that KVM answers", None, "another port read, by KVM", ""),
+    ("any port read that QEMU answers", None, "another port read, by QEMU", "(QEMU)"),
+    ("info-get of 32 KiB, four bytes a call", "info-get of 32 KiB, words", None, ""),
+    ("info-get of 32 KiB, REP INSB", "info-get of 32 KiB, REP INSB", None, ""),
+)
+
 BLURB = """\
 Answer in KVM, for each VM whose VMM asks for it, what guests that were
 built for VMware ask through I/O port 0x5658: commands for identity and
@@ -93,19 +105,15 @@ and that the calls are not performance critical [7].
   implementation, and one format for migration, for VMMs that have neither.
 
 In instructions on an emulated AMD processor, which counts them the same on
-every run, with Linux 6.12:
+every run, with Linux 6.12, and enable_vmware_backdoor where ring 3 goes to
+QEMU:
 
-                                         this series   user space
-  GETVERSION, ring 0                           1,150   82,740 (QEMU)
-  GETVERSION, ring 3                           2,990   84,980 (QEMU, with
-                                                       enable_vmware_backdoor)
-  any port read, for comparison                        5,473 (QEMU)
-  any port read that KVM answers               1,665
-  info-get of 32 KiB, four bytes a call   10,854,878
-  info-get of 32 KiB, REP INSB                72,155
+                                         this series       without
+{table}
 
-QEMU's handler reads and writes all of the vCPU's registers.  A VMM that did
-not would come near the third line, so that is what to compare with.
+QEMU's handler reads and writes all of the vCPU's registers.  The VMM of the
+second line has them in memory that it shares with KVM, and makes no other
+system call, so that is what to compare with.
 
 Tested in emulators, with both values of enable_vmware_backdoor: the
 selftests of the series and KVM's own with {version} on kvm-amd, where
@@ -304,14 +312,34 @@ def maintainers(path, name, email):
     write(path, replace_once(read(path), NEXT_ENTRY, "\n" + entry + NEXT_ENTRY[1:], path))
 
 
-def cover(path, version, count):
+def chart_figures(path):
+    """Label to figure, as printed, of the chart that bench.py makes."""
+    texts = [html.unescape(text) for text in re.findall(r"<text [^>]*>([^<]*)</text>", read(path))]
+    return {label: figure for label, figure in zip(texts, texts[1:])
+            if re.fullmatch(r"[\d,.]+", figure)}
+
+
+def cost_table(chart):
+    figures = chart_figures(chart)
+    missing = [label for _, *labels, _ in COSTS for label in labels if label not in
+               (None, *figures)]
+    if missing:
+        raise Refused(f"{chart} has no figure for {missing[0]}: run make bench")
+    lines = []
+    for name, ours, theirs, who in COSTS:
+        columns = f"{figures.get(ours, ''):>12}{figures.get(theirs, ''):>14}"
+        lines.append(f"  {name:<38}{columns} {who}".rstrip())
+    return "\n".join(lines)
+
+
+def cover(path, version, count, chart):
     text = replace_once(read(path), "*** SUBJECT HERE ***", SUBJECT, path)
-    blurb = BLURB.format(version=version, count=count)
+    blurb = BLURB.format(version=version, count=count, table=cost_table(chart))
     write(path, replace_once(text, "*** BLURB HERE ***", blurb, path))
 
 
 ACTIONS = {"author": (author, 2), "take": (take, 5), "programs": (programs, 1),
-           "maintainers": (maintainers, 3), "cover": (cover, 3), "check": (check, 5)}
+           "maintainers": (maintainers, 3), "cover": (cover, 4), "check": (check, 5)}
 
 
 def main(arguments):

@@ -34,6 +34,21 @@ def our_files():
     return files
 
 
+class Costs(unittest.TestCase):
+    def test_figures(self):
+        """series: the cover letter's figures are those of the chart"""
+        table = series.cost_table(os.path.join(TOP, "Documentation/virt/kvm/x86/vmport-bench.svg"))
+        self.assertRegex(table, r"GETVERSION, ring 0 +[\d,]+ +[\d,]+ \(QEMU\)")
+
+    def test_missing(self):
+        """series: a chart that lacks a figure is named, and what to do"""
+        with tempfile.NamedTemporaryFile("w", suffix=".svg") as chart:
+            chart.write('<text x="1">ring 0, this</text><text x="2">1,149</text>')
+            chart.flush()
+            with self.assertRaisesRegex(series.Refused, "no figure for .*: run make bench"):
+                series.cost_table(chart.name)
+
+
 class Author(unittest.TestCase):
     def test_somebody(self):
         """series: a name and an address can sign off"""
