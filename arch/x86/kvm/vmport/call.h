@@ -67,6 +67,7 @@ enum vmport_result {
  * @no_hb: the caller cannot use the high-bandwidth port, and is not offered it
  * @is_privileged: the guest's own system lets the caller use the port
  * @asks: out: it ended in an RPC that waits for the VMM, see vmport_ask_next()
+ * @copies: out: it ended a message, and up to 64 KiB have been copied
  */
 struct vmport_call {
 	const struct vmport_config *config;
@@ -77,6 +78,7 @@ struct vmport_call {
 	bool no_hb;
 	bool is_privileged;
 	bool asks;
+	bool copies;
 };
 
 static inline bool vmport_has_feature(const struct vmport_config *config, u64 feature)

@@ -104,6 +104,7 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 
 	iov_iter_init(&iter, ITER_SOURCE, pieces, last - pieces + 1, found);
 	copied = copy_from_iter(data, found, &iter);
+	kvm_request_l1tf_flush_l1d();
 	if (copied < found)
 		fault->is_guests = false;
 	return copied;
@@ -128,5 +129,6 @@ u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, 
 		/* The guest may use it as a page table. */
 		kvm_page_track_write(vcpu, gpa, data + done, part);
 	}
+	kvm_request_l1tf_flush_l1d();
 	return done;
 }

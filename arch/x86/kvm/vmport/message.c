@@ -146,6 +146,7 @@ static int vmport_message_take_result(struct vmport_state *state, struct vmport_
  */
 int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
+	call->copies = true;
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
 		/* Not only who sends its end must be: others can use a channel too. */
 		call->is_privileged &= channel->send_is_privileged;

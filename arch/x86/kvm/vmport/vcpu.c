@@ -88,8 +88,6 @@ int kvm_vmport_begin_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
 	int idx = srcu_read_lock(&vcpu->kvm->arch.vmport->srcu);
 
-	/* Up to 64 KiB of what a guest is not to see come by on the way. */
-	kvm_request_l1tf_flush_l1d();
 	kvm_vmport_fill_call(vcpu, call);
 	return idx;
 }
@@ -99,6 +97,9 @@ void kvm_vmport_end_call(struct kvm_vcpu *vcpu, const struct vmport_call *call, 
 	__releases(&vcpu->kvm->arch.vmport->srcu)
 {
 	srcu_read_unlock(&vcpu->kvm->arch.vmport->srcu, idx);
+	/* What others keep from the caller may have been copied, too. */
+	if (call->copies)
+		kvm_request_l1tf_flush_l1d();
 	if (!call->asks)
 		return;
 
