@@ -515,7 +515,8 @@ struct kvm_vmport_exit {
  * KVM_VMPORT_ATTR_RPC: a message that waits for the VMM, and the VMM's reply.
  *
  * @id: the message's number, from struct kvm_vmport_exit: 1 to 2^63 - 1, never used
- *	twice by a VM on a host.
+ *	twice by a VM on a host.  A message that KVM_SET_VMPORT_STATE loads gets a number
+ *	above all that the VM has used, so that a late reply never meets another message.
  * @flags: GET only.  With KVM_VMPORT_RPC_NEXT the call is not about message @id but
  *	about the oldest one with a larger number.  A VMM that starts with 0, and goes on
  *	with the @id that it got, sees all messages that wait: the destination of a
@@ -658,7 +659,8 @@ struct kvm_vmport_blob_channel {
 	__le32 recv_size;	/* bytes that wait for the guest */
 	__le32 recv_done;	/* bytes that it has read */
 	__le64 request;		/* TCLO: id of the request being given or run;
-				 * RPCI: id of KVM_VMPORT_CHANNEL_ASK
+				 * RPCI: number of KVM_VMPORT_CHANNEL_ASK, for the
+				 * order; the VMM may know the message by another
 				 */
 };
 

@@ -61,7 +61,7 @@ SECTION = (
           "#define KVM_VMPORT_SECTION_ADDED\t63\t/* critical; at most one */\n"),
     Added(UAPI, r"#endif /\* _UAPI_LINUX_KVM_VMPORT_H \*/", BEFORE,
           "/* KVM_VMPORT_SECTION_ADDED */\nstruct kvm_vmport_blob_added {\n\t__le64 value;\n};\n\n"),
-    Added(VMPORT + "state.h", r"\tu64 last_ask;\n", BEHIND, "\tu32 added;\n"),
+    Added(VMPORT + "state.h", r"\tstruct vmport_events \*events;\n(?=\};)", BEHIND, "\tu32 added;\n"),
     Added(VMPORT + "section.c", r"\t\},\n\};\n", "\\g<new>\t},\n};\n", """\
 	}, {
 		.type = KVM_VMPORT_SECTION_ADDED,

@@ -139,7 +139,7 @@ static json_t *channel_to_json(const struct options *options, u16 id,
 	if (channel->request)
 		set_number(object, "request", channel->request->id);
 	else if (asks)
-		set_number(object, "request", channel->ask_id);
+		set_number(object, "request", channel->saved_ask_id);
 	if (channel->request)
 		set(object, "for", name_to_json(&channel->request->name));
 	if (tclo)

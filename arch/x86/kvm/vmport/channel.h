@@ -61,7 +61,8 @@ enum vmport_activity {
  * @send_is_privileged: RPCI: no unprivileged caller has sent any of the message
  * @recv_done: bytes that the guest has read
  * @used: when the guest last used it, in steps of a tick
- * @ask_id: number of the message while asking
+ * @ask_id: number of the message while asking, as the VMM knows it
+ * @saved_ask_id: the same in a blob: what it was loaded with, so that it is saved as it came
  * @asker: vCPU that has sent it, until the VMM was told; only compared
  * @send: message from the guest; may be NULL while none of it came, see hb.c
  * @reply: RPCI, and "reset" on TCLO: message to the guest
@@ -87,6 +88,7 @@ struct vmport_channel {
 	u32 recv_done;
 	u64 used;
 	u64 ask_id;
+	u64 saved_ask_id;
 	const void *asker;
 	u8 *send;
 	struct vmport_request *request;

@@ -61,7 +61,7 @@ static void vmport_pack_channel(struct vmport_packer *p, const struct vmport_sec
 		send = channel->send_size;
 		packed.send_size = cpu_to_le32(send);
 		packed.send_done = cpu_to_le32(send);
-		packed.request = cpu_to_le64(channel->ask_id);
+		packed.request = cpu_to_le64(channel->saved_ask_id);
 	}
 	packed.flags = cpu_to_le16(flags);
 
@@ -126,7 +126,7 @@ static bool vmport_ask_id_in_use(const struct vmport_state *state, u64 id)
 
 	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
 		if (state->channels[i] && state->channels[i]->activity == VMPORT_ASKING &&
-		    state->channels[i]->ask_id == id)
+		    state->channels[i]->saved_ask_id == id)
 			return true;
 	}
 	return false;
@@ -295,8 +295,7 @@ static int vmport_fill_channel_recv(struct vmport_unpacker *u, size_t pos,
 	u8 *reply;
 
 	if (channel->activity == VMPORT_ASKING) {
-		channel->ask_id = id;
-		u->state->last_ask = max(u->state->last_ask, id);
+		channel->saved_ask_id = id;
 		vmport_rpci_default(channel->send, channel->send_size, &channel->reply);
 		return 0;
 	}

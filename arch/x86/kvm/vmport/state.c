@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "alloc.h"
+#include "ask.h"
 #include "channel.h"
 #include "state.h"
 #include "steal.h"
@@ -54,32 +55,18 @@ void vmport_state_free(struct vmport_state *state)
 	kfree(state);
 }
 
-/* No VM counts that far: a blob that says so must not take all numbers that are left. */
-static u64 vmport_state_counted(u64 number)
-{
-	return number <= S64_MAX / 2 ? number : 0;
-}
-
 /*
  * A state from a blob becomes the VM's.
  * @state: from vmport_state_unpack(); vCPUs don't use it yet
- *
- * Numbers that its events will get lie above all that it came with.
  *
  * May sleep.
  */
 void vmport_state_activate(struct vmport_state *state)
 {
-	s64 asked = atomic64_read(&state->events->asked);
-	s64 last_ask = vmport_state_counted(state->last_ask);
-
-	/* vCPUs that still use the old state count on. */
-	while (asked < last_ask &&
-	       !atomic64_try_cmpxchg(&state->events->asked, &asked, last_ask))
-		;
+	vmport_ask_number_loaded(state);
 	/* The VMM may load an older one later, and see no number twice. */
 	state->events->requested = max(state->events->requested,
-				       vmport_state_counted(state->tclo.next_id - 1));
+				       vmport_counted_number(state->tclo.next_id - 1));
 
 	vmport_guestinfo_set_all(&state->guestinfo);
 	if (state->tclo.unread)

@@ -2,6 +2,7 @@
 #ifndef _VMPORT_STATE_H
 #define _VMPORT_STATE_H
 
+#include <linux/limits.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -22,7 +23,6 @@
  * @steals: struct vmport_steal by the number of the vCPU; made when first used, never
  *	taken out
  * @events: what the VMM hears of, of the VM's life
- * @last_ask: largest number of a message that asked when the state was loaded
  *
  * Lock order: @open_lock, a channel's owner_lock, then the locks of @guestinfo or @tclo.
  */
@@ -33,8 +33,13 @@ struct vmport_state {
 	struct vmport_tclo tclo;
 	struct xarray steals;
 	struct vmport_events *events;
-	u64 last_ask;
 };
+
+/* No VM counts that far: a blob that says so must not take all numbers that are left. */
+static inline u64 vmport_counted_number(u64 number)
+{
+	return number <= S64_MAX / 2 ? number : 0;
+}
 
 struct vmport_state *vmport_state_alloc(struct vmport_events *events);
 void vmport_state_free(struct vmport_state *state);
