@@ -419,7 +419,9 @@ struct kvm_vmport_events {
  *
  * KVM_VMPORT_ATTR_TCLO_CANCEL (SET): the VMM does not want to hear of request @id any
  * more, and its place is free.  @status out: where it was.  The guest never sees one that
- * was still queued.  One that it has taken, it goes on with; what it answers is dropped.
+ * was still queued.  One that it has taken, it goes on with; what it answers is dropped,
+ * after a migration too unless the destination's kernel does not know
+ * KVM_VMPORT_SECTION_MARKS: such a kernel takes it for the answer to "reset".
  * A result is dropped unread.
  *      -ENOENT neither a request nor a result has that number;  -ENOMEM
  */
@@ -642,6 +644,7 @@ struct kvm_vmport_blob_section {
 #define KVM_VMPORT_SECTION_ORDER	4	/* not critical; at most one */
 #define KVM_VMPORT_SECTION_NAMES	5	/* not critical; at most one */
 #define KVM_VMPORT_SECTION_STEALCLOCK	6	/* critical; at most one */
+#define KVM_VMPORT_SECTION_MARKS	7	/* not critical; at most one */
 
 /*
  * KVM_VMPORT_SECTION_CHANNEL: this, then @send_done bytes of the message that
@@ -751,5 +754,20 @@ struct kvm_vmport_blob_stealclock {
 	__le32 vcpu_id;		/* as given to KVM_CREATE_VCPU */
 	__le32 reserved32;
 };
+
+/*
+ * KVM_VMPORT_SECTION_MARKS: one of this for each channel that has a mark, in ascending order
+ * of their ids.
+ */
+struct kvm_vmport_blob_mark {
+	__u8 id;
+	__u8 marks;		/* KVM_VMPORT_MARK_* */
+};
+
+/*
+ * TCLO, with RECV or RUN and a @request of 0: a request that the VMM has cancelled, not
+ * "reset".  The guest's answer is dropped.
+ */
+#define KVM_VMPORT_MARK_CANCELLED	(1U << 0)
 
 #endif /* _UAPI_LINUX_KVM_VMPORT_H */

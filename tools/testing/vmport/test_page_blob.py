@@ -165,8 +165,9 @@ def content(data):
     return f": {quote(data)}" if data else ""
 
 
-def say_channel(protocols, c):
+def say_channel(protocols, c, marks):
     flags = c["flags"]
+    reset = "cancelled request" if "CANCELLED" in marks else "reset"
     cookie = f"cookie {c['cookie_high']:08x}:{c['cookie_low']:08x}"
     yield (f"channel {c['id']}: {protocols[c['protocol']]}, "
            f"{cookie if 'COOKIE' in flags else 'no cookie'}")
@@ -176,12 +177,14 @@ def say_channel(protocols, c):
         yield f"  asks the VMM, request {c['request']}: {count(c['send_size'])}{content(c['sent'])}"
     if "RECV" in flags:
         what = f"request {c['request']}" if c["request"] else "message"
+        if "CANCELLED" in marks:
+            what = "cancelled request"
         if "PRIVILEGED" in flags:
             what = "privileged " + what
         yield (f"  receiving {what}: {c['recv_done']} of {count(c['recv_size'])}"
                f"{content(c['waiting'])}")
     if "RUN" in flags:
-        yield f"  runs request {c['request']}" if c["request"] else "  runs reset"
+        yield f"  runs request {c['request']}" if c["request"] else f"  runs {reset}"
 
 
 def say_guestinfo(entries):
@@ -215,8 +218,9 @@ def describe(decoder):
                     if header["features"] >> int(row["bit"]) & 1]
         yield "the guest was promised: " + ", ".join(features)
     protocols = decoder.names_in("blob_channel", "protocol")
+    marks = {mark["id"]: mark["marks"] for mark in by_kind["blob_mark"]}
     for channel in by_kind["blob_channel"]:
-        yield from say_channel(protocols, channel)
+        yield from say_channel(protocols, channel, marks.get(channel["id"], []))
     for tclo in by_kind["blob_tclo"]:
         yield f"host's requests: {tclo['count']}, the next is request {tclo['next_id']}"
     for r in by_kind["blob_request"]:

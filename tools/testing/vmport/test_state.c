@@ -851,7 +851,7 @@ TEST("a reader that knows fewer sections: the optional ones are left out, the ot
 
 	CHECK_EQ(vmport_section_types(), SECTION_BIT(CHANNEL) | SECTION_BIT(TCLO) |
 		 SECTION_BIT(GUESTINFO) | SECTION_BIT(ORDER) | SECTION_BIT(NAMES) |
-		 SECTION_BIT(STEALCLOCK));
+		 SECTION_BIT(STEALCLOCK) | SECTION_BIT(MARKS));
 
 	large_values(vm);
 	tools = open_chan(vm, TCLO);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* TCLO, the host's requests: PROTOCOL section 6. */
-#include "ask.h"
+#include <linux/bits.h>
+
 #include "blob.h"
 
 static char data[KVM_VMPORT_MAX_MESSAGE + 1];
@@ -699,6 +700,135 @@ CONVERSATION("cancel: what the guest has taken it goes on with, and its answer g
 	CHECK(!strcmp(poll_text(&chan), "last"));
 	send_message(&chan, "OK", 2);
 	check_result(vm, id, KVM_VMPORT_TCLO_ANSWERED, "OK");
+}
+
+CONVERSATION("cancel: the answer is no answer to reset, however much it looks like one")
+{
+	struct chan tools = open_tools(vm), desktop = open_daemon(vm, "toolbox-dnd");
+	int when;
+	u64 id;
+
+	for (when = 0; when < 3; when++) {
+		id = host_request(vm, "script");
+		if (when == 0) {
+			CHECK_EQ(request(&tools, RECVSIZE, 0), DORECV);
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+			CHECK(!strcmp(poll_text(&tools), "script"));
+		} else {
+			CHECK(!strcmp(poll_text(&tools), "script"));
+			CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		}
+		/* It does not receive it after all, and the next one is answered as always. */
+		if (when == 2) {
+			CHECK_EQ(request(&tools, CLOSE, 0), SUCCESS);
+			tools = open_tools(vm);
+		} else {
+			send_message(&tools, "OK ATR toolbox-dnd", 18);
+		}
+		host_request(vm, "OS_Halt");
+		CHECK_EQ(request(&desktop, RECVSIZE, 0), SUCCESS);
+		CHECK(!strcmp(poll_text(&tools), "OS_Halt"));
+		send_message(&tools, "OK", 2);
+		CHECK(host_result(vm, NULL, NULL, NULL));
+	}
+}
+
+CONVERSATION("cancel: a request that is not received in the end leaves no trace")
+{
+	struct chan tools = open_tools(vm);
+	u64 id = host_request(vm, "script");
+
+	CHECK_EQ(request(&tools, RECVSIZE, 0), DORECV);
+	CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+	CHECK_EQ(request(&tools, RECVSTATUS, 0), SUCCESS);
+	CHECK(!vm->state->channels[tools.id]->is_cancelled);
+	id = host_request(vm, "ping");
+	CHECK(!strcmp(poll_text(&tools), "ping"));
+	send_message(&tools, "OK", 2);
+	check_result(vm, id, KVM_VMPORT_TCLO_ANSWERED, "OK");
+}
+
+/* A blob of @vm as a reader gets it that knows only these sections. */
+static void reload_without(struct vm *vm, u32 section)
+{
+	struct vmport_blob_form form = vm_form(vm);
+	size_t size;
+	u8 *blob;
+
+	form.sections = ~BIT_ULL(section);
+	CHECK_EQ(vm_pack_form(vm, &form, &blob, &size), 0);
+	CHECK_EQ(vm_unpack(vm, blob, size, NULL), 0);
+	free(blob);
+}
+
+TEST("cancel: in a blob without names or without marks the daemon keeps its name")
+{
+	static const u32 without[] = { KVM_VMPORT_SECTION_NAMES, KVM_VMPORT_SECTION_MARKS };
+	struct vm *vm;
+	struct chan tools;
+	u64 id;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		vm = vm_new(SLEEPING);
+		tools = open_tools(vm);
+		id = host_request(vm, "script");
+		CHECK(!strcmp(poll_text(&tools), "script"));
+		CHECK_EQ(cancel(vm, id, KVM_VMPORT_TCLO_TAKEN), 0);
+		reload_without(vm, without[i]);
+		CHECK_EQ(vm->state->channels[0]->is_cancelled, !i);
+		send_message(&tools, "OK ", 3);
+		host_request(vm, "OS_Halt");
+		CHECK(!strcmp(poll_text(&tools), "OS_Halt"));
+		vm_free(vm);
+	}
+}
+
+/* One section of marks in a blob of a channel with these flags, loaded and packed again. */
+static bool keeps_mark(u32 protocol, u16 flags, u8 id, u8 marks)
+{
+	struct kvm_vmport_blob_channel channel = {
+		.id = cpu_to_le16(1),
+		.flags = cpu_to_le16(flags),
+		.protocol = cpu_to_le32(protocol),
+	};
+	struct kvm_vmport_blob_mark mark = { .id = id, .marks = marks };
+	struct vm *vm = vm_new(SLEEPING);
+	size_t size;
+	u8 *again;
+	struct blob blob;
+	bool kept;
+
+	if (flags == KVM_VMPORT_CHANNEL_ASK)
+		channel.request = cpu_to_le64(1);
+	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+	blob_init(&blob);
+	blob_channel(&blob, &channel, "");
+	blob_begin(&blob, KVM_VMPORT_SECTION_MARKS, 0);
+	blob_bytes(&blob, &mark, sizeof(mark));
+	blob_end(&blob);
+	blob_seal(&blob);
+	CHECK_EQ(blob_load(vm, blob.data, blob.size, NULL), 0);
+	again = vm_pack(vm, &size);
+	/* What comes last is the mark, in eight bytes. */
+	kept = again[size - 24] == KVM_VMPORT_SECTION_MARKS &&
+	       again[size - 8] == id && again[size - 7] == marks;
+	free(again);
+	blob_free(&blob);
+	vm_free(vm);
+	return kept;
+}
+
+TEST("marks: one that makes no sense in its channel is left out")
+{
+	CHECK(keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 1, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RECV, 1, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(!keeps_mark(TCLO, 0, 1, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(!keeps_mark(RPCI, KVM_VMPORT_CHANNEL_RECV, 1, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 0, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 255, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 1, 0));
+	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 1, 0x80));
 }
 
 CONVERSATION("cancel: a daemon that never answers keeps no place")

@@ -425,6 +425,29 @@ static void build_steals(struct builder *b, const json_t *steals)
 	end(b, at);
 }
 
+static u8 marks_of(const json_t *channel)
+{
+	return json_is_true(json_object_get(channel, "cancelled")) ? KVM_VMPORT_MARK_CANCELLED : 0;
+}
+
+/* An empty section is left out by the kernel's code. */
+static void build_marks(struct builder *b, const json_t *channels)
+{
+	size_t at = begin(b, KVM_VMPORT_SECTION_MARKS, 0), i;
+
+	for (i = 0; i < json_array_size(channels); i++) {
+		const json_t *json = json_array_get(channels, i);
+		struct kvm_vmport_blob_mark packed = { .marks = marks_of(json) };
+
+		if (!packed.marks)
+			continue;
+		enter(b, "channels[%zu]", i);
+		packed.id = number(b, json, "id", 255);
+		add(b, &packed, sizeof(packed));
+	}
+	end(b, at);
+}
+
 static void check_schema(struct builder *b, const json_t *root)
 {
 	const char *format = json_string_value(json_object_get(root, "format"));
@@ -467,6 +490,7 @@ int json_to_blob(const json_t *root, struct blob *blob, struct fail *fail)
 	build_names(&b, channels, requests);
 	enter(&b, "%s", "");
 	build_steals(&b, array(&b, root, "stealclocks"));
+	build_marks(&b, channels);
 	if (b.failed) {
 		free(b.blob.data);
 		return -1;

@@ -140,6 +140,8 @@ static json_t *channel_to_json(const struct options *options, u16 id,
 		set_number(object, "request", channel->request->id);
 	else if (asks)
 		set_number(object, "request", channel->saved_ask_id);
+	if (channel->is_cancelled)
+		set(object, "cancelled", json_true());
 	if (channel->request)
 		set(object, "for", name_to_json(&channel->request->name));
 	if (tclo)

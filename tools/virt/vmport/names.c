@@ -100,6 +100,7 @@ const char *section_name(u32 type)
 		[KVM_VMPORT_SECTION_ORDER] = "ORDER",
 		[KVM_VMPORT_SECTION_NAMES] = "NAMES",
 		[KVM_VMPORT_SECTION_STEALCLOCK] = "STEALCLOCK",
+		[KVM_VMPORT_SECTION_MARKS] = "MARKS",
 	};
 
 	return type < ARRAY_SIZE(names) && names[type] ? names[type] : "not known";

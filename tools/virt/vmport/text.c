@@ -68,6 +68,8 @@ static void show_waiting(const struct shower *s, const struct vmport_channel *ch
 	fprintf(s->out, "  receiving %s", channel->reply.is_privileged ? "privileged " : "");
 	if (channel->request)
 		fprintf(s->out, "request %llu", channel->request->id);
+	else if (channel->is_cancelled)
+		fprintf(s->out, "cancelled request");
 	else
 		fprintf(s->out, "message");
 	fprintf(s->out, ": %u of ", channel->recv_done);
@@ -99,7 +101,8 @@ static void show_channel(const struct shower *s, u16 id, const struct vmport_cha
 		if (channel->request)
 			fprintf(s->out, "  runs request %llu\n", channel->request->id);
 		else
-			fprintf(s->out, "  runs reset\n");
+			fprintf(s->out, "  runs %s\n",
+				channel->is_cancelled ? "cancelled request" : "reset");
 	}
 }
 

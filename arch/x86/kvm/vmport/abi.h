@@ -57,5 +57,6 @@ static_assert(sizeof(struct kvm_vmport_blob_guestinfo) == 8);
 static_assert(sizeof(struct kvm_vmport_blob_order) == 2);
 static_assert(sizeof(struct kvm_vmport_blob_name) == 16);
 static_assert(sizeof(struct kvm_vmport_blob_stealclock) == 16);
+static_assert(sizeof(struct kvm_vmport_blob_mark) == 2);
 
 #endif /* _VMPORT_ABI_H */

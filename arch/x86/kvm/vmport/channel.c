@@ -38,6 +38,7 @@ static void vmport_channel_release_buffers(struct vmport_channel *channel)
 	vmport_reply_free(&channel->reply);
 	vmport_request_free(channel->request);
 	channel->request = NULL;
+	channel->is_cancelled = false;
 }
 
 /*
@@ -140,6 +141,7 @@ void vmport_channel_lose_request(struct vmport_tclo *tclo, struct vmport_channel
 {
 	struct vmport_request *request = channel->request;
 
+	channel->is_cancelled = false;
 	if (!request)
 		return;
 
@@ -187,6 +189,7 @@ int vmport_channel_forget_request(struct vmport_tclo *tclo, struct vmport_channe
 		memcpy(text, request->data, request->size);
 	}
 	channel->request = NULL;
+	channel->is_cancelled = true;
 	vmport_tclo_forget(tclo, request);
 	return 0;
 }

@@ -58,6 +58,8 @@ enum vmport_activity {
  * @send_size: bytes of the message from the guest
  * @send_done: bytes of it that came
  * @send_room: bytes allocated at @send
+ * @is_cancelled: TCLO: the request that waits or runs, without @request, is one of which the
+ *	VMM does not want to hear any more; else it is "reset"
  * @send_is_privileged: RPCI: no unprivileged caller has sent any of the message
  * @recv_done: bytes that the guest has read
  * @used: when the guest last used it, in steps of a tick
@@ -66,7 +68,7 @@ enum vmport_activity {
  * @asker: vCPU that has sent it, until the VMM was told; only compared
  * @send: message from the guest; may be NULL while none of it came, see hb.c
  * @reply: RPCI, and "reset" on TCLO: message to the guest
- * @request: TCLO: request given to the guest or run by it; NULL: "reset"
+ * @request: TCLO: request given to the guest or run by it; NULL: "reset", or cancelled
  * @name: TCLO: what the guest calls itself; requests are for a name
  *
  * Once made, a channel stays until its VM's state goes: CLOSE only frees what it holds.
@@ -77,6 +79,7 @@ struct vmport_channel {
 	raw_spinlock_t lock;		/* owners that may not, and @busy */
 	bool busy;
 	bool has_cookie;
+	bool is_cancelled;
 	bool send_is_privileged;
 	enum vmport_activity activity;
 	u32 protocol;

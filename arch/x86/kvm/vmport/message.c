@@ -119,6 +119,10 @@ static int vmport_message_take_result(struct vmport_state *state, struct vmport_
 {
 	struct vmport_request *result;
 
+	if (channel->is_cancelled) {
+		channel->is_cancelled = false;
+		return 0;
+	}
 	if (!channel->request) {
 		vmport_message_take_name(channel, size);
 		return 0;
@@ -301,8 +305,8 @@ static enum vmport_result vmport_message_recvstatus(struct vmport_call *call,
 	if (!vmport_channel_can_receive(channel, call))
 		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
-	if (channel->request && !vmport_message_is_received(call)) {
-		if (call->atomic)
+	if (!vmport_message_is_received(call)) {
+		if (channel->request && call->atomic)
 			return VMPORT_NEEDS_SLEEP;
 		vmport_channel_lose_request(&call->state->tclo, channel);
 	}

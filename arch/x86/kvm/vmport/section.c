@@ -41,6 +41,11 @@ const struct vmport_section vmport_sections[] = {
 		.is_critical = true,
 		.pack = vmport_pack_stealclock,
 		.unpack = vmport_unpack_stealclock,
+	}, {
+		.type = KVM_VMPORT_SECTION_MARKS,
+		.feature = KVM_VMPORT_FEATURE_RPC,
+		.pack = vmport_pack_marks,
+		.unpack = vmport_unpack_marks,
 	},
 };
 

@@ -43,8 +43,11 @@ int vmport_pack_channels(struct vmport_packer *p, const struct vmport_section *s
 			 struct vmport_state *state);
 int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *section,
 		      struct vmport_state *state);
+int vmport_pack_marks(struct vmport_packer *p, const struct vmport_section *section,
+		      struct vmport_state *state);
 int vmport_unpack_channel(struct vmport_unpacker *u, u64 size);
 int vmport_unpack_order(struct vmport_unpacker *u, u64 size);
+int vmport_unpack_marks(struct vmport_unpacker *u, u64 size);
 
 int vmport_pack_tclo(struct vmport_packer *p, const struct vmport_section *section,
 		     struct vmport_state *state);

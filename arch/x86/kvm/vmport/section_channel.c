@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The sections CHANNEL and ORDER of a blob. */
+/* The sections CHANNEL, ORDER and MARKS of a blob. */
 #include <linux/kernel.h>
 #include <linux/nospec.h>
 #include <linux/sort.h>
@@ -117,6 +117,37 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 		vmport_pack_bytes(p, &packed, sizeof(packed));
 	}
 	vmport_pack_end(p, &place, section);
+	return 0;
+}
+
+/* What a channel's own section has no place for. */
+static u8 vmport_channel_marks(const struct vmport_channel *channel)
+{
+	return channel->is_cancelled ? KVM_VMPORT_MARK_CANCELLED : 0;
+}
+
+int vmport_pack_marks(struct vmport_packer *p, const struct vmport_section *section,
+		      struct vmport_state *state)
+{
+	struct kvm_vmport_blob_mark packed = { };
+	struct vmport_place place = { };
+	struct vmport_channel *channel;
+	bool any = false;
+	u16 id;
+
+	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
+		channel = vmport_channel_open(state, id);
+		packed.id = id;
+		packed.marks = channel ? vmport_channel_marks(channel) : 0;
+		if (!packed.marks)
+			continue;
+		if (!any)
+			place = vmport_pack_begin(p);
+		any = true;
+		vmport_pack_bytes(p, &packed, sizeof(packed));
+	}
+	if (any)
+		vmport_pack_end(p, &place, section);
 	return 0;
 }
 
@@ -413,6 +444,44 @@ int vmport_unpack_order(struct vmport_unpacker *u, u64 size)
 		channel = u->state->channels[id];
 		if (channel)
 			channel->used = u->now + i;
+	}
+	return 0;
+}
+
+/* A request that waits or runs, of which the VMM does not hear, and that is not "reset". */
+static void vmport_mark_cancelled(struct vmport_channel *channel)
+{
+	if (channel->protocol != VMPORT_PROTOCOL_TCLO || channel->request ||
+	    (!vmport_channel_is_waiting(channel) && !vmport_channel_is_running(channel)))
+		return;
+
+	channel->is_cancelled = true;
+	/* Who has been given a request has a name, if a reader without NAMES left it out. */
+	if (!channel->name.size)
+		channel->name = vmport_toolbox;
+}
+
+/* What makes no sense in a channel is left out. */
+int vmport_unpack_marks(struct vmport_unpacker *u, u64 size)
+{
+	struct kvm_vmport_blob_mark packed;
+	struct vmport_channel *channel;
+	u8 id;
+	int r;
+
+	while (u->pos < u->end) {
+		r = vmport_unpack_record(u, &packed, sizeof(packed));
+		if (r)
+			return r;
+
+		if (packed.id >= KVM_VMPORT_MAX_CHANNELS)
+			continue;
+		id = array_index_nospec(packed.id, KVM_VMPORT_MAX_CHANNELS);
+		channel = u->state->channels[id];
+		if (!channel)
+			continue;
+		if (packed.marks & KVM_VMPORT_MARK_CANCELLED)
+			vmport_mark_cancelled(channel);
 	}
 	return 0;
 }

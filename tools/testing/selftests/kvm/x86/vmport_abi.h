@@ -156,6 +156,7 @@ CHECK_SIZE(kvm_vmport_blob_guestinfo, 8);
 CHECK_SIZE(kvm_vmport_blob_order, 2);
 CHECK_SIZE(kvm_vmport_blob_stealclock, 16);
 CHECK_FIELD(kvm_vmport_blob_stealclock, vcpu_id, 8);
+CHECK_SIZE(kvm_vmport_blob_mark, 2);
 
 CHECK_NUMBER(KVM_GET_VMPORT_STATE, 0xc050aef0);
 CHECK_NUMBER(KVM_SET_VMPORT_STATE, 0xc050aef1);
