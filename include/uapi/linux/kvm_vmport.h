@@ -501,11 +501,17 @@ struct kvm_vmport_exit {
 	__u32 channel;		/* id of the message's channel */
 	__u64 id;		/* number of the message, for KVM_VMPORT_ATTR_RPC */
 	__u32 size;		/* bytes of the message */
-	__u32 reserved32;
+	__u32 sender;		/* KVM_VMPORT_SENDER_* */
 	__u64 reserved[4];
 };
 
 #define KVM_VMPORT_EXIT_RPC		1
+
+/*
+ * All of the message is of privileged callers, as KVM_VMPORT_GUESTINFO_PRIVILEGED has them.
+ * Without it any process of the guest may have sent it.
+ */
+#define KVM_VMPORT_SENDER_PRIVILEGED	(1U << 0)
 
 /*
  * The struct kvm_vmport_exit of a struct kvm_run.  It stands in the union that holds the
@@ -524,7 +530,7 @@ struct kvm_vmport_exit {
  *	with the @id that it got, sees all messages that wait: the destination of a
  *	migration finds those that came with the state that way.
  *
- * GET: @id, @channel out; @size in: bytes at @data, out: bytes of the message.
+ * GET: @id, @channel, @sender out; @size in: bytes at @data, out: bytes of the message.
  *      -ENOENT the message does not wait any more: it was answered, the guest has
  *      polled for the reply, or the channel was closed or used for another message;
  *      with KVM_VMPORT_RPC_NEXT: there is none with a larger number
@@ -541,7 +547,7 @@ struct kvm_vmport_rpc {
 	__u32 size;		/* bytes */
 	__u32 flags;		/* KVM_VMPORT_RPC_* */
 	__u32 channel;		/* out, GET only: id of the channel */
-	__u32 reserved32;
+	__u32 sender;		/* out, GET only: KVM_VMPORT_SENDER_* */
 	__u64 reserved[4];
 };
 
@@ -769,5 +775,7 @@ struct kvm_vmport_blob_mark {
  * "reset".  The guest's answer is dropped.
  */
 #define KVM_VMPORT_MARK_CANCELLED	(1U << 0)
+/* RPCI, with ASK: KVM_VMPORT_SENDER_PRIVILEGED. */
+#define KVM_VMPORT_MARK_PRIVILEGED	(1U << 1)
 
 #endif /* _UAPI_LINUX_KVM_VMPORT_H */

@@ -395,3 +395,60 @@ TEST("golden blobs: v1-steal loads: whose clock runs, and where it is")
 	CHECK(!strcmp(host_get(vm, "guestinfo.a", NULL), "b"));
 	vm_free(vm);
 }
+
+TEST("golden blobs: v1-marks loads: a cancelled request, and who has sent what asks")
+{
+	struct vm *vm = seeded_vm();
+	struct chan chans[3];
+	struct vmport_asked asked;
+	u32 status;
+	char text[16];
+	int i;
+
+	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+	if (getenv(WRITE_GOLDEN)) {
+		struct vm *writer = seeded_vm();
+
+		writer->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+		chans[0] = open_tools(writer);
+		CHECK_EQ(host_request(writer, "script"), 1);
+		CHECK_EQ(receive(&chans[0], text, sizeof(text)), 6);
+		CHECK_EQ(vmport_requests_cancel(writer->state, 1, &status), 0);
+		chans[1] = open_tools(writer);
+		CHECK_EQ(host_request(writer, "another"), 2);
+		CHECK_EQ(request(&chans[1], RECVSIZE, 0), DORECV);
+		CHECK_EQ(vmport_requests_cancel(writer->state, 2, &status), 0);
+		chans[2] = open_chan(writer, RPCI);
+		writer->is_privileged = true;
+		send_message(&chans[2], "reboot", 6);
+		chans[2] = open_chan(writer, RPCI);
+		writer->is_privileged = false;
+		send_message(&chans[2], "what is it", 10);
+		write_golden(writer, "v1-marks");
+		vm_free(writer);
+	}
+
+	load_golden(vm, "v1-marks");
+	for (i = 0; i < 2; i++) {
+		chans[i] = (struct chan) {
+			.vm = vm, .id = i,
+			.cookie_high = vm->state->channels[i]->cookie_high,
+			.cookie_low = vm->state->channels[i]->cookie_low,
+		};
+	}
+	CHECK_EQ(receive(&chans[1], text, sizeof(text)), 7);
+	CHECK(!memcmp(text, "another", 7));
+	for (i = 0; i < 2; i++) {
+		send_message(&chans[i], "OK ATR nobody", 13);
+		CHECK_EQ(host_result(vm, NULL, NULL, NULL), 0);
+		CHECK_EQ(host_request(vm, "ping"), 3 + i);
+		CHECK_EQ(receive(&chans[i], text, sizeof(text)), 4);
+	}
+	CHECK_EQ(vmport_ask_read(vm->state, 0, true, 0, &asked), -E2BIG);
+	CHECK_EQ(asked.size, 6);
+	CHECK(asked.is_privileged);
+	CHECK_EQ(vmport_ask_read(vm->state, asked.id, true, 0, &asked), -E2BIG);
+	CHECK_EQ(asked.size, 10);
+	CHECK(!asked.is_privileged);
+	vm_free(vm);
+}

@@ -174,7 +174,9 @@ def say_channel(protocols, c, marks):
     if "SEND" in flags:
         yield f"  sending: {c['send_done']} of {count(c['send_size'])}{content(c['sent'])}"
     if "ASK" in flags:
-        yield f"  asks the VMM, request {c['request']}: {count(c['send_size'])}{content(c['sent'])}"
+        who = "privileged " if "PRIVILEGED" in marks else ""
+        yield (f"  asks the VMM, {who}request {c['request']}: "
+               f"{count(c['send_size'])}{content(c['sent'])}")
     if "RECV" in flags:
         what = f"request {c['request']}" if c["request"] else "message"
         if "CANCELLED" in marks:
@@ -303,7 +305,7 @@ def _():
     used = {name for blob in BLOBS.values() for name, _ in Decoder(TABLES, blob).decode()[1]}
     used |= {"blob_header", "blob_section"}
     check(used >= {"blob_channel", "blob_tclo", "blob_request", "blob_guestinfo", "blob_order",
-                   "blob_name"}, str(used))
+                   "blob_name", "blob_mark"}, str(used))
     for title, rows in TABLES.items():
         if title.split(":")[0] not in used:
             continue

@@ -221,6 +221,41 @@ CONVERSATION("a reply of the VMM is for all, whoever has asked")
 	CHECK_EQ(receive(&chan, text, sizeof(text)), 6);
 }
 
+/* Bits of whom sends the first and the second half: privileged or not. */
+CONVERSATION("the VMM is told whether all of a message is of privileged callers")
+{
+	struct chan chan = open_chan(vm, RPCI);
+	struct vmport_asked asked;
+	int who;
+
+	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
+	for (who = 0; who < 8; who++) {
+		vm->is_privileged = who & 1;
+		CHECK_EQ(request(&chan, SENDSIZE, 8), SUCCESS);
+		vm->is_privileged = who & 2;
+		CHECK_EQ(request(&chan, SENDPAYLOAD, 'r' | 'e' << 8 | 'b' << 16 | 'o' << 24),
+			 SUCCESS);
+		vm->is_privileged = who & 4;
+		CHECK_EQ(request(&chan, SENDPAYLOAD, 'o' | 't' << 8), SUCCESS);
+
+		/* Whoever looks at it, and fails, changes nothing. */
+		vm->is_privileged = !(who & 4);
+		CHECK_EQ(request(&chan, RECVPAYLOAD, 1), FAILED);
+		CHECK_EQ(vmport_ask_read(vm->state, 0, true, 8, &asked), 0);
+		CHECK_EQ(asked.is_privileged, who == 7);
+		CHECK_EQ(vmport_asked_sender(&asked),
+			 who == 7 ? KVM_VMPORT_SENDER_PRIVILEGED : 0);
+		kvfree(asked.data);
+	}
+	/* An empty one is all in its SENDSIZE. */
+	for (who = 0; who < 2; who++) {
+		vm->is_privileged = who;
+		CHECK_EQ(request(&chan, SENDSIZE, 0), SUCCESS);
+		CHECK_EQ(vmport_ask_read(vm->state, 0, true, 0, &asked), 0);
+		CHECK_EQ(asked.is_privileged, who);
+	}
+}
+
 static bool get_block(struct chan *chan, bool is_privileged, u32 count, u8 *data, u32 moved)
 {
 	struct vmport_call call = {

@@ -411,7 +411,7 @@ def as_json(blob):
 
 @test("build: what --json shows becomes the same blob again")
 def _():
-    for one in ("empty", "rich", "guestinfo", "names", "privileged", "steal"):
+    for one in ("empty", "rich", "guestinfo", "names", "privileged", "steal", "marks"):
         equal(built(as_json(golden("v1-" + one))), (0, bytes(golden("v1-" + one)), ""))
     # These have what the kernel does not write any more.
     for one in ("ask", "order"):

@@ -829,6 +829,10 @@ TEST("marks: one that makes no sense in its channel is left out")
 	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 255, KVM_VMPORT_MARK_CANCELLED));
 	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 1, 0));
 	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 1, 0x80));
+	CHECK(keeps_mark(RPCI, KVM_VMPORT_CHANNEL_ASK, 1, KVM_VMPORT_MARK_PRIVILEGED));
+	CHECK(!keeps_mark(RPCI, KVM_VMPORT_CHANNEL_ASK, 1, KVM_VMPORT_MARK_CANCELLED));
+	CHECK(!keeps_mark(RPCI, 0, 1, KVM_VMPORT_MARK_PRIVILEGED));
+	CHECK(!keeps_mark(TCLO, KVM_VMPORT_CHANNEL_RUN, 1, KVM_VMPORT_MARK_PRIVILEGED));
 }
 
 CONVERSATION("cancel: a daemon that never answers keeps no place")

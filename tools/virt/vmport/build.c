@@ -219,6 +219,13 @@ static void cookie(struct builder *b, const json_t *json, struct kvm_vmport_blob
 	channel->cookie_low = cpu_to_le32(low);
 }
 
+static bool is_asking(const json_t *channel)
+{
+	const char *activity = json_string_value(json_object_get(channel, "activity"));
+
+	return activity && !strcmp(activity, "asking");
+}
+
 static void build_channel(struct builder *b, const json_t *json)
 {
 	static const char *const protocols[] = { "RPCI", "TCLO", NULL };
@@ -242,7 +249,7 @@ static void build_channel(struct builder *b, const json_t *json)
 				      VMPORT_PROTOCOL_TCLO : VMPORT_PROTOCOL_RPCI);
 	cookie(b, json, &packed);
 	packed.flags |= flags[word(b, json, "activity", activities)];
-	if (json_is_true(json_object_get(json, "privileged")))
+	if (json_is_true(json_object_get(json, "privileged")) && !is_asking(json))
 		packed.flags |= KVM_VMPORT_CHANNEL_PRIVILEGED;
 	packed.flags = cpu_to_le16(packed.flags);
 	packed.request = cpu_to_le64(number(b, json, "request", S64_MAX));
@@ -427,7 +434,13 @@ static void build_steals(struct builder *b, const json_t *steals)
 
 static u8 marks_of(const json_t *channel)
 {
-	return json_is_true(json_object_get(channel, "cancelled")) ? KVM_VMPORT_MARK_CANCELLED : 0;
+	u8 marks = 0;
+
+	if (json_is_true(json_object_get(channel, "cancelled")))
+		marks |= KVM_VMPORT_MARK_CANCELLED;
+	if (is_asking(channel) && json_is_true(json_object_get(channel, "privileged")))
+		marks |= KVM_VMPORT_MARK_PRIVILEGED;
+	return marks;
 }
 
 /* An empty section is left out by the kernel's code. */

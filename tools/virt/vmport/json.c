@@ -127,7 +127,7 @@ static json_t *channel_to_json(const struct options *options, u16 id,
 	if (vmport_channel_is_sending(channel) || asks)
 		set(object, "send",
 		    message_to_json(options, channel->send_size, sent, channel->send, sent));
-	if (vmport_channel_is_sending(channel) && !tclo)
+	if ((vmport_channel_is_sending(channel) && !tclo) || asks)
 		set(object, "privileged", json_boolean(channel->send_is_privileged));
 	if (vmport_channel_is_waiting(channel)) {
 		size = vmport_channel_recv_size(channel);

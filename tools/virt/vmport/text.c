@@ -92,7 +92,8 @@ static void show_channel(const struct shower *s, u16 id, const struct vmport_cha
 		show_bytes(s, channel->send_size, channel->send, channel->send_done);
 	}
 	if (channel->activity == VMPORT_ASKING) {
-		fprintf(s->out, "  asks the VMM, request %llu: ", channel->saved_ask_id);
+		fprintf(s->out, "  asks the VMM, %srequest %llu: ",
+			channel->send_is_privileged ? "privileged " : "", channel->saved_ask_id);
 		show_bytes(s, channel->send_size, channel->send, channel->send_size);
 	}
 	if (vmport_channel_is_waiting(channel))

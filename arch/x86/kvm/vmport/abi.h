@@ -41,11 +41,11 @@ static_assert(offsetof(struct kvm_vmport_tclo_list, reserved32) == 12);
 static_assert(sizeof(struct kvm_vmport_info) == 64);
 static_assert(offsetof(struct kvm_vmport_info, reserved) == 40);
 static_assert(sizeof(struct kvm_vmport_rpc) == 64);
-static_assert(offsetof(struct kvm_vmport_rpc, reserved32) == 28);
+static_assert(offsetof(struct kvm_vmport_rpc, reserved) == 32);
 
 /* What stands in struct kvm_run. */
 static_assert(sizeof(struct kvm_vmport_exit) == 56);
-static_assert(offsetof(struct kvm_vmport_exit, reserved32) == 20);
+static_assert(offsetof(struct kvm_vmport_exit, reserved) == 24);
 
 /* What a blob is made of. */
 static_assert(sizeof(struct kvm_vmport_blob_header) == 32);

@@ -40,6 +40,7 @@ bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 si
 
 	channel->activity = VMPORT_ASKING;
 	channel->send_size = size;
+	channel->send_is_privileged = call->is_privileged;
 	channel->ask_id = vmport_new_ask_id(call->state->events, 0);
 	channel->saved_ask_id = channel->ask_id;
 	channel->asker = call->vcpu;
@@ -166,6 +167,7 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 		.id = channel->ask_id,
 		.size = channel->send_size,
 		.channel = channel_id,
+		.is_privileged = channel->send_is_privileged,
 	};
 	vmport_channel_disown(channel);
 	return true;
@@ -195,6 +197,7 @@ int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
 
 	asked->id = channel->ask_id;
 	asked->size = channel->send_size;
+	asked->is_privileged = channel->send_is_privileged;
 	if (asked->size > room) {
 		r = -E2BIG;
 	} else if (asked->size) {

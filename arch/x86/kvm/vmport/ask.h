@@ -10,14 +10,22 @@
  * @id: its number
  * @size: bytes
  * @channel: where it came from
+ * @is_privileged: no unprivileged caller has sent any of it
  * @data: its bytes, for kvfree(); or NULL
  */
 struct vmport_asked {
 	u64 id;
 	u32 size;
 	u16 channel;
+	bool is_privileged;
 	u8 *data;
 };
+
+/* KVM_VMPORT_SENDER_* of a message. */
+static inline u32 vmport_asked_sender(const struct vmport_asked *asked)
+{
+	return asked->is_privileged ? KVM_VMPORT_SENDER_PRIVILEGED : 0;
+}
 
 bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size);
 void vmport_ask_end(struct vmport_channel *channel);

@@ -184,7 +184,7 @@ static const struct attr_type vmport_attrs[] = {
 	ATTR(CHANGES, RPC, kvm_vmport_get_changed, NULL, changes, reserved),
 	ATTR(EVENTFD, RPC, NULL, vmport_set_eventfd, eventfd, reserved32),
 	ATTR(EVENTS, RPC, vmport_get_events, NULL, events, reserved),
-	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved32),
+	ATTR(RPC, EXIT_RPC, kvm_vmport_get_rpc, kvm_vmport_set_rpc, rpc, reserved),
 	[KVM_VMPORT_ATTR_RESET] = {
 		.set = vmport_reset_guest,
 		.feature = KVM_VMPORT_FEATURE_RPC | KVM_VMPORT_FEATURE_STEALCLOCK,

@@ -35,6 +35,7 @@ int kvm_vmport_get_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	} else {
 		arg->id = asked.id;
 		arg->channel = asked.channel;
+		arg->sender = vmport_asked_sender(&asked);
 	}
 	kvfree(asked.data);
 	return r;

@@ -60,7 +60,8 @@ enum vmport_activity {
  * @send_room: bytes allocated at @send
  * @is_cancelled: TCLO: the request that waits or runs, without @request, is one of which the
  *	VMM does not want to hear any more; else it is "reset"
- * @send_is_privileged: RPCI: no unprivileged caller has sent any of the message
+ * @send_is_privileged: RPCI: no unprivileged caller has sent any of the message, that which
+ *	asks included
  * @recv_done: bytes that the guest has read
  * @used: when the guest last used it, in steps of a tick
  * @ask_id: number of the message while asking, as the VMM knows it

@@ -38,6 +38,7 @@ bool kvm_vmport_fill_exit(struct kvm_vcpu *vcpu)
 		.channel = asked.channel,
 		.id = asked.id,
 		.size = asked.size,
+		.sender = vmport_asked_sender(&asked),
 	};
 	return true;
 }

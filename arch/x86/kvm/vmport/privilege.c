@@ -19,6 +19,7 @@
 #include "protocol.h"
 #include "state.h"
 #include "vm.h"
+#include "vmport.h"
 
 /* SDM volume 1, 19.5.2: where a 32-bit or 64-bit TSS says where its I/O bitmap begins. */
 #define TSS_IO_MAP_BASE		102
@@ -72,13 +73,16 @@ static bool vmport_tss_allows(struct kvm_vcpu *vcpu)
 	return bits >= 0 && next >= 0 && !(bits & PORT_BITS);
 }
 
-/* Else it does not matter who calls. */
-static bool vmport_has_privileged(struct kvm_vcpu *vcpu)
+/* Does it matter who calls?  To entries that are privileged, and to the VMM. */
+static bool vmport_privilege_counts(struct kvm_vcpu *vcpu)
 {
 	struct kvm_vmport *vmport = vcpu->kvm->arch.vmport;
 	struct vmport_state *state;
 	bool has;
 	int idx;
+
+	if (kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_EXIT_RPC))
+		return true;
 
 	idx = srcu_read_lock(&vmport->srcu);
 	state = srcu_dereference(vmport->state, &vmport->srcu);
@@ -91,7 +95,7 @@ static bool vmport_has_privileged(struct kvm_vcpu *vcpu)
  * Would the guest's system let the caller, who is not in L2, use the port?  To be asked
  * before a call begins, as it looks at the guest's memory.
  *
- * Returns false also when nothing is privileged at this moment.  With kvm->srcu held; may
+ * Returns false also when that does not matter at this moment.  With kvm->srcu held; may
  * sleep.
  */
 bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu)
@@ -102,7 +106,7 @@ bool kvm_vmport_is_privileged(struct kvm_vcpu *vcpu)
 	cpl = kvm_x86_call(get_cpl)(vcpu);
 	if (!cpl)
 		return true;
-	if (!vmport_has_privileged(vcpu))
+	if (!vmport_privilege_counts(vcpu))
 		return false;
 
 	/* In virtual-8086 mode IOPL is about other instructions. */

@@ -123,7 +123,13 @@ int vmport_pack_order(struct vmport_packer *p, const struct vmport_section *sect
 /* What a channel's own section has no place for. */
 static u8 vmport_channel_marks(const struct vmport_channel *channel)
 {
-	return channel->is_cancelled ? KVM_VMPORT_MARK_CANCELLED : 0;
+	u8 marks = 0;
+
+	if (channel->is_cancelled)
+		marks |= KVM_VMPORT_MARK_CANCELLED;
+	if (channel->activity == VMPORT_ASKING && channel->send_is_privileged)
+		marks |= KVM_VMPORT_MARK_PRIVILEGED;
+	return marks;
 }
 
 int vmport_pack_marks(struct vmport_packer *p, const struct vmport_section *section,
@@ -482,6 +488,9 @@ int vmport_unpack_marks(struct vmport_unpacker *u, u64 size)
 			continue;
 		if (packed.marks & KVM_VMPORT_MARK_CANCELLED)
 			vmport_mark_cancelled(channel);
+		if ((packed.marks & KVM_VMPORT_MARK_PRIVILEGED) &&
+		    channel->activity == VMPORT_ASKING)
+			channel->send_is_privileged = true;
 	}
 	return 0;
 }

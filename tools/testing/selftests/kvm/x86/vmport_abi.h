@@ -131,6 +131,7 @@ CHECK_FIELD(kvm_vmport_exit, type, 0);
 CHECK_FIELD(kvm_vmport_exit, channel, 4);
 CHECK_FIELD(kvm_vmport_exit, id, 8);
 CHECK_FIELD(kvm_vmport_exit, size, 16);
+CHECK_FIELD(kvm_vmport_exit, sender, 20);
 CHECK_FIELD(kvm_vmport_exit, reserved, 24);
 
 CHECK_SIZE(kvm_vmport_attr, 256);

@@ -231,6 +231,67 @@ TEST_F(privileged, info_set_by_each_caller_and_way)
 	}
 }
 
+/* What the exit and the attribute say of the sender of a message; they must agree. */
+static u32 sender_of(struct user *user, const struct caller *caller, enum way way, u32 size)
+{
+	struct vmport_channel channel = { .vcpu = user->vcpu };
+	struct kvm_vmport_attr attr = {
+		.type = KVM_VMPORT_ATTR_RPC,
+		.u.rpc.flags = KVM_VMPORT_RPC_NEXT,
+		.u.rpc.sender = ~0u,
+	};
+	struct kvm_vmport_exit exit;
+	struct kvm_regs regs;
+	struct vmport_regs in;
+
+	TEST_ASSERT_EQ(msg_as(user, caller, way, &channel, VMPORT_MSG_OPEN, VMPORT_RPCI, NULL),
+		       VMPORT_SUCCESS);
+	if (size)
+		TEST_ASSERT_EQ(msg_as(user, caller, way, &channel, VMPORT_MSG_SENDSIZE, size,
+				      NULL) & ~VMPORT_HB, VMPORT_SUCCESS);
+	in = vmport_msg_regs(&channel, size ? VMPORT_MSG_SENDPAYLOAD : VMPORT_MSG_SENDSIZE, 0);
+	if (way == BY_HYPERCALL)
+		in.dx &= ~0xffffu;
+	vmport_set_regs(user->vcpu, &regs, &in);
+	run_as(user, caller, way == BY_IN ? port_in : way == BY_OUT ? port_out :
+	       host_cpu_is_amd ? amd_hypercall : intel_hypercall,
+	       way == BY_HYPERCALL ? sizeof(amd_hypercall) : sizeof(port_in), &regs);
+	TEST_ASSERT_EQ(user->vcpu->run->exit_reason, KVM_EXIT_VMPORT);
+	exit = *kvm_run_vmport(user->vcpu->run);
+
+	TEST_ASSERT_EQ(vmport_attr(user->vm, KVM_GET_VMPORT_ATTR, &attr), size ? E2BIG : 0);
+	attr.u.rpc.data = (unsigned long)&in;
+	attr.u.rpc.size = sizeof(in);
+	TEST_ASSERT_EQ(vmport_attr(user->vm, KVM_GET_VMPORT_ATTR, &attr), size ? 0 : ENOENT);
+	TEST_ASSERT_EQ(attr.u.rpc.id, exit.id);
+	TEST_ASSERT_EQ(attr.u.rpc.sender, exit.sender);
+	TEST_ASSERT_EQ(vmport_answer(user->vm, exit.id, "1 ", 2), 0);
+	vcpu_run(user->vcpu);
+	TEST_ASSERT_EQ(msg_as(user, caller, way, &channel, VMPORT_MSG_CLOSE, 0, NULL),
+		       VMPORT_SUCCESS);
+	return exit.sender;
+}
+
+/* With nothing in guestinfo that is privileged, for which the kernel would look. */
+TEST(the_vmm_hears_whether_the_sender_is_privileged)
+{
+	struct user user = user_create(FEATURES | KVM_VMPORT_FEATURE_EXIT_RPC);
+	const struct caller *caller;
+	enum way way;
+
+	for (caller = callers; caller < callers + CALLERS; caller++) {
+		for (way = 0; way < WAYS; way++) {
+			u32 sender = caller->is_privileged ? KVM_VMPORT_SENDER_PRIVILEGED : 0;
+
+			EXPECT_EQ(sender_of(&user, caller, way, 0), sender)
+				TH_LOG("%s, way %u", caller->name, way);
+			EXPECT_EQ(sender_of(&user, caller, way, 4), sender)
+				TH_LOG("%s, way %u", caller->name, way);
+		}
+	}
+	kvm_vm_free(user.vm);
+}
+
 /* By hypercall, as the processor does not look at the TSS itself then. */
 static const char *secret_by_tss(struct user *user)
 {

@@ -229,6 +229,7 @@ TEST(ring3_rpc_exit)
 	memcpy(&exit, user.vcpu->run->padding, sizeof(exit));
 	EXPECT_EQ(exit.type, KVM_VMPORT_EXIT_RPC);
 	EXPECT_EQ(exit.size, 0);
+	EXPECT_EQ(exit.sender, 0);
 	vcpu_regs_get(user.vcpu, &regs);
 	EXPECT_EQ(regs.rip, user_rip(1));
 	EXPECT_EQ((u32)regs.rcx >> 16, VMPORT_SUCCESS);

@@ -52,7 +52,8 @@ static struct kvm_vmport_exit get_exit(struct kvm_vcpu *vcpu)
 		    vcpu->run->exit_reason);
 	exit = *kvm_run_vmport(vcpu->run);
 	TEST_ASSERT_EQ(exit.type, KVM_VMPORT_EXIT_RPC);
-	TEST_ASSERT_EQ(exit.reserved32, 0);
+	/* Ring 0 has sent it. */
+	TEST_ASSERT_EQ(exit.sender, KVM_VMPORT_SENDER_PRIVILEGED);
 	TEST_ASSERT(!memcmp(exit.reserved, zero.reserved, sizeof(exit.reserved)), "reserved");
 	TEST_ASSERT(exit.id, "no id");
 	return exit;
