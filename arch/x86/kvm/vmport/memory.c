@@ -55,6 +55,12 @@ static u32 vmport_part_in_page(gva_t addr, u32 size)
 	return min_t(u32, size, PAGE_SIZE - offset_in_page(addr));
 }
 
+/* Is there memory of the guest?  KVM has some of its own, such as that of the APIC. */
+static bool vmport_is_memory(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return gpa != INVALID_GPA && kvm_vcpu_is_visible_gfn(vcpu, gpa_to_gfn(gpa));
+}
+
 /*
  * Read @size bytes of guest memory, KVM_VMPORT_MAX_MESSAGE at most, from linear address
  * @addr on, of which outside 64-bit mode the low 32 bits count, with the rights of @vcpu.
@@ -85,7 +91,7 @@ u32 kvm_vmport_read_guest(struct kvm_vcpu *vcpu, gva_t addr, void *data, u32 siz
 	for (found = 0; found < size; found += part) {
 		part = vmport_part_in_page(addr + found, size - found);
 		gpa = vmport_translate(vcpu, &walk, addr + found, fault);
-		if (gpa == INVALID_GPA)
+		if (!vmport_is_memory(vcpu, gpa))
 			break;
 		hva = kvm_vcpu_gfn_to_hva_prot(vcpu, gpa_to_gfn(gpa), NULL);
 		if (kvm_is_error_hva(hva))
@@ -122,7 +128,7 @@ u32 kvm_vmport_write_guest(struct kvm_vcpu *vcpu, gva_t addr, const void *data, 
 	for (done = 0; done < size; done += part) {
 		part = vmport_part_in_page(addr + done, size - done);
 		gpa = vmport_translate(vcpu, &walk, addr + done, fault);
-		if (gpa == INVALID_GPA ||
+		if (!vmport_is_memory(vcpu, gpa) ||
 		    kvm_vcpu_write_guest_page(vcpu, gpa_to_gfn(gpa), data + done,
 					      offset_in_page(gpa), part))
 			break;

@@ -619,6 +619,27 @@ TEST_F(hypercall, mmio_fails)
 	EXPECT_TRANSFER(outcome, VMPORT_FAIL, false, MMIO_ADDRESS, 32);
 }
 
+/* KVM may have a page of its own there, which is no memory of the guest's. */
+TEST_F(hypercall, the_page_of_the_apic_fails)
+{
+	const u64 apic = 0xfee00000;
+	struct user *user = &self->user;
+	struct vmport_channel channel = user_announce(user, 40);
+	struct outcome outcome;
+	u8 reply[40];
+
+	virt_pg_map(user->vm, apic, apic);
+	user_map(user, (void *)apic, 4096);
+	outcome = transfer(user, self->code, &channel, false, apic + 0x400, 40);
+	EXPECT_DONE(outcome);
+	EXPECT_EQ((u32)outcome.frame.rbx >> 16, VMPORT_FAIL);
+
+	channel = user_expect_reply(user, 40, reply);
+	outcome = transfer(user, self->code, &channel, true, apic + 0x400, 40);
+	EXPECT_DONE(outcome);
+	EXPECT_EQ((u32)outcome.frame.rbx >> 16, VMPORT_FAIL);
+}
+
 TEST_F(hypercall, what_does_not_fit_the_channel_fails)
 {
 	struct user *user = &self->user;
