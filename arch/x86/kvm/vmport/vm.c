@@ -128,24 +128,22 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	if (!vmport)
 		return -ENOMEM;
 
-	/* First: a vCPU that sees the interface must see all of it. */
-	static_branch_inc(&kvm_vmport_enabled);
-
 	mutex_lock(&kvm->lock);
-	if (!kvm_vmport_features(kvm))
+	if (!kvm_vmport_features(kvm)) {
 		r = -EOPNOTSUPP;
-	else if (kvm->arch.vmport)
+	} else if (kvm->arch.vmport) {
 		r = -EEXIST;
-	else if (kvm->created_vcpus)
+	} else if (kvm->created_vcpus) {
 		r = -EBUSY;
-	else
+	} else {
+		/* First, as a vCPU that sees the interface must see all of it. */
+		static_branch_inc(&kvm_vmport_enabled);
 		kvm->arch.vmport = vmport;
+	}
 	mutex_unlock(&kvm->lock);
 
-	if (r) {
-		static_branch_dec(&kvm_vmport_enabled);
+	if (r)
 		vmport_vm_free(vmport);
-	}
 	return r;
 }
 
