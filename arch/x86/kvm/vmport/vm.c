@@ -4,6 +4,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/kvm_host.h>
+#include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
@@ -36,6 +37,9 @@ static bool vmport_has_needed_features(u64 features)
 DEFINE_STATIC_KEY_FALSE(kvm_vmport_enabled);
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
+/* How often a second a VMM is spared the wait of a grace period of RCU. */
+#define VMPORT_EXPEDITED	100
+
 /*
  * Wait until nobody uses what has been replaced.  May sleep; for what the engine may sleep
  * for, memory, but for no guest.
@@ -43,8 +47,15 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 void kvm_vmport_wait_for_calls(struct kvm_vmport *vmport)
 {
 	synchronize_srcu_expedited(&vmport->srcu);
-	/* The fast path has interrupts disabled instead. */
-	synchronize_rcu_expedited();
+	/*
+	 * The fast path has interrupts disabled instead.  Not to wait for long takes an
+	 * interrupt of every processor, those of other VMs too: a VMM can have that now and
+	 * then, and waits as everybody does when it comes in a loop.
+	 */
+	if (__ratelimit(&vmport->expedited))
+		synchronize_rcu_expedited();
+	else
+		synchronize_rcu();
 }
 
 static struct kvm_vmport *vmport_vm_alloc(u64 features)
@@ -65,6 +76,9 @@ static struct kvm_vmport *vmport_vm_alloc(u64 features)
 
 	vmport_default_config(config, features);
 	mutex_init(&vmport->lock);
+	ratelimit_state_init(&vmport->expedited, HZ, VMPORT_EXPEDITED);
+	/* It is no message that is left out, and not worth one. */
+	ratelimit_set_flags(&vmport->expedited, RATELIMIT_MSG_ON_RELEASE);
 	vmport->features = features;
 	RCU_INIT_POINTER(vmport->config, config);
 	RCU_INIT_POINTER(vmport->state, state);

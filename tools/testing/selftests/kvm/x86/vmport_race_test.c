@@ -459,6 +459,35 @@ TEST(get_while_requests_change_hands)
 	kvm_vm_free(other);
 }
 
+#define LOOP		600
+/* A hundred of them are spared the wait for RCU, which takes a tick of the kernel at least. */
+#define LOOP_LEAST_MS	500
+
+static u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
+/* Each SET that does not wait interrupts all processors, those of other VMs too. */
+TEST(a_loop_of_sets_does_not_keep_the_host_busy)
+{
+	struct kvm_vm *vm = vmport_vm_create_barebones(VMPORT_RPC);
+	struct vmport_blob blob = vmport_save(vm);
+	u64 begin = now_ms(), took;
+	int i;
+
+	for (i = 0; i < LOOP; i++)
+		ASSERT_EQ(vmport_load(vm, &blob), 0);
+	took = now_ms() - begin;
+	printf("# %u times in %llu ms\n", LOOP, (unsigned long long)took);
+	EXPECT_GE(took, LOOP_LEAST_MS);
+	vmport_blob_free(&blob);
+	kvm_vm_free(vm);
+}
+
 int main(int argc, char *argv[])
 {
 	TEST_REQUIRE(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_RPC);
