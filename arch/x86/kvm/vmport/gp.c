@@ -306,6 +306,25 @@ bool kvm_vmport_is_l2_gp(struct kvm_vcpu *vcpu)
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
 
 /*
+ * May the instruction that the emulator runs use the port, whatever IOPL and the TSS say?
+ * It is no #GP that has brought it there, but that the processor cannot run the guest as
+ * it is: kvm-intel without unrestricted guests.
+ */
+bool kvm_vmport_is_emulated_call(struct kvm_vcpu *vcpu, u16 port)
+{
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+
+	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_RING3) ||
+	    !kvm_vmport_can_call(vcpu) || (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC)
+		return false;
+
+	if (port == VMPORT_HB_PORT)
+		return kvm_vmport_is_string_insn(ctxt) &&
+		       kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_HB);
+	return port == VMPORT_PORT && kvm_vmport_is_port_insn(ctxt);
+}
+
+/*
  * Handle a #GP of what VMware would have let pass.
  * @r: out: what the exit handler returns
  *

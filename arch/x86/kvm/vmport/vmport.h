@@ -42,6 +42,7 @@ fastpath_t kvm_vmport_fastpath_call(struct kvm_vcpu *vcpu, bool in);
 bool kvm_vmport_call_emulated(struct kvm_vcpu *vcpu, u32 *val);
 bool kvm_vmport_string_in(struct kvm_vcpu *vcpu);
 bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val);
+bool kvm_vmport_is_emulated_call(struct kvm_vcpu *vcpu, u16 port);
 bool kvm_vmport_gp(struct kvm_vcpu *vcpu, int *r);
 int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu);
 bool kvm_vmport_is_l2_call(struct kvm_vcpu *vcpu);
@@ -118,6 +119,12 @@ static inline fastpath_t kvm_vmport_fastpath_vmx_pio(struct kvm_vcpu *vcpu, unsi
 
 	return kvm_vmport_fastpath_pio(vcpu, (qual & VMX_IO_QUAL_SIZE) + 1,
 				       qual >> VMX_IO_QUAL_PORT_SHIFT, qual & VMX_IO_QUAL_IN);
+}
+
+/* May the emulator's instruction use the port where the guest's system denies it? */
+static inline bool kvm_vmport_permits_io(struct kvm_vcpu *vcpu, u16 port)
+{
+	return kvm_vmport_is_enabled(vcpu->kvm) && kvm_vmport_is_emulated_call(vcpu, port);
 }
 
 /* An IN in the emulator: true when it was a call; @val gets what was read. */
@@ -197,6 +204,7 @@ static inline void kvm_vmport_record_steal_time(struct kvm_vcpu *vcpu)
 #define kvm_is_vmware_ring3_allowed(kvm)	enable_vmware_backdoor
 #define kvm_is_vmware_pmc_allowed(vcpu)		enable_vmware_backdoor
 #define kvm_vmport_rdpmc(vcpu, index, value)	false
+#define kvm_vmport_permits_io(vcpu, port)	false
 #define kvm_vmport_emulated_in(vcpu, size, port, val)	false
 #define kvm_vmport_emulated_ins(vcpu, size, port)	false
 #define kvm_vmport_emulated_out(vcpu, size, port, val)	false

@@ -243,6 +243,71 @@ TEST(ring3_rpc_exit)
 	kvm_vm_free(user.vm);
 }
 
+/*
+ * DS is a segment that kvm-intel does not load without unrestricted guests, as its DPL is
+ * below its RPL: KVM emulates what the guest runs until DS is loaded from ESI.
+ */
+static struct outcome run_emulated(struct user *user, const u8 *code, struct vmport_regs in)
+{
+	u8 whole[] = { *code, 0x8e, 0xde /* mov ds, esi */, INT, DONE_VECTOR };
+	struct outcome outcome;
+
+	user->sregs.ds.dpl = 0;
+	in.si = USER_DS;
+	outcome = user_run(user, whole, sizeof(whole), in);
+	user->sregs.ds.dpl = 3;
+	return outcome;
+}
+
+#define EMULATED_SIZE	(sizeof(code_in) + 2)
+
+TEST_F(ring3, feature_on_served_where_kvm_emulates_the_guest)
+{
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
+	struct vmport_channel channel = { .vcpu = self->ring3.vcpu };
+	struct outcome outcome;
+	enum tss_bitmap kind;
+	int out;
+
+	for (kind = BITMAP_NONE; kind <= BITMAP_ALLOW; kind++) {
+		user_set_bitmap(&self->ring3, kind);
+		for (out = 0; out < 2; out++) {
+			outcome = run_emulated(&self->ring3, out ? code_out : code_in, in);
+			EXPECT_SERVED(outcome, EMULATED_SIZE);
+			EXPECT_EQ((u32)outcome.frame.rax, 6);
+			EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
+		}
+	}
+	user_set_bitmap(&self->ring3, BITMAP_DENY);
+	outcome = run_emulated(&self->ring3, code_in,
+			       vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI));
+	EXPECT_SERVED(outcome, EMULATED_SIZE);
+	EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS);
+}
+
+/* A fault while KVM emulates the guest ends the guest: with or without us. */
+static bool is_denied(const struct outcome *outcome)
+{
+	return outcome->nr_exits ? outcome->exit_reason == KVM_EXIT_INTERNAL_ERROR :
+				   outcome->frame.vector == GP_VECTOR;
+}
+
+TEST_F(ring3, no_call_is_denied_where_kvm_emulates_the_guest)
+{
+	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
+	struct outcome outcome;
+
+	if (self->backdoor)
+		SKIP(return, "The module parameter opens the port to all");
+	outcome = run_emulated(&self->rpc, code_in, in);
+	EXPECT_TRUE(is_denied(&outcome));
+	outcome = run_emulated(&self->plain, code_in, in);
+	EXPECT_TRUE(is_denied(&outcome));
+	in.ax++;
+	outcome = run_emulated(&self->ring3, code_in, in);
+	EXPECT_TRUE(is_denied(&outcome));
+}
+
 TEST_F(ring3, feature_off_gp_or_module_parameter)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
