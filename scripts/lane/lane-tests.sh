@@ -78,12 +78,15 @@ for parameter in $parameters; do
 	unload_kvm || echo "@@FAIL our modules unload after enable_vmware_backdoor=$parameter"
 done
 
-# Without nested paging KVM walks the guest's page tables for all that the guest does.
+# Without nested paging KVM walks the guest's page tables for all that the guest does, and
+# kvm-intel emulates guests in states that the processor does not take.
 if [ "${LANE_ONLY:-}" != stock ]; then
 	# shellcheck disable=SC2034 # of load_kvm
 	KVM_AMD=npt=0 KVM_INTEL="${KVM_INTEL:-} ept=0"
 	if load_kvm vmport; then
 		run shadow-paging vmport_hostile_test </dev/null
+		run shadow-paging vmport_ring3_test </dev/null
+		run shadow-paging vmport_rpc_test </dev/null
 		run shadow-paging vmport_steal_test </dev/null
 		unload_kvm || echo "@@FAIL our modules unload after shadow paging"
 	else

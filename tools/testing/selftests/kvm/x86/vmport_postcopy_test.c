@@ -9,9 +9,12 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmport_test.h"
@@ -283,6 +286,51 @@ static bool value_is(struct sending *s)
 
 	return !vmport_get_entry(s->vm, "guestinfo.k", 11, value, &size, NULL) &&
 	       size == MESSAGE_SIZE - 21 && !memcmp(value, s->text + 21, size);
+}
+
+/* A process of its own, but with this one's memory, which the VM is for. */
+static int ask_for_events(void *data)
+{
+	struct kvm_vmport_attr attr = { .type = KVM_VMPORT_ATTR_EVENTS };
+	struct kvm_vm *vm = data;
+
+	return ioctl(vm->fd, KVM_GET_VMPORT_ATTR, &attr) ? 1 : 0;
+}
+
+/* Who waits for its turn behind an ioctl that waits for memory can be killed meanwhile. */
+TEST(who_waits_for_another_ioctl_can_be_killed)
+{
+	static u8 stack[65536] __aligned(16);
+	static const u8 zeroes[PAGE];
+	struct waiter waiter = { .set = true, .size = PAGE };
+	int status = 0, i;
+	struct late late;
+	pid_t pid;
+
+	if (!late_create(&late))
+		SKIP(return, "No userfaultfd");
+	waiter.vm = vmport_vm_create_barebones(VMPORT_RPC);
+	waiter.data = late.data;
+	pthread_create(&waiter.thread, NULL, wait_run, &waiter);
+	ASSERT_EQ(late_wait(&late, 60000), 0);
+
+	pid = clone(ask_for_events, stack + sizeof(stack), CLONE_VM | CLONE_FILES | SIGCHLD,
+		    waiter.vm);
+	ASSERT_GT(pid, 0);
+	/* It has not come back, so it waits, or will soon. */
+	usleep(200000);
+	EXPECT_EQ(waitpid(pid, &status, WNOHANG), 0);
+	kill(pid, SIGKILL);
+	for (i = 0; i < 600 && !waitpid(pid, &status, WNOHANG); i++)
+		usleep(100000);
+	EXPECT_LT(i, 600);
+	EXPECT_TRUE(WIFSIGNALED(status));
+
+	late_give(&late, 0, zeroes);
+	pthread_join(waiter.thread, NULL);
+	EXPECT_EQ(waiter.r, EINVAL);
+	late_free(&late);
+	kvm_vm_free(waiter.vm);
 }
 
 FIXTURE(message) {

@@ -633,6 +633,79 @@ TEST_F(rpc, a_state_that_asks_needs_the_feature)
 	kvm_vm_free(vm);
 }
 
+/*
+ * The last word of a message and right behind it a poll, in real mode.  kvm-intel without
+ * unrestricted guests emulates both in one go where a segment is larger than real mode's.
+ */
+static const u8 real_mode_code[] = {
+	0x66, 0xed,			/* in eax, dx */
+	0xf4,				/* hlt */
+	/* At 3. */
+	0x66, 0xed,			/* in eax, dx */
+	0x66, 0xb9, 30, 0, 3, 0,	/* mov ecx, RECVSIZE << 16 | MESSAGE */
+	0x66, 0xba, 0x58, 0x56, 0, 0,	/* mov edx, 0 << 16 | port */
+	0x66, 0xed,			/* in eax, dx */
+	0xf4,				/* hlt */
+};
+
+#define REAL_MODE_CODE	0x8000
+
+/* To the next HLT, on channel 0; how many replies the VMM has given. */
+static u32 run_in_real_mode(struct kvm_vcpu *vcpu, struct kvm_vm *vm, u32 offset, u16 type,
+			    struct kvm_regs *regs, u32 bx)
+{
+	u32 replies = 0;
+
+	*regs = (struct kvm_regs) {
+		.rip = offset, .rflags = 2, .rax = VMPORT_MAGIC, .rbx = bx,
+		.rcx = (u32)type << 16 | 30, .rdx = VMPORT_PORT,
+	};
+	vcpu_regs_set(vcpu, regs);
+	for (;;) {
+		vcpu_run(vcpu);
+		if (vcpu->run->exit_reason == KVM_EXIT_HLT)
+			break;
+		TEST_ASSERT_EQ(answer(vm, get_exit(vcpu).id, "1 you"), 0);
+		replies++;
+	}
+	vcpu_regs_get(vcpu, regs);
+	return replies;
+}
+
+TEST(the_vmm_is_asked_before_the_poll_in_real_mode)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	struct kvm_vm *vm;
+	int big;
+
+	for (big = 0; big < 2; big++) {
+		vm = vmport_vm_create_barebones(VMPORT_EXIT_RPC);
+		vm_ioctl(vm, KVM_SET_TSS_ADDR, (void *)0xfffbd000ul);
+		vm_userspace_mem_region_add(vm, VM_MEM_SRC_ANONYMOUS, REAL_MODE_CODE, 0, 1, 0);
+		memcpy(addr_gpa2hva(vm, REAL_MODE_CODE), real_mode_code, sizeof(real_mode_code));
+		vcpu = __vm_vcpu_add(vm, 0);
+		vcpu_sregs_get(vcpu, &sregs);
+		sregs.cs.base = REAL_MODE_CODE;
+		sregs.cs.selector = REAL_MODE_CODE >> 4;
+		if (big) {
+			sregs.ds.limit = ~0u;
+			sregs.ds.g = 1;
+		}
+		vcpu_sregs_set(vcpu, &sregs);
+
+		run_in_real_mode(vcpu, vm, 0, VMPORT_MSG_OPEN, &regs, VMPORT_RPCI);
+		ASSERT_EQ((u32)regs.rcx, VMPORT_SUCCESS << 16);
+		run_in_real_mode(vcpu, vm, 0, VMPORT_MSG_SENDSIZE, &regs, 4);
+		ASSERT_EQ((u32)regs.rcx, VMPORT_SUCCESS << 16);
+		EXPECT_EQ(run_in_real_mode(vcpu, vm, 3, VMPORT_MSG_SENDPAYLOAD, &regs,
+					   0x74616877), 1) TH_LOG("big %d", big);
+		EXPECT_EQ((u32)regs.rbx, 5) TH_LOG("big %d", big);
+		kvm_vm_free(vm);
+	}
+}
+
 TEST_F(rpc, a_state_loaded_over_one_that_asks)
 {
 	struct kvm_guest_debug debug = {
