@@ -40,7 +40,7 @@ ABI = (
              r"|ATTR_(IDENTITY|INFO)|VCPU_INFO_.*|identity|info|attr|attr_data"),
     ("steal", r".*STEALCLOCK|MAX_VCPU_ID|ERR_VCPU_ID|ERR_ADDRESS|blob_stealclock"),
     ("hb", r"FEATURE_HB"),
-    ("state", r"state|MAX_STATE|BLOB_.*|SECTION_.*|CHANNEL_.*|REQUEST_.*|NAME_.*|blob_.*"
+    ("state", r"state|MAX_STATE|BLOB_.*|SECTION_.*|CHANNEL_.*|REQUEST_.*|NAME_.*|MARK_.*|blob_.*"
               r"|ERR_(STATE_SIZE|MAGIC|LENGTH|CHECKSUM|SECTION|CHANNEL_ID|PROTOCOL|VERSION|CRITICAL)"),
 )
 
@@ -51,7 +51,7 @@ NAMES = {
            r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|kvm_vmport_exit",
     "state": r"KVM_[GS]ET_VMPORT_STATE|\w*(state_arg_ok|user_sink|user_source|write_to_user"
              r"|read_from_user|get_state|set_state|state_ioctl)|vmport_(entry_size|state_activate)"
-             r"|last_ask",
+             r"|saved_ask_id|vmport_(ask_number_loaded|next_loaded_ask|counted_number)",
     "hb": r"HB|\w*FLAG_HB|no_hb|VMPORT_HB_\w+|\w*string_gp|kvm_vmport_(string_in|string_out|is_hb_access"
           r"|is_string|read_guest|write_guest)|(trace_)?kvm_vmport_hb|KVM_VMPORT_NO_VECTOR",
     "steal": r"(VMPORT_CMD_)?STEALCLOCK\w*|\w*cmd_stealclock|\w*may_use_stealclock|steals"
