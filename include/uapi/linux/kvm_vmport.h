@@ -274,7 +274,8 @@ struct kvm_vmport_limits {
  * GET: @value_size in: bytes at @value; out: bytes of the value.  @flags out.
  *      -ENOENT no such entry; -E2BIG does not fit, @value_size says what
  *      is needed and nothing is written.
- * SET: set, or with KVM_VMPORT_GUESTINFO_DELETE delete (-ENOENT: none).
+ * SET: set, or with KVM_VMPORT_GUESTINFO_DELETE delete (-ENOENT: none).  An entry that is
+ *      there gets @flags too: without READONLY or PRIVILEGED it loses them.
  *      -E2BIG past a limit (error says which), -EINVAL malformed key or flags.
  */
 struct kvm_vmport_guestinfo {
@@ -567,7 +568,9 @@ struct kvm_vmport_rpc {
 /*
  * SET, no data: the guest is reset.  Closes all channels as the guest's CLOSE
  * does, and stops the steal clocks of all vCPUs.  Guestinfo, waiting TCLO requests and
- * unread results stay.  Needs RPC or STEALCLOCK.
+ * unread results stay.  A vCPU that runs meanwhile, and waits for the VMM to provide the
+ * memory of its steal clock, adds to it once more; so it does after KVM_SET_VMPORT_STATE.
+ * Needs RPC or STEALCLOCK.
  */
 #define KVM_VMPORT_ATTR_RESET		11
 #define KVM_VMPORT_ATTR_INFO		12	/* GET */
