@@ -36,13 +36,13 @@ record() {
 }
 
 # messages: what guests have sent on low-bandwidth channels, out of the trace, a
-# line a message.  SENDSIZE is request 1, SENDPAYLOAD 2 with four bytes in EBX.
+# line a message.  SENDPAYLOAD has four bytes in EBX.
 messages() {
-	sed -n 's/.* command 30 request \([12]\) channel \([0-9]*\) ebx 0x\(.*\)/\1 \2 \3/p' $trace/trace |
+	sed -n 's/.* MESSAGE SEND\(SIZE\|PAYLOAD\) channel \([0-9]*\) ebx 0x\([0-9a-f]*\) .*/\1 \2 \3/p' $trace/trace |
 		awk '
 		function digit(c) { return index("0123456789abcdef", c) - 1 }
-		$1 == 1 { if (text[$2] != "") print text[$2]; text[$2] = "" }
-		$1 == 2 {
+		$1 == "SIZE" { if (text[$2] != "") print text[$2]; text[$2] = "" }
+		$1 == "PAYLOAD" {
 			hex = substr("0000000" $3, length($3))
 			for (i = 7; i > 0; i -= 2) {
 				byte = digit(substr(hex, i, 1)) * 16 + digit(substr(hex, i + 1, 1))
@@ -154,7 +154,8 @@ seen=$(guest tools 'date +%s')
 between $low "$(($(date +%s) + 1))" "$seen" "s"
 
 begin "it asked for the time with GETTIMEFULL_WITH_LAG"
-holds "... command 55 ..." "$(grep -o 'command 55 .*' $trace/trace | head -n 1)" "command 55 "
+holds "... GETTIMEFULL_WITH_LAG ..." \
+	"$(grep -o 'GETTIMEFULL_WITH_LAG .*' $trace/trace | head -n 1)" "GETTIMEFULL_WITH_LAG "
 
 # ---------------------------------------------------------------------------
 # cloud-init, with 50 KiB of user data that do not compress.
@@ -251,7 +252,7 @@ echo 0 >$trace/events/kvm/kvm_vmport_result/enable
 same "Hypervisor detected: VMware" "$seen"
 
 begin "it takes its TSC rate from GETHZ"
-hz=$(awk '/ command 45 / { asked = $1 } $1 == asked && / answered / { print $(NF - 2); exit }' $trace/trace)
+hz=$(awk '/ GETHZ .* answered / { print $(NF - 2); exit }' $trace/trace)
 hz=$((hz))
 same "vmware: TSC freq read from hypervisor : $((hz / 1000000)).$(printf %03d $((hz / 1000 % 1000))) MHz" \
 	"$(guest linux 'dmesg | grep -o "vmware: TSC freq.*"')"

@@ -10,6 +10,7 @@
 
 #include "ask.h"
 #include "channels.h"
+#include "vmport_trace.h"
 
 /*
  * A number for a message, above all that the VMM has seen, and @least at least.  vCPUs of
@@ -45,6 +46,7 @@ bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 si
 	channel->saved_ask_id = channel->ask_id;
 	channel->asker = call->vcpu;
 	call->asks = true;
+	trace_kvm_vmport_rpc(channel, VMPORT_RPC_ASKED);
 	return true;
 }
 
@@ -163,6 +165,7 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 		return false;
 
 	channel->asker = NULL;
+	trace_kvm_vmport_rpc(channel, VMPORT_RPC_TOLD);
 	*asked = (struct vmport_asked) {
 		.id = channel->ask_id,
 		.size = channel->send_size,
@@ -236,6 +239,8 @@ int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 si
 	}
 	/* What stood there is short and was not allocated. */
 	channel->reply = reply;
+	trace_kvm_vmport_rpc(channel, VMPORT_RPC_REPLIED);
+	trace_kvm_vmport_data(VMPORT_DATA_VMM_REPLY, data, size);
 	vmport_ask_end(channel);
 	vmport_channel_disown(channel);
 	return 0;

@@ -27,6 +27,12 @@ static inline u32 vmport_asked_sender(const struct vmport_asked *asked)
 	return asked->is_privileged ? KVM_VMPORT_SENDER_PRIVILEGED : 0;
 }
 
+/* What becomes of it, in the event kvm_vmport_rpc. */
+#define VMPORT_RPC_ASKED	0
+#define VMPORT_RPC_TOLD		1	/* the VMM has its exit */
+#define VMPORT_RPC_REPLIED	2
+#define VMPORT_RPC_WITHDRAWN	3	/* the guest did not wait */
+
 bool vmport_ask(struct vmport_call *call, struct vmport_channel *channel, u32 size);
 void vmport_ask_end(struct vmport_channel *channel);
 bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport_asked *asked,

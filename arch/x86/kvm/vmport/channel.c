@@ -9,6 +9,7 @@
 
 #include "alloc.h"
 #include "channel.h"
+#include "vmport_trace.h"
 
 /* A larger buffer is not kept once its message is through. */
 #define SEND_ROOM_KEPT		1024
@@ -158,6 +159,7 @@ void vmport_channel_lose_request(struct vmport_tclo *tclo, struct vmport_channel
  */
 void vmport_channel_close(struct vmport_tclo *tclo, struct vmport_channel *channel)
 {
+	trace_kvm_vmport_rpc(channel, VMPORT_RPC_WITHDRAWN);
 	vmport_channel_lose_request(tclo, channel);
 	vmport_channel_release_buffers(channel);
 	WRITE_ONCE(channel->activity, VMPORT_CLOSED);

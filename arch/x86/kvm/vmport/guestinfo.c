@@ -14,6 +14,7 @@
 #include "alloc.h"
 #include "call.h"
 #include "guestinfo.h"
+#include "vmport_trace.h"
 
 /* Four entries a bucket when the store is full. */
 #define VMPORT_BUCKETS	(KVM_VMPORT_MAX_KEYS / 4)
@@ -320,19 +321,24 @@ static void vmport_guestinfo_replace_entry(struct vmport_guestinfo *gi,
 					   struct vmport_guestinfo_change *change)
 {
 	struct vmport_entry *old, *entry = change->entry, **link;
+	u64 number = 0;
 
 	link = vmport_guestinfo_find_link(gi, change->hash, change->key, change->key_size);
 	old = *link;
 	if (entry) {
 		if (entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED)
 			WRITE_ONCE(gi->has_privileged, true);
-		entry->change = atomic64_inc_return(&gi->events->changes);
+		number = atomic64_inc_return(&gi->events->changes);
+		entry->change = number;
 		entry->next = old ? old->next : NULL;
 		*link = entry;
 	} else if (old) {
 		*link = old->next;
 	}
 	change->entry = old;
+	/* A state that is loaded tells of itself. */
+	if (!change->is_loaded)
+		trace_kvm_vmport_guestinfo(change, number, 0);
 }
 
 /*
@@ -374,6 +380,8 @@ int vmport_guestinfo_set_many(struct vmport_guestinfo *gi,
 		vmport_guestinfo_replace_entry(gi, &changes[i]);
 	mutex_unlock(&gi->lock);
 out:
+	if (r)
+		trace_kvm_vmport_guestinfo(&changes[*failed < count ? *failed : 0], 0, r);
 	/* What is left over is what came out of the store, or did not go in. */
 	for (i = 0; i < count; i++) {
 		if (changes[i].entry)

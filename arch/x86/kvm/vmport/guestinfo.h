@@ -57,6 +57,7 @@ struct vmport_guestinfo_change {
 	u32 flags;		/* KVM_VMPORT_GUESTINFO_*; of the guest's none */
 	bool by_guest;		/* the flags of the old entry count, and stay */
 	bool is_privileged;	/* by_guest: as of struct vmport_call */
+	bool is_loaded;		/* it comes from a state blob */
 	u32 error;		/* out, with -E2BIG and -EINVAL */
 
 	/*

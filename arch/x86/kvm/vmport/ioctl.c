@@ -14,6 +14,7 @@
 #include "unpack.h"
 #include "vm.h"
 #include "vmport.h"
+#include "vmport_trace.h"
 
 static bool vmport_state_arg_ok(const struct kvm_vmport_state *arg)
 {
@@ -163,6 +164,8 @@ static int vmport_state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *
 	r = ioctl == KVM_GET_VMPORT_STATE ? vmport_get_state(kvm, &arg) :
 					    vmport_set_state(kvm, &arg);
 	mutex_unlock(&vmport->lock);
+	trace_kvm_vmport_state(ioctl == KVM_GET_VMPORT_STATE, arg.size, r, arg.error,
+			       arg.error_offset);
 
 	return vmport_copy_back(argp, &before, &arg, sizeof(arg)) ?: r;
 }

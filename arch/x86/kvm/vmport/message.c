@@ -14,6 +14,7 @@
 #include "channels.h"
 #include "message.h"
 #include "rpci.h"
+#include "vmport_trace.h"
 
 /* Requests: ECX bits 16..31 of the call, and of EDX in some answers. */
 #define MESSAGE_OPEN		0
@@ -141,6 +142,26 @@ static int vmport_message_take_result(struct vmport_state *state, struct vmport_
 	return 0;
 }
 
+/* An RPCI message from the guest is there.  Returns who answers: VMPORT_ANSWER_*. */
+static unsigned int vmport_message_answer(struct vmport_call *call, struct vmport_channel *channel,
+					  u32 size)
+{
+	const struct vmport_reply *reply = &channel->reply;
+	bool is_kernels;
+
+	/* Not only who sends its end must be: others can use a channel too. */
+	call->is_privileged &= channel->send_is_privileged;
+	channel->activity = VMPORT_IDLE;
+	is_kernels = vmport_rpci(call, channel->send, size, &channel->reply);
+	if (!is_kernels && vmport_ask(call, channel, size))
+		return VMPORT_ANSWER_VMM;
+
+	vmport_channel_wait(channel);
+	if (is_kernels)
+		return VMPORT_ANSWER_KERNEL;
+	return *vmport_reply_data(reply) == '1' ? VMPORT_ANSWER_REPORT : VMPORT_ANSWER_UNKNOWN;
+}
+
 /*
  * A whole message from the guest is there.
  * @call: the call that brought its end
@@ -150,15 +171,13 @@ static int vmport_message_take_result(struct vmport_state *state, struct vmport_
  */
 int vmport_message_complete(struct vmport_call *call, struct vmport_channel *channel, u32 size)
 {
+	unsigned int answer = VMPORT_ANSWER_NONE;
+
 	call->copies = true;
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
-		/* Not only who sends its end must be: others can use a channel too. */
-		call->is_privileged &= channel->send_is_privileged;
-		channel->activity = VMPORT_IDLE;
-		if (vmport_rpci(call, channel->send, size, &channel->reply) ||
-		    !vmport_ask(call, channel, size))
-			vmport_channel_wait(channel);
+		answer = vmport_message_answer(call, channel, size);
 	} else if (vmport_channel_is_running(channel)) {
+		answer = channel->request ? VMPORT_ANSWER_RESULT : VMPORT_ANSWER_NAME;
 		if (vmport_message_take_result(call->state, channel, size))
 			return -ENOMEM;
 		channel->activity = VMPORT_IDLE;
@@ -169,7 +188,12 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 		channel->activity = VMPORT_IDLE;
 	}
 
-	if (channel->activity != VMPORT_ASKING)
+	trace_kvm_vmport_message(call, channel, size, answer);
+	trace_kvm_vmport_data(VMPORT_DATA_MESSAGE, channel->send, size);
+	if (answer <= VMPORT_ANSWER_UNKNOWN)
+		trace_kvm_vmport_data(VMPORT_DATA_REPLY, vmport_reply_data(&channel->reply),
+				      channel->reply.size);
+	if (answer != VMPORT_ANSWER_VMM)
 		vmport_channel_trim(channel);
 	return 0;
 }
@@ -189,6 +213,7 @@ static enum vmport_result vmport_message_sendsize(struct vmport_call *call,
 	if (vmport_channel_make_room(channel, size ?: 1))
 		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
+	trace_kvm_vmport_rpc(channel, VMPORT_RPC_WITHDRAWN);
 	channel->send_is_privileged = call->is_privileged;
 	if (!size) {
 		if (vmport_message_complete(call, channel, 0))
@@ -252,6 +277,7 @@ static enum vmport_result vmport_message_recvsize(struct vmport_call *call,
 		if (call->atomic)
 			return VMPORT_NEEDS_SLEEP;
 		/* The VMM has entered the guest without a reply. */
+		trace_kvm_vmport_rpc(channel, VMPORT_RPC_WITHDRAWN);
 		vmport_ask_end(channel);
 	}
 

@@ -51,7 +51,6 @@ static void vmport_write_regs(struct kvm_vcpu *vcpu, const struct vmport_regs *r
 
 static __always_inline bool vmport_run_call(struct kvm_vcpu *vcpu, struct vmport_call *call)
 {
-	u32 bx = call->regs.bx, cx = call->regs.cx, dx = call->regs.dx;
 	bool answered;
 	int idx;
 
@@ -66,14 +65,29 @@ static __always_inline bool vmport_run_call(struct kvm_vcpu *vcpu, struct vmport
 
 	vcpu->stat.vmport_calls += answered;
 	vcpu->stat.vmport_fast_calls += answered && call->atomic;
-
-	/* What could not be answered here comes again. */
-	if (answered || !call->atomic) {
-		trace_kvm_vmport_call(vcpu->vcpu_id, bx, cx, dx);
-		trace_kvm_vmport_result(vcpu->vcpu_id, answered, call->regs.ax, call->regs.bx,
-					call->regs.cx);
-	}
 	return answered;
+}
+
+/*
+ * Trace a call on the port.  The vCPU still has the registers from before, so that nothing
+ * has to be kept for the case that somebody listens.
+ */
+static noinline void vmport_trace_port_call(struct kvm_vcpu *vcpu, const struct vmport_call *call,
+					    bool answered)
+{
+	struct vmport_regs before;
+
+	vmport_read_regs(vcpu, &before);
+	/* What could not be answered comes again, and others begin before they end. */
+	if (call->atomic && answered)
+		trace_kvm_vmport_call(vcpu->vcpu_id, &before, true);
+	if (!call->atomic || answered)
+		trace_kvm_vmport_result(vcpu->vcpu_id, answered, &before, &call->regs);
+}
+
+static __always_inline bool vmport_is_traced(void)
+{
+	return trace_kvm_vmport_call_enabled() || trace_kvm_vmport_result_enabled();
 }
 
 static __always_inline bool vmport_port_call(struct kvm_vcpu *vcpu, bool in, bool atomic,
@@ -85,9 +99,15 @@ static __always_inline bool vmport_port_call(struct kvm_vcpu *vcpu, bool in, boo
 		/* Port 0x5659 of L2 is L1's. */
 		.no_hb = is_guest_mode(vcpu),
 	};
+	bool answered;
 
 	vmport_read_regs(vcpu, &call.regs);
-	if (!vmport_run_call(vcpu, &call))
+	if (!atomic)
+		trace_kvm_vmport_call(vcpu->vcpu_id, &call.regs, false);
+	answered = vmport_run_call(vcpu, &call);
+	if (vmport_is_traced())
+		vmport_trace_port_call(vcpu, &call, answered);
+	if (!answered)
 		return false;
 
 	vmport_write_regs(vcpu, &call.regs, in);
@@ -176,6 +196,8 @@ bool kvm_vmport_call_emulated(struct kvm_vcpu *vcpu, u32 *val)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	struct vmport_call call = { };
+	struct vmport_regs before;
+	bool answered;
 
 	/* String instructions come this way too. */
 	if (!kvm_vmport_is_port_insn(ctxt) || !kvm_vmport_can_call(vcpu))
@@ -188,7 +210,11 @@ bool kvm_vmport_call_emulated(struct kvm_vcpu *vcpu, u32 *val)
 	call.regs.dx = reg_read(ctxt, VCPU_REGS_RDX);
 	call.regs.si = reg_read(ctxt, VCPU_REGS_RSI);
 	call.regs.di = reg_read(ctxt, VCPU_REGS_RDI);
-	if (!vmport_run_call(vcpu, &call))
+	before = call.regs;
+	trace_kvm_vmport_call(vcpu->vcpu_id, &before, false);
+	answered = vmport_run_call(vcpu, &call);
+	trace_kvm_vmport_result(vcpu->vcpu_id, answered, &before, &call.regs);
+	if (!answered)
 		return false;
 
 	if (val)

@@ -148,6 +148,7 @@ static int vmport_unpack_entry(struct vmport_unpacker *u, const struct vmport_en
 	}
 
 	/* Whatever comes of it, the entry is the store's from here on. */
+	change.is_loaded = true;
 	change.entry = entry;
 	change.key = entry->data;
 	change.key_size = entry->key_size;

@@ -14,6 +14,7 @@
 
 #include "alloc.h"
 #include "tclo.h"
+#include "vmport_trace.h"
 
 const struct vmport_name vmport_toolbox = { .size = 7, .text = "toolbox" };
 
@@ -104,6 +105,7 @@ int vmport_tclo_queue(struct vmport_tclo *tclo, struct vmport_request *request, 
 	/* A guest may take it, answer and have it freed as soon as it is in. */
 	*id = next;
 	request->id = next;
+	trace_kvm_vmport_tclo(request, VMPORT_TCLO_QUEUED);
 	tclo->queue[tclo->queued] = request;
 	WRITE_ONCE(tclo->queued, tclo->queued + 1);
 out:
@@ -157,6 +159,7 @@ int vmport_tclo_cancel(struct vmport_tclo *tclo, u64 id, u32 *status)
 
 	if (!request)
 		return -ENOENT;
+	trace_kvm_vmport_tclo(request, VMPORT_TCLO_CANCELLED);
 	vmport_request_free(request);
 	return 0;
 }
@@ -167,6 +170,7 @@ void vmport_tclo_forget(struct vmport_tclo *tclo, struct vmport_request *request
 	mutex_lock(&tclo->lock);
 	tclo->taken--;
 	mutex_unlock(&tclo->lock);
+	trace_kvm_vmport_tclo(request, VMPORT_TCLO_CANCELLED);
 	vmport_request_free(request);
 }
 
@@ -185,6 +189,8 @@ struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
 		if (vmport_name_is(&tclo->queue[i]->name, name)) {
 			request = vmport_tclo_take_out(tclo->queue, &tclo->queued, i);
 			tclo->taken++;
+			trace_kvm_vmport_tclo(request, VMPORT_TCLO_TAKEN);
+			trace_kvm_vmport_data(VMPORT_DATA_REQUEST, request->data, request->size);
 		}
 	}
 	mutex_unlock(&tclo->lock);
@@ -200,6 +206,9 @@ struct vmport_request *vmport_tclo_take(struct vmport_tclo *tclo,
 void vmport_tclo_finish(struct vmport_tclo *tclo, struct vmport_request *result)
 {
 	mutex_lock(&tclo->lock);
+	/* Before the VMM can read it, and have it freed. */
+	trace_kvm_vmport_tclo(result, result->status == KVM_VMPORT_TCLO_LOST ?
+				      VMPORT_TCLO_LOST : VMPORT_TCLO_ANSWERED);
 	tclo->taken--;
 	tclo->results[tclo->unread++] = result;
 	mutex_unlock(&tclo->lock);

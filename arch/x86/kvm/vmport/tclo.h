@@ -25,6 +25,13 @@ static inline bool vmport_name_is(const struct vmport_name *a, const struct vmpo
 	return a->size == b->size && !memcmp(a->text, b->text, a->size);
 }
 
+/* What becomes of a request, in the event kvm_vmport_tclo. */
+#define VMPORT_TCLO_QUEUED	0
+#define VMPORT_TCLO_TAKEN	1
+#define VMPORT_TCLO_ANSWERED	2
+#define VMPORT_TCLO_LOST	3
+#define VMPORT_TCLO_CANCELLED	4
+
 /* A request of the VMM to the guest's tools, later its result. */
 struct vmport_request {
 	struct vmport_name name;	/* of the channel that is to get it */

@@ -17,6 +17,7 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
+#include <linux/tracepoint.h>
 #include <linux/vmalloc.h>
 #include <linux/xarray.h>
 
@@ -506,4 +507,33 @@ void *xa_find(struct xarray *xa, unsigned long *index)
 		}
 	}
 	return NULL;
+}
+
+void (*shim_trace_hook)(const char *event, const char *text);
+
+void shim_trace(const char *event, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	if (strchr(fmt, '"'))
+		shim_bug("perf and trace-cmd cannot parse the format of %s", event);
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	shim_trace_hook(event, text);
+}
+
+const char *shim_show_symbol(unsigned long value, const struct shim_symbol *symbols, size_t count)
+{
+	static char numbers[4][24];
+	static unsigned int n;
+
+	while (count--) {
+		if (symbols[count].value == value)
+			return symbols[count].name;
+	}
+	n = (n + 1) % ARRAY_SIZE(numbers);
+	snprintf(numbers[n], sizeof(numbers[n]), "0x%lx", value);
+	return numbers[n];
 }
