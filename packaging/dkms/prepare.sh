@@ -16,6 +16,7 @@ find_source "$1" || {
 mkdir "$top/source"
 tar -xf "$source_archive" -C "$top/source" --strip-components=1 --wildcards \
 	'linux-source-*/arch/x86/kvm' 'linux-source-*/virt' \
+	'linux-source-*/include/trace/events/kvm.h' \
 	'linux-source-*/arch/x86/include/asm/kvm_host.h' \
 	'linux-source-*/arch/x86/include/asm/kvm-x86-ops.h'
 kvm_tree_prepare "$top/source" "$top/kvm" "$top/patches/$series" || {

@@ -22,7 +22,8 @@ run_all() {
 		case $1:$name in
 		parameter=1:vmport_clients_test | parameter=1:vmport_fault_test | \
 			parameter=1:vmport_limits_test | parameter=1:vmport_memory_test | \
-			parameter=1:vmport_race_test | parameter=1:vmport_tool_test) ;;
+			parameter=1:vmport_race_test | parameter=1:vmport_tool_test | \
+			parameter=1:vmport_trace_test) ;;
 		*) run "$1" "$name" </dev/null ;;
 		esac
 	done <"/tests/$2"

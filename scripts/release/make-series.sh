@@ -50,7 +50,7 @@ stages=$cache/series-stages
 # The distribution's version of a stable release is that release.
 version=v$(echo "$S_VERSION" | cut -d- -f1)
 base="arch/x86/include/asm/kvm_host.h arch/x86/include/asm/kvm-x86-ops.h arch/x86/kvm \
-include/uapi/linux/kvm.h Documentation/virt/kvm/api.rst Documentation/virt/kvm/x86/index.rst \
+include/uapi/linux/kvm.h include/trace/events/kvm.h Documentation/virt/kvm/api.rst Documentation/virt/kvm/x86/index.rst \
 MAINTAINERS tools/testing/selftests/kvm/Makefile.kvm"
 
 in_series() {
@@ -155,7 +155,7 @@ and tested in user space.  Nothing calls or builds them yet.
 MESSAGE
 	take base 'arch/x86/kvm/vmport/*'
 	for number in 0001 0010; do
-		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_fast_calls' ''
+		apply "$number" 'kvm_host\.h: |kvm-x86-ops\.h: |kvm/Kconfig: |kvm/Makefile: |vmport_(fast_calls|channels)' ''
 	done
 	commit <<'MESSAGE'
 KVM: x86: Tie the VMware guest interface to KVM

@@ -31,7 +31,8 @@ FILES = (
     ("hb", ("hb.*", "string.c", "memory.*")),
     ("state", ("pack*", "unpack*", "section*", "blob_types.h")),
     ("rpc", ("alloc.h", "events.h", "state.*", "guestinfo.*", "reply.*", "tclo.*", "channel*",
-             "rpci.*", "text.*", "ask.*", "requests.*", "message.*", "attr_*", "privilege.*", "exit.c")),
+             "rpci.*", "text.*", "count.*", "ask.*", "requests.*", "message.*",
+             "attr_*", "privilege.*", "exit.c")),
 )
 
 # What the header for user space defines, without KVM_VMPORT_ and kvm_vmport_; else rpc.
@@ -47,18 +48,20 @@ ABI = (
 # Other names that come with a stage: functions, fields, parameters, columns of tables.
 NAMES = {
     "rpc": r"vmport_message|(VMPORT_CMD_)?MESSAGE|RPC|EXIT_RPC|is_privileged|asks|KVM_REQ_VMPORT_EXIT"
-           r"|kvm_vmport_(fill_exit|check_exit|attr_is_read|put_eventfd)|vmport_(signal|max_limits)"
+           r"|kvm_vmport_(fill_exit|check_exit|attr_is_read|put_eventfd)"
+           r"|vmport_(signal|max_limits)"
            r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|kvm_vmport_exit"
-           r"|(trace_)?kvm_vmport_(message|data|guestinfo|tclo|rpc)|vmport_show_(answer|data|tclo|rpc)",
+           r"|vmport_vcpu_id|(trace_)?kvm_vmport_(message|data|guestinfo|tclo|rpc)"
+           r"|vmport_show_(answer|data|tclo|rpc)",
     "state": r"KVM_[GS]ET_VMPORT_STATE|\w*(state_arg_ok|user_sink|user_source|write_to_user"
              r"|read_from_user|get_state|set_state|state_ioctl)|vmport_(entry_size|state_activate)"
              r"|saved_ask_id|vmport_(ask_number_loaded|next_loaded_ask|counted_number)"
-             r"|(trace_)?kvm_vmport_state",
+             r"|vmport_count_state|(trace_)?kvm_vmport_state",
     "hb": r"HB|\w*FLAG_HB|no_hb|VMPORT_HB_\w+|\w*string_gp|kvm_vmport_(string_in|string_out|is_hb_access"
           r"|is_string|read_guest|write_guest)|(trace_)?kvm_vmport_hb|KVM_VMPORT_NO_VECTOR",
     "steal": r"(VMPORT_CMD_)?STEALCLOCK\w*|\w*cmd_stealclock|\w*may_use_stealclock|steals"
              r"|kvm_vmport_(record_steal_time|update_steal_clock)"
-             r"|vmport_vcpu_(id|is_ring0|waited|has_memory)",
+             r"|vmport_vcpu_(is_ring0|waited|has_memory)",
 }
 # Fields of structures that are there before.
 FIELDS = {

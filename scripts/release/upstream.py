@@ -21,6 +21,7 @@ VMPORT = "arch/x86/kvm/vmport/"
 HEADER = "include/uapi/linux/kvm_vmport.h"
 UAPI = "arch/x86/include/uapi/asm/kvm_vmport.h"
 TESTS = "tools/testing/selftests/kvm/"
+TRACE_H = "include/trace/events/kvm.h"
 KVM_H = "include/uapi/linux/kvm.h"
 API_RST = "Documentation/virt/kvm/api.rst"
 
@@ -223,6 +224,16 @@ def edit_rpc(kernel, numbers):
     text = replace_once(text, padding, "\t\t/* KVM_EXIT_VMPORT */\n\t\tstruct kvm_vmport_exit vmport;\n"
                         + padding, KVM_H)
     write(path, text)
+    edit_exit_name(kernel)
+
+
+def edit_exit_name(kernel):
+    path = os.path.join(kernel, TRACE_H)
+    last = re.findall(r"(?m)^\t.*ERSN\(\w+\)\n", read(path))
+    if len(last) != 1:
+        fail(f"{TRACE_H}: the names of exits do not end in one place")
+    write(path, replace_once(read(path), last[0], last[0][:-1] + ",\t\\\n\tERSN(VMPORT)\n",
+                             TRACE_H))
 
 
 def edit_request(kernel, numbers):

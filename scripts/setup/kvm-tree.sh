@@ -22,11 +22,13 @@ kvm_tree_patch() {
 # patches of a directory, none where PATCHES is empty.
 kvm_tree_prepare() {
 	rm -rf "$2" "$2.tmp"
-	mkdir -p "$2.tmp/arch/x86/include/asm" "$2.tmp/include/uapi/linux"
+	mkdir -p "$2.tmp/arch/x86/include/asm" "$2.tmp/include/uapi/linux" \
+		"$2.tmp/include/trace/events"
 	cp -r "$1/arch/x86/kvm" "$2.tmp/arch/x86/"
 	cp -r "$1/virt" "$2.tmp/"
 	cp "$1/arch/x86/include/asm/kvm_host.h" "$1/arch/x86/include/asm/kvm-x86-ops.h" \
 		"$2.tmp/arch/x86/include/asm/"
+	cp "$1/include/trace/events/kvm.h" "$2.tmp/include/trace/events/"
 	[ -z "$3" ] || kvm_tree_patch "$2.tmp" "this kernel" "$3"/*.patch || return 1
 	sed -i -e "s#-I \$(srctree)/arch/x86/kvm#-I \$(src) -I $2/virt/kvm#" \
 		-e "s#^include \$(srctree)/virt/kvm/#KVM := ../../../virt/kvm\ninclude $2/virt/kvm/#" \

@@ -67,8 +67,11 @@ suite_build() {
 suite_lane() {
 	set_up "the modules for the lane are there" "$top/scripts/setup/build-kvm.sh" on || return 0
 	set_up "the selftests build" "$top/scripts/setup/build-selftests.sh" || return 0
+	# vmport_trace_test reads events through it.
+	ensure_packages trace-cmd
 	set_up "the lane's image is made" "$top/scripts/lane/mkinitramfs.sh" -o "$build/lane.cpio.gz" \
-		-s "$top/scripts/lane/lane-tests.sh" -d "$build/selftests:tests" || return 0
+		-s "$top/scripts/lane/lane-tests.sh" -d "$build/selftests:tests" \
+		-f "$(command -v trace-cmd):bin/trace-cmd" || return 0
 	echo "@@LANE"
 	"$top/scripts/lane/boot.sh" "$build/lane.cpio.gz" 1500 2>&1 | tee "$log_dir/lane.log" || true
 }

@@ -222,6 +222,7 @@ class Upstream(unittest.TestCase):
                         "/* for KVM_RUN, returned by mmap(vcpu_fd, offset=0) */\n"
                         "struct kvm_run {\n\tunion {\n\t\t/* Fix the size of the union. */\n\t};\n};\n"
                         "\n#endif /* __LINUX_KVM_H */\n",
+        upstream.TRACE_H: "#define kvm_trace_exit_reason\t\\\n\tERSN(A),\t\\\n\tERSN(B), ERSN(C)\n",
         "arch/x86/include/asm/kvm_host.h": "#define KVM_REQ_A KVM_ARCH_REQ(3)\n\n#define INVALID_PAGE 0\n",
         upstream.API_RST: "4.9 KVM_A\n\n.. _kvm_run:\n\n5. The kvm_run structure\n"
                           "\n.. _cap_enable:\n\n7.5 KVM_CAP_A\n\n8. Other capabilities.\n",
@@ -244,6 +245,8 @@ class Upstream(unittest.TestCase):
                 self.assertEqual(text.count(line), 1, line)
             self.assertIn("KVM_ARCH_REQ(4)\n",
                           upstream.read(os.path.join(copy, "arch/x86/include/asm/kvm_host.h")))
+            self.assertIn("ERSN(B), ERSN(C),\t\\\n\tERSN(VMPORT)\n",
+                          upstream.read(os.path.join(copy, upstream.TRACE_H)))
             rst = upstream.read(os.path.join(copy, upstream.API_RST))
             for line in ("4.10 KVM_GET_VMPORT_ATTR\n", "4.11 KVM_SET_VMPORT_ATTR\n",
                          "4.12 KVM_GET_VMPORT_STATE\n", "4.13 KVM_SET_VMPORT_STATE\n",

@@ -6,6 +6,7 @@ u32 vcpu_apic_hz = 1000000000;
 bool vcpu_x2apic = true;
 bool vcpu_ring3;
 u64 vcpu_waited[VCPUS];
+u64 vcpu_counts[VCPUS][VMPORT_NR_COUNTS];
 u64 memory_end = 1ull << 40;
 
 /* The engine must not look inside. */
@@ -64,6 +65,16 @@ bool vmport_vcpu_has_memory(void *vcpu, u64 address)
 	return address < memory_end;
 }
 
+void vmport_count(void *vcpu, enum vmport_count which, u64 n)
+{
+	vcpu_counts[vmport_vcpu_id(vcpu)][which] += n;
+}
+
+void vmport_gauge_add(struct vmport_events *events, enum vmport_gauge which, s64 n)
+{
+	container_of(events, struct vm, events)->gauges[which] += n;
+}
+
 void vmport_signal(struct vmport_events *events)
 {
 	container_of(events, struct vm, events)->signals++;
@@ -84,7 +95,11 @@ struct vm *vm_new(enum mode mode)
 
 void vm_free(struct vm *vm)
 {
+	unsigned int i;
+
 	vmport_state_free(vm->state);
+	for (i = 0; i < VMPORT_NR_GAUGES; i++)
+		CHECK_EQ(vm->gauges[i], 0);
 	free(vm);
 }
 

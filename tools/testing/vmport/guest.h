@@ -12,6 +12,7 @@
 
 #include "channels.h"
 #include "command.h"
+#include "count.h"
 #include "message.h"
 #include "pack.h"
 #include "requests.h"
@@ -55,6 +56,7 @@ struct vm {
 	struct vmport_config config;
 	struct vmport_events events;
 	unsigned long signals;	/* as its VMM's eventfd counts them */
+	s64 gauges[VMPORT_NR_GAUGES];	/* as its statistics have them */
 	struct vmport_state *state;
 	enum mode mode;
 	u64 promises;		/* features that its blobs ask for */
@@ -72,6 +74,7 @@ extern bool vcpu_x2apic;
 extern bool vcpu_ring3;
 /* How long each has waited, and where the memory of all ends. */
 extern u64 vcpu_waited[];
+extern u64 vcpu_counts[][VMPORT_NR_COUNTS];
 extern u64 memory_end;
 
 struct vm *vm_new(enum mode mode);

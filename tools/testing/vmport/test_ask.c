@@ -249,7 +249,6 @@ CONVERSATION("EXIT_RPC: a TCLO channel never asks")
 TEST("EXIT_RPC: the call says so, once, to the vCPU that made it")
 {
 	struct vmport_call call = { };
-	static char vcpus[3];
 	struct vm *vm = vm_new(SLEEPING);
 	struct vmport_asked asked;
 	struct chan chan;
@@ -259,11 +258,11 @@ TEST("EXIT_RPC: the call says so, once, to the vCPU that made it")
 	feature_on(vm);
 	call.config = &vm->config;
 	call.state = vm->state;
-	CHECK(!vmport_ask_next(vm->state, &vcpus[0], &asked, &more));
+	CHECK(!vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
 	/* vCPU 0 has asked on two channels, 1 on one. */
 	for (i = 0; i < 3; i++) {
 		chan = open_chan(vm, RPCI);
-		call.vcpu = &vcpus[i % 2];
+		call.vcpu = vm_vcpu(i % 2);
 		call.regs = (struct vmport_regs) {
 			.ax = VMPORT_MAGIC,
 			.cx = SENDSIZE << 16 | 30,
@@ -273,25 +272,25 @@ TEST("EXIT_RPC: the call says so, once, to the vCPU that made it")
 		CHECK_EQ(vmport_command(&call), VMPORT_DONE);
 		CHECK(call.asks);
 	}
-	CHECK(!vmport_ask_next(vm->state, &vcpus[2], &asked, &more));
-	CHECK(vmport_ask_next(vm->state, &vcpus[1], &asked, &more));
+	CHECK(!vmport_ask_next(vm->state, vm_vcpu(2), &asked, &more));
+	CHECK(vmport_ask_next(vm->state, vm_vcpu(1), &asked, &more));
 	CHECK_EQ(asked.id, 2);
 	CHECK_EQ(asked.channel, 1);
 	CHECK_EQ(asked.size, 0);
 	CHECK(!asked.data);
 	CHECK(!more);
-	CHECK(!vmport_ask_next(vm->state, &vcpus[1], &asked, &more));
-	CHECK(vmport_ask_next(vm->state, &vcpus[0], &asked, &more));
+	CHECK(!vmport_ask_next(vm->state, vm_vcpu(1), &asked, &more));
+	CHECK(vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
 	CHECK_EQ(asked.id, 1);
 	CHECK(more);
-	CHECK(vmport_ask_next(vm->state, &vcpus[0], &asked, &more));
+	CHECK(vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
 	CHECK_EQ(asked.id, 3);
 	CHECK(!more);
 
 	/* Loaded: no vCPU has asked, the VMM looks for itself. */
 	vm_migrate(vm);
 	for (i = 0; i < 3; i++)
-		CHECK(!vmport_ask_next(vm->state, &vcpus[i], &asked, &more));
+		CHECK(!vmport_ask_next(vm->state, vm_vcpu(i), &asked, &more));
 	CHECK_EQ(read_asked(vm, 0, ""), 1);
 	vm_free(vm);
 }

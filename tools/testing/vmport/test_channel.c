@@ -501,6 +501,7 @@ TEST("fast path: a channel that another vCPU is at work on is not touched")
 	struct vmport_call call = {
 		.config = &vm->config,
 		.state = vm->state,
+		.vcpu = vm_vcpu(0),
 		.atomic = true,
 	};
 	int nr;

@@ -89,6 +89,7 @@ static void call_block(struct vm *vm, bool in, struct client_regs *regs)
 {
 	struct vmport_call call = {
 		.config = &vm->config,
+		.vcpu = vm_vcpu(0),
 		.is_privileged = vm->is_privileged,
 		.regs.dx = regs->dx,
 		.regs.si = in ? regs->si : regs->bp,

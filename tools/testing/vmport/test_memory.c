@@ -119,6 +119,7 @@ static struct vmport_call call_of(const struct chan *chan)
 	return (struct vmport_call) {
 		.config = &chan->vm->config,
 		.state = chan->vm->state,
+		.vcpu = vm_vcpu(0),
 		.regs = {
 			.dx = (u32)chan->id << 16,
 			.si = chan->cookie_high,

@@ -309,8 +309,7 @@ TEST("ENOMEM: loading a blob fails at each of its allocations, nothing leaks")
 
 static bool do_alloc_state(struct vm *vm)
 {
-	struct vmport_events events = { };
-	struct vmport_state *state = vmport_state_alloc(&events);
+	struct vmport_state *state = vmport_state_alloc(&vm->events);
 
 	if (state)
 		vmport_state_free(state);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "call.h"
+#include "count.h"
 #include "events.h"
 
 /* Here are no vCPUs: nothing that reads or writes a blob asks for one. */
@@ -40,6 +41,16 @@ u64 vmport_vcpu_waited(void *vcpu)
 bool vmport_vcpu_has_memory(void *vcpu, u64 address)
 {
 	abort();
+}
+
+void vmport_count(void *vcpu, enum vmport_count which, u64 n)
+{
+	abort();
+}
+
+/* Nobody looks at how much there is. */
+void vmport_gauge_add(struct vmport_events *events, enum vmport_gauge which, s64 n)
+{
 }
 
 /* Nobody waits to be told. */

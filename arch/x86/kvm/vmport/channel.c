@@ -9,6 +9,7 @@
 
 #include "alloc.h"
 #include "channel.h"
+#include "count.h"
 #include "vmport_trace.h"
 
 /* A larger buffer is not kept once its message is through. */
@@ -163,6 +164,7 @@ void vmport_channel_close(struct vmport_tclo *tclo, struct vmport_channel *chann
 	vmport_channel_lose_request(tclo, channel);
 	vmport_channel_release_buffers(channel);
 	WRITE_ONCE(channel->activity, VMPORT_CLOSED);
+	vmport_gauge_add(tclo->events, VMPORT_GAUGE_CHANNELS, -1);
 
 	if (channel->protocol == VMPORT_PROTOCOL_TCLO) {
 		atomic64_inc(&tclo->events->lost);

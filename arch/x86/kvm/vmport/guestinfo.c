@@ -13,11 +13,18 @@
 
 #include "alloc.h"
 #include "call.h"
+#include "count.h"
 #include "guestinfo.h"
 #include "vmport_trace.h"
 
 /* Four entries a bucket when the store is full. */
 #define VMPORT_BUCKETS	(KVM_VMPORT_MAX_KEYS / 4)
+
+/* What the store holds. */
+struct totals {
+	u32 count;
+	u32 bytes;
+};
 
 static u32 vmport_key_hash(struct vmport_guestinfo *gi, const u8 *key, u32 size)
 {
@@ -68,6 +75,8 @@ void vmport_guestinfo_destroy(struct vmport_guestinfo *gi)
 			vmport_guestinfo_put(entry);
 		}
 	}
+	vmport_gauge_add(gi->events, VMPORT_GAUGE_ENTRIES, -(s64)gi->count);
+	vmport_gauge_add(gi->events, VMPORT_GAUGE_BYTES, -(s64)gi->bytes);
 	kvfree(gi->buckets);
 	mutex_destroy(&gi->lock);
 }
@@ -241,11 +250,13 @@ static int vmport_guestinfo_check_guest(const struct vmport_entry *old,
 	return r;
 }
 
-/* What the store holds. */
-struct totals {
-	u32 count;
-	u32 bytes;
-};
+static void vmport_guestinfo_set_totals(struct vmport_guestinfo *gi, const struct totals *totals)
+{
+	vmport_gauge_add(gi->events, VMPORT_GAUGE_ENTRIES, (s64)totals->count - gi->count);
+	vmport_gauge_add(gi->events, VMPORT_GAUGE_BYTES, (s64)totals->bytes - gi->bytes);
+	gi->count = totals->count;
+	gi->bytes = totals->bytes;
+}
 
 /* May change @n be, and what would the store hold then?  gi->lock is held. */
 static int vmport_guestinfo_check_one(struct vmport_guestinfo *gi,
@@ -311,8 +322,7 @@ static int vmport_guestinfo_check_and_count(struct vmport_guestinfo *gi,
 		return -E2BIG;
 	}
 
-	gi->count = totals.count;
-	gi->bytes = totals.bytes;
+	vmport_guestinfo_set_totals(gi, &totals);
 	return 0;
 }
 

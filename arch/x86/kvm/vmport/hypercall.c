@@ -117,6 +117,7 @@ static int vmport_hypercall_message(struct kvm_vcpu *vcpu, bool in)
 
 	ok = in ? vmport_hypercall_receive(&t) : vmport_hypercall_send(&t);
 	vcpu->stat.vmport_calls++;
+	vcpu->stat.vmport_failed_calls += !ok;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, in, t.call.regs.dx, t.count, ok ? t.moved : 0, ok);
 	if (!ok)
 		return vmport_hypercall_end_transfer(vcpu, VMPORT_STATUS_FAIL);

@@ -133,6 +133,17 @@ static int vmport_copy_back(void __user *argp, const void *before, const void *a
 	return 0;
 }
 
+/* Under the VM's lock. */
+static void vmport_count_state(struct kvm *kvm, unsigned int ioctl, int r)
+{
+	if (ioctl == KVM_SET_VMPORT_STATE && r)
+		kvm->stat.vmport_refused_loads++;
+	else if (ioctl == KVM_SET_VMPORT_STATE)
+		kvm->stat.vmport_loads++;
+	else if (!r)
+		kvm->stat.vmport_saves++;
+}
+
 static int vmport_state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *argp)
 {
 	struct kvm_vmport *vmport = READ_ONCE(kvm->arch.vmport);
@@ -163,6 +174,7 @@ static int vmport_state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *
 		return -EINTR;
 	r = ioctl == KVM_GET_VMPORT_STATE ? vmport_get_state(kvm, &arg) :
 					    vmport_set_state(kvm, &arg);
+	vmport_count_state(kvm, ioctl, r);
 	mutex_unlock(&vmport->lock);
 	trace_kvm_vmport_state(ioctl == KVM_GET_VMPORT_STATE, arg.size, r, arg.error,
 			       arg.error_offset);

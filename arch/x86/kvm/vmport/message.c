@@ -12,6 +12,7 @@
 
 #include "ask.h"
 #include "channels.h"
+#include "count.h"
 #include "message.h"
 #include "rpci.h"
 #include "vmport_trace.h"
@@ -32,6 +33,8 @@
 static enum vmport_result vmport_message_end_request(struct vmport_call *call, u16 status)
 {
 	call->regs.cx = (u32)status << 16;
+	if (!(status & VMPORT_STATUS_SUCCESS))
+		vmport_count(call->vcpu, VMPORT_COUNT_FAILED_CALLS, 1);
 	return VMPORT_DONE;
 }
 
@@ -79,6 +82,7 @@ static enum vmport_result vmport_message_open(struct vmport_call *call)
 	channel->cookie_low = cookie[1];
 	channel->protocol = protocol;
 	channel->name.size = 0;
+	vmport_gauge_add(state->events, VMPORT_GAUGE_CHANNELS, 1);
 	vmport_channel_touch(channel);
 	if (protocol == VMPORT_PROTOCOL_TCLO) {
 		vmport_reply_text(&channel->reply, "reset");
@@ -153,13 +157,18 @@ static unsigned int vmport_message_answer(struct vmport_call *call, struct vmpor
 	call->is_privileged &= channel->send_is_privileged;
 	channel->activity = VMPORT_IDLE;
 	is_kernels = vmport_rpci(call, channel->send, size, &channel->reply);
-	if (!is_kernels && vmport_ask(call, channel, size))
+	if (!is_kernels && vmport_ask(call, channel, size)) {
+		vmport_count(call->vcpu, VMPORT_COUNT_RPCS_VMM, 1);
 		return VMPORT_ANSWER_VMM;
+	}
 
 	vmport_channel_wait(channel);
-	if (is_kernels)
-		return VMPORT_ANSWER_KERNEL;
-	return *vmport_reply_data(reply) == '1' ? VMPORT_ANSWER_REPORT : VMPORT_ANSWER_UNKNOWN;
+	if (!is_kernels && *vmport_reply_data(reply) != '1') {
+		vmport_count(call->vcpu, VMPORT_COUNT_RPCS_UNKNOWN, 1);
+		return VMPORT_ANSWER_UNKNOWN;
+	}
+	vmport_count(call->vcpu, VMPORT_COUNT_RPCS_KERNEL, 1);
+	return is_kernels ? VMPORT_ANSWER_KERNEL : VMPORT_ANSWER_REPORT;
 }
 
 /*
@@ -188,6 +197,8 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 		channel->activity = VMPORT_IDLE;
 	}
 
+	vmport_count(call->vcpu, VMPORT_COUNT_GUEST_MESSAGES, 1);
+	vmport_count(call->vcpu, VMPORT_COUNT_GUEST_BYTES, size);
 	trace_kvm_vmport_message(call, channel, size, answer);
 	trace_kvm_vmport_data(VMPORT_DATA_MESSAGE, channel->send, size);
 	if (answer <= VMPORT_ANSWER_UNKNOWN)
@@ -337,6 +348,10 @@ static enum vmport_result vmport_message_recvstatus(struct vmport_call *call,
 		vmport_channel_lose_request(&call->state->tclo, channel);
 	}
 
+	if (vmport_message_is_received(call)) {
+		vmport_count(call->vcpu, VMPORT_COUNT_HOST_MESSAGES, 1);
+		vmport_count(call->vcpu, VMPORT_COUNT_HOST_BYTES, vmport_channel_recv_size(channel));
+	}
 	if (vmport_message_is_received(call) && channel->protocol == VMPORT_PROTOCOL_TCLO)
 		channel->activity = is_sending ? VMPORT_RUNNING_SENDING : VMPORT_RUNNING;
 	else

@@ -64,6 +64,7 @@ static __always_inline bool vmport_run_call(struct kvm_vcpu *vcpu, struct vmport
 	}
 
 	vcpu->stat.vmport_calls += answered;
+	vcpu->stat.vmport_vmm_calls += !answered && !call->atomic;
 	vcpu->stat.vmport_fast_calls += answered && call->atomic;
 	return answered;
 }

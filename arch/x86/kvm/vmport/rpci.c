@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include "count.h"
 #include "guestinfo.h"
 #include "reply.h"
 #include "rpci.h"
@@ -57,6 +58,14 @@ static bool vmport_is_guestinfo_key(const struct rpci_text *key)
 	return vmport_starts_with(key, prefix) && key->size > strlen(prefix);
 }
 
+/* A request that is refused, and what for. */
+static void vmport_rpci_refuse(const struct vmport_call *call, enum vmport_count why,
+			       const char *text, struct vmport_reply *reply)
+{
+	vmport_count(call->vcpu, why, 1);
+	vmport_reply_text(reply, text);
+}
+
 static void vmport_rpci_reply_entry(const struct vmport_call *call, const u8 *key, u32 size,
 				    const char *none, struct vmport_reply *reply)
 {
@@ -74,7 +83,7 @@ static void vmport_rpci_reply_entry(const struct vmport_call *call, const u8 *ke
 		memcpy(data + 2, vmport_entry_value(entry), entry->value_size);
 		reply->is_privileged = entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED;
 	} else {
-		vmport_reply_text(reply, "0 Out of memory");
+		vmport_rpci_refuse(call, VMPORT_COUNT_REFUSED_MEMORY, "0 Out of memory", reply);
 	}
 out:
 	if (entry)
@@ -90,6 +99,13 @@ static void vmport_rpci_info_get(const struct vmport_call *call, const struct rp
 		vmport_rpci_reply_entry(call, arg->data, arg->size, none, reply);
 	else
 		vmport_reply_text(reply, none);
+}
+
+static enum vmport_count vmport_rpci_set_reason(int r)
+{
+	if (r == -EPERM)
+		return VMPORT_COUNT_REFUSED_PERMISSION;
+	return r == -ENOMEM ? VMPORT_COUNT_REFUSED_MEMORY : VMPORT_COUNT_REFUSED_LIMIT;
 }
 
 static const char *vmport_rpci_set_error(int r, u32 error)
@@ -120,15 +136,17 @@ static void vmport_rpci_info_set(const struct vmport_call *call, const struct rp
 	int r;
 
 	if (!vmport_rpci_split(arg, &key, &value)) {
-		vmport_reply_text(reply, "0 Two and exactly two arguments expected");
+		vmport_rpci_refuse(call, VMPORT_COUNT_REFUSED_MALFORMED,
+				   "0 Two and exactly two arguments expected", reply);
 		return;
 	}
 	if (!vmport_starts_with(&key, "guestinfo.")) {
-		vmport_reply_text(reply, "0 Permission denied");
+		vmport_rpci_refuse(call, VMPORT_COUNT_REFUSED_PERMISSION,
+				   "0 Permission denied", reply);
 		return;
 	}
 	if (!vmport_is_guestinfo_key(&key)) {
-		vmport_reply_text(reply, "0 Invalid key");
+		vmport_rpci_refuse(call, VMPORT_COUNT_REFUSED_MALFORMED, "0 Invalid key", reply);
 		return;
 	}
 
@@ -138,9 +156,13 @@ static void vmport_rpci_info_set(const struct vmport_call *call, const struct rp
 	change.value_size = value.size;
 	change.is_privileged = call->is_privileged;
 	r = vmport_guestinfo_set(&call->state->guestinfo, &call->config->limits, &change);
-	if (!r)
-		vmport_signal(call->state->events);
-	vmport_reply_text(reply, r ? vmport_rpci_set_error(r, change.error) : "1 ");
+	if (r) {
+		vmport_rpci_refuse(call, vmport_rpci_set_reason(r),
+				   vmport_rpci_set_error(r, change.error), reply);
+		return;
+	}
+	vmport_signal(call->state->events);
+	vmport_reply_text(reply, "1 ");
 }
 
 static void vmport_rpci_machine_id(const struct vmport_call *call, const struct rpci_text *arg,

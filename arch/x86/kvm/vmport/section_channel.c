@@ -5,6 +5,7 @@
 #include <linux/sort.h>
 
 #include "channels.h"
+#include "count.h"
 #include "packer.h"
 #include "rpci.h"
 #include "section.h"
@@ -378,6 +379,7 @@ static int vmport_fill_channel(struct vmport_unpacker *u, size_t pos,
 	channel->protocol = le32_to_cpu(packed->protocol);
 	channel->activity =
 		vmport_channel_flags_activity(flags, channel->protocol == VMPORT_PROTOCOL_TCLO);
+	vmport_gauge_add(u->state->events, VMPORT_GAUGE_CHANNELS, 1);
 	channel->used = u->now;
 	channel->cookie_high = le32_to_cpu(packed->cookie_high);
 	channel->cookie_low = le32_to_cpu(packed->cookie_low);

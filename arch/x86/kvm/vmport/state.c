@@ -8,6 +8,7 @@
 #include "alloc.h"
 #include "ask.h"
 #include "channel.h"
+#include "count.h"
 #include "state.h"
 #include "steal.h"
 
@@ -45,8 +46,11 @@ void vmport_state_free(struct vmport_state *state)
 		return;
 
 	for (i = 0; i < ARRAY_SIZE(state->channels); i++) {
-		if (state->channels[i])
-			vmport_channel_free(state->channels[i]);
+		if (!state->channels[i])
+			continue;
+		if (vmport_channel_is_open(state->channels[i]))
+			vmport_gauge_add(state->events, VMPORT_GAUGE_CHANNELS, -1);
+		vmport_channel_free(state->channels[i]);
 	}
 	vmport_guestinfo_destroy(&state->guestinfo);
 	vmport_tclo_destroy(&state->tclo);

@@ -189,6 +189,7 @@ bool kvm_vmport_string_out(struct kvm_vcpu *vcpu, u8 val)
 	}
 	vmport_set_hb_result(ctxt, ok);
 	vcpu->stat.vmport_calls++;
+	vcpu->stat.vmport_failed_calls += !ok;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, false, call.regs.dx, count, ok ? moved : 0, ok);
 	return true;
 }
@@ -270,6 +271,7 @@ bool kvm_vmport_string_in(struct kvm_vcpu *vcpu)
 		ctxt->have_exception = true;
 	}
 	vcpu->stat.vmport_calls++;
+	vcpu->stat.vmport_failed_calls += !ok;
 	trace_kvm_vmport_hb(vcpu->vcpu_id, true, call.regs.dx, left, moved, ok);
 	return true;
 }

@@ -58,7 +58,7 @@ void kvm_vmport_wait_for_calls(struct kvm_vmport *vmport)
 		synchronize_rcu();
 }
 
-static struct kvm_vmport *vmport_vm_alloc(u64 features)
+static struct kvm_vmport *vmport_vm_alloc(struct kvm *kvm, u64 features)
 {
 	struct vmport_config *config;
 	struct vmport_state *state;
@@ -80,6 +80,7 @@ static struct kvm_vmport *vmport_vm_alloc(u64 features)
 	/* It is no message that is left out, and not worth one. */
 	ratelimit_set_flags(&vmport->expedited, RATELIMIT_MSG_ON_RELEASE);
 	vmport->features = features;
+	vmport->kvm = kvm;
 	RCU_INIT_POINTER(vmport->config, config);
 	RCU_INIT_POINTER(vmport->state, state);
 	return vmport;
@@ -138,7 +139,7 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 	if (!vmport_has_needed_features(features))
 		return -ENXIO;
 
-	vmport = vmport_vm_alloc(features);
+	vmport = vmport_vm_alloc(kvm, features);
 	if (!vmport)
 		return -ENOMEM;
 

@@ -39,6 +39,7 @@ struct kvm_vmport {
 	struct srcu_struct srcu;
 	struct ratelimit_state expedited;	/* waits that are short, see vm.c */
 	u64 features;			/* KVM_VMPORT_FEATURE_*, for life */
+	struct kvm *kvm;		/* for its statistics */
 	struct vmport_config __rcu *config;
 	struct vmport_state __rcu *state;
 	/* Replaced under @lock, signalled under RCU; may be NULL. */

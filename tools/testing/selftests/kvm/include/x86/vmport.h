@@ -120,8 +120,9 @@ static inline void *vmport_gva2hva(struct kvm_vm *vm, void *gva)
 /* The module parameter that opens the port to ring 3 in all VMs. */
 bool backdoor_parameter(void);
 
-/* What a vCPU has counted, by name. */
+/* What a vCPU or a VM has counted, by name. */
 u64 vmport_counter(struct kvm_vcpu *vcpu, const char *name);
+u64 vmport_vm_counter(struct kvm_vm *vm, const char *name);
 
 /* Calls. */
 void vmport_set_regs(struct kvm_vcpu *vcpu, struct kvm_regs *regs, const struct vmport_regs *in);

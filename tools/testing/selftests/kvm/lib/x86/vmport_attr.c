@@ -340,12 +340,10 @@ bool backdoor_parameter(void)
 	return value == 'Y';
 }
 
-/* What a vCPU has counted, by name, from its binary statistics. */
-u64 vmport_counter(struct kvm_vcpu *vcpu, const char *name)
+static u64 read_counter(int fd, const char *name)
 {
 	struct kvm_stats_header header;
 	struct kvm_stats_desc *descs, *desc;
-	int fd = vcpu_get_stats_fd(vcpu);
 	bool found = false;
 	u64 value = 0;
 	u32 i;
@@ -359,8 +357,19 @@ u64 vmport_counter(struct kvm_vcpu *vcpu, const char *name)
 		read_stat_data(fd, &header, desc, &value, 1);
 		found = true;
 	}
-	TEST_ASSERT(found, "vCPUs do not count %s", name);
+	TEST_ASSERT(found, "Nobody counts %s", name);
 	free(descs);
 	close(fd);
 	return value;
+}
+
+/* What a vCPU or a VM has counted, by name, from its binary statistics. */
+u64 vmport_counter(struct kvm_vcpu *vcpu, const char *name)
+{
+	return read_counter(vcpu_get_stats_fd(vcpu), name);
+}
+
+u64 vmport_vm_counter(struct kvm_vm *vm, const char *name)
+{
+	return read_counter(vm_get_stats_fd(vm), name);
 }
