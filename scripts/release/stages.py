@@ -31,7 +31,7 @@ FILES = (
     ("hb", ("hb.*", "string.c", "memory.*")),
     ("state", ("pack*", "unpack*", "section*", "blob_types.h")),
     ("rpc", ("alloc.h", "events.h", "state.*", "guestinfo.*", "reply.*", "tclo.*", "channel*",
-             "rpci.*", "text.*", "count.*", "ask.*", "requests.*", "message.*",
+             "rpci.*", "text.*", "count.h", "stat.c", "debugfs.c", "ask.*", "requests.*", "message.*",
              "attr_*", "privilege.*", "exit.c")),
 )
 
@@ -48,7 +48,7 @@ ABI = (
 # Other names that come with a stage: functions, fields, parameters, columns of tables.
 NAMES = {
     "rpc": r"vmport_message|(VMPORT_CMD_)?MESSAGE|RPC|EXIT_RPC|is_privileged|asks|KVM_REQ_VMPORT_EXIT"
-           r"|kvm_vmport_(fill_exit|check_exit|attr_is_read|put_eventfd)"
+           r"|kvm_vmport_(create_debugfs|fill_exit|check_exit|attr_is_read|put_eventfd)"
            r"|vmport_(signal|max_limits)"
            r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|kvm_vmport_exit"
            r"|vmport_vcpu_id|(trace_)?kvm_vmport_(message|data|guestinfo|tclo|rpc)"

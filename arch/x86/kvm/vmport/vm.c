@@ -159,6 +159,8 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 
 	if (r)
 		vmport_vm_free(vmport);
+	else
+		kvm_vmport_create_debugfs(kvm);
 	return r;
 }
 

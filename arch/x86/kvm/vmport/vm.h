@@ -48,6 +48,7 @@ struct kvm_vmport {
 };
 
 void kvm_vmport_wait_for_calls(struct kvm_vmport *vmport);
+void kvm_vmport_create_debugfs(struct kvm *kvm);
 
 /* Under the VM's lock. */
 static inline struct vmport_config *kvm_vmport_current_config(struct kvm_vmport *vmport)
