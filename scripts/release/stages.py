@@ -47,7 +47,7 @@ ABI = (
 
 # Other names that come with a stage: functions, fields, parameters, columns of tables.
 NAMES = {
-    "rpc": r"vmport_message|(VMPORT_CMD_)?MESSAGE|RPC|EXIT_RPC|is_privileged|asks|KVM_REQ_VMPORT_EXIT"
+    "rpc": r"vmport_message|(VMPORT_CMD_)?MESSAGE|RPC|EXIT_RPC|is_privileged|asks|copies|KVM_REQ_VMPORT_EXIT"
            r"|kvm_vmport_(create_debugfs|fill_exit|check_exit|attr_is_read|put_eventfd)"
            r"|vmport_(signal|max_limits)"
            r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|kvm_vmport_exit"
