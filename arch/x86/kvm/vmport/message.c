@@ -350,7 +350,8 @@ static enum vmport_result vmport_message_recvstatus(struct vmport_call *call,
 
 	if (vmport_message_is_received(call)) {
 		vmport_count(call->vcpu, VMPORT_COUNT_HOST_MESSAGES, 1);
-		vmport_count(call->vcpu, VMPORT_COUNT_HOST_BYTES, vmport_channel_recv_size(channel));
+		vmport_count(call->vcpu, VMPORT_COUNT_HOST_BYTES,
+			     vmport_channel_recv_size(channel));
 	}
 	if (vmport_message_is_received(call) && channel->protocol == VMPORT_PROTOCOL_TCLO)
 		channel->activity = is_sending ? VMPORT_RUNNING_SENDING : VMPORT_RUNNING;

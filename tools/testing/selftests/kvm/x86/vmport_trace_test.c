@@ -231,8 +231,9 @@ TEST_F(trace, is_read_by_trace_cmd)
 {
 	static const char record[] =
 		"trace-cmd start -e 'kvm:kvm_vmport_*' >/dev/null 2>&1";
+	static const char extract[] =
+		"{ trace-cmd stop && trace-cmd extract -o /tmp/vmport.dat; } >/dev/null 2>&1";
 	static const char report[] =
-		"trace-cmd stop && trace-cmd extract -o /tmp/vmport.dat >/dev/null 2>&1 && "
 		"trace-cmd report -i /tmp/vmport.dat 2>&1; trace-cmd reset >/dev/null 2>&1";
 	char line[256];
 	int i;
@@ -242,6 +243,7 @@ TEST_F(trace, is_read_by_trace_cmd)
 
 	ASSERT_EQ(system(record), 0);
 	converse(self->vm, self->vcpu);
+	ASSERT_EQ(system(extract), 0);
 	self->text = output_of(report);
 	ASSERT_NE(self->text, NULL);
 	EXPECT_FALSE(strstr(self->text, "FAILED TO PARSE"));
@@ -363,7 +365,8 @@ FIXTURE_TEARDOWN(debugfs)
 TEST_F(debugfs, shows_what_there_is_and_no_secrets)
 {
 	static const char * const lines[] = {
-		"features 0x", "limits: channels 128 entries 4096 value 65536 bytes guestinfo 1048576 bytes\n",
+		"features 0x",
+		"limits: channels 128 entries 4096 value 65536 bytes guestinfo 1048576 bytes\n",
 		"channel 0 RPCI \"\": guest sends, sent 4 of 12 bytes, used ",
 		"channel 1 TCLO \"toolbox\": guest runs request, used ",
 		"channels 2\n",
