@@ -55,7 +55,7 @@ NAMES = {
            r"|vmport_show_(answer|data|tclo|rpc)",
     "state": r"KVM_[GS]ET_VMPORT_STATE|\w*(state_arg_ok|user_sink|user_source|write_to_user"
              r"|read_from_user|get_state|set_state|state_ioctl)|vmport_(entry_size|state_activate)"
-             r"|saved_ask_id|vmport_(ask_number_loaded|next_loaded_ask|counted_number)"
+             r"|saved_ask_id|vmport_(state_number_asks|state_next_ask|counted_number)"
              r"|vmport_count_state|(trace_)?kvm_vmport_state",
     "hb": r"HB|\w*FLAG_HB|no_hb|VMPORT_HB_\w+|\w*string_gp|kvm_vmport_(string_in|string_out|is_hb_access"
           r"|is_string|read_guest|write_guest)|(trace_)?kvm_vmport_hb|KVM_VMPORT_NO_VECTOR",

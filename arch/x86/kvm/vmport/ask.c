@@ -13,20 +13,6 @@
 #include "vmport_trace.h"
 
 /*
- * A number for a message, above all that the VMM has seen, and @least at least.  vCPUs of
- * another state of the VM may take one at the same time.
- */
-static u64 vmport_new_ask_id(struct vmport_events *events, s64 least)
-{
-	s64 last = atomic64_read(&events->asked), id;
-
-	do {
-		id = max(last + 1, least);
-	} while (!atomic64_try_cmpxchg(&events->asked, &last, id));
-	return id;
-}
-
-/*
  * Leave a message to the VMM.
  * @call: the call that brought its end; becomes one that asks
  * @channel: owned by the caller; the message is at @channel->send, and what the guest gets
@@ -244,43 +230,4 @@ int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 si
 	vmport_ask_end(channel);
 	vmport_channel_disown(channel);
 	return 0;
-}
-
-/* Of the messages that were loaded, the one with the smallest number above @saved_id. */
-static struct vmport_channel *vmport_next_loaded_ask(struct vmport_state *state, u64 saved_id)
-{
-	struct vmport_channel *channel, *next = NULL;
-	u16 i;
-
-	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
-		channel = state->channels[i];
-		if (channel && channel->activity == VMPORT_ASKING &&
-		    channel->saved_ask_id > saved_id &&
-		    (!next || channel->saved_ask_id < next->saved_ask_id))
-			next = channel;
-	}
-	return next;
-}
-
-/*
- * Number the messages that came with a state, in their order.
- * @state: nobody else uses it yet
- *
- * A reply that the VMM still works on, to a message of an earlier state, must not be taken
- * for one of these.  So they keep the numbers that they were saved with only where those
- * are above all that the VM has seen.
- */
-void vmport_ask_number_loaded(struct vmport_state *state)
-{
-	struct vmport_channel *channel;
-	u64 saved_id = 0;
-
-	for (;;) {
-		channel = vmport_next_loaded_ask(state, saved_id);
-		if (!channel)
-			break;
-		saved_id = channel->saved_ask_id;
-		channel->ask_id = vmport_new_ask_id(state->events,
-						    vmport_counted_number(saved_id));
-	}
 }

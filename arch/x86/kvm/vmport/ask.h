@@ -39,7 +39,6 @@ bool vmport_ask_next(struct vmport_state *state, const void *vcpu, struct vmport
 		     bool *more);
 int vmport_ask_read(struct vmport_state *state, u64 id, bool next, u32 room,
 		    struct vmport_asked *asked);
-void vmport_ask_number_loaded(struct vmport_state *state);
 int vmport_ask_answer(struct vmport_state *state, u64 id, const u8 *data, u32 size);
 
 #endif /* _VMPORT_ASK_H */

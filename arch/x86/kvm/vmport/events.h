@@ -3,6 +3,8 @@
 #define _VMPORT_EVENTS_H
 
 #include <linux/atomic.h>
+#include <linux/minmax.h>
+#include <linux/types.h>
 
 /*
  * What the VMM hears of, numbered.
@@ -21,6 +23,20 @@ struct vmport_events {
 	atomic64_t lost;
 	u64 requested;
 };
+
+/*
+ * A number for a message, above all that the VMM has seen, and @least at least.  vCPUs of
+ * another state of the VM may take one at the same time.
+ */
+static inline u64 vmport_new_ask_id(struct vmport_events *events, s64 least)
+{
+	s64 last = atomic64_read(&events->asked), id;
+
+	do {
+		id = max(last + 1, least);
+	} while (!atomic64_try_cmpxchg(&events->asked, &last, id));
+	return id;
+}
 
 /*
  * Tell the VMM that there is something to look after.  Provided by whoever

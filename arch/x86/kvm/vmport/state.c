@@ -6,7 +6,6 @@
 #include <linux/slab.h>
 
 #include "alloc.h"
-#include "ask.h"
 #include "channel.h"
 #include "count.h"
 #include "state.h"
@@ -59,6 +58,44 @@ void vmport_state_free(struct vmport_state *state)
 	kfree(state);
 }
 
+/* Of the messages that were loaded, the one with the smallest number above @saved_id. */
+static struct vmport_channel *vmport_state_next_ask(struct vmport_state *state, u64 saved_id)
+{
+	struct vmport_channel *channel, *next = NULL;
+	u16 i;
+
+	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
+		channel = state->channels[i];
+		if (channel && channel->activity == VMPORT_ASKING &&
+		    channel->saved_ask_id > saved_id &&
+		    (!next || channel->saved_ask_id < next->saved_ask_id))
+			next = channel;
+	}
+	return next;
+}
+
+/*
+ * Number the messages that came with a state, in their order.
+ *
+ * A reply that the VMM still works on, to a message of an earlier state, must not be taken
+ * for one of these.  So they keep the numbers that they were saved with only where those
+ * are above all that the VM has seen.
+ */
+static void vmport_state_number_asks(struct vmport_state *state)
+{
+	struct vmport_channel *channel;
+	u64 saved_id = 0;
+
+	for (;;) {
+		channel = vmport_state_next_ask(state, saved_id);
+		if (!channel)
+			break;
+		saved_id = channel->saved_ask_id;
+		channel->ask_id = vmport_new_ask_id(state->events,
+						    vmport_counted_number(saved_id));
+	}
+}
+
 /*
  * A state from a blob becomes the VM's.
  * @state: from vmport_state_unpack(); vCPUs don't use it yet
@@ -67,7 +104,7 @@ void vmport_state_free(struct vmport_state *state)
  */
 void vmport_state_activate(struct vmport_state *state)
 {
-	vmport_ask_number_loaded(state);
+	vmport_state_number_asks(state);
 	/* The VMM may load an older one later, and see no number twice. */
 	state->events->requested = max(state->events->requested,
 				       vmport_counted_number(state->tclo.next_id - 1));
