@@ -58,13 +58,17 @@ checkpatch_files() {
 # User space: what checkpatch asks of kernel code only is left out.
 checkpatch_user() {
 	git ls-files 'tools/testing/vmport/*.[ch]' 'tools/virt/vmport/*.[ch]' | while read -r file; do
-		checkpatch --ignore NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,CONST_STRUCT,STRCPY,AVOID_BUG,SYMBOLIC_PERMS,COMPLEX_MACRO,MACRO_ARG_PRECEDENCE,UNCOMMENTED_DEFINITION,CONSTANT_COMPARISON,VOLATILE,MEMORY_BARRIER,STORAGE_CLASS,DATA_RACE,EMBEDDED_FUNCTION_NAME,TRAILING_SEMICOLON,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_ALIGNED,CAMELCASE -f "$file"
+		checkpatch --ignore NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,CONST_STRUCT,STRCPY,AVOID_BUG,SYMBOLIC_PERMS,COMPLEX_MACRO,MACRO_ARG_PRECEDENCE,UNCOMMENTED_DEFINITION,CONSTANT_COMPARISON,VOLATILE,MEMORY_BARRIER,STORAGE_CLASS,DATA_RACE,EMBEDDED_FUNCTION_NAME,TRAILING_SEMICOLON,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_ALIGNED,CAMELCASE,MULTISTATEMENT_MACRO_USE_DO_WHILE -f "$file"
 	done
 }
 
 checkpatch_series() {
 	for file in patches/*/*.patch; do
-		checkpatch --patch - <"$file"
+		ignore=
+		# A name in a list that is there with the option only.
+		! grep -q '^+#define ERSN_VMPORT' "$file" || ignore="--ignore SPACING,COMPLEX_MACRO"
+		# shellcheck disable=SC2086 # two words or none
+		checkpatch $ignore --patch - <"$file"
 	done
 }
 

@@ -486,6 +486,13 @@ struct kvm_vmport_info {
 };
 
 /*
+ * All of a message that waits for the VMM was sent by privileged callers, as
+ * KVM_VMPORT_GUESTINFO_PRIVILEGED has them.  Without it any process of the guest may have
+ * sent it.
+ */
+#define KVM_VMPORT_SENDER_PRIVILEGED	(1U << 0)
+
+/*
  * KVM_EXIT_VMPORT, with KVM_VMPORT_FEATURE_EXIT_RPC: KVM_RUN returns because the guest
  * has sent an RPCI message that is the VMM's to answer: all but info-get, info-set and
  * machine.id.get.  The guest's instruction is complete.
@@ -507,12 +514,6 @@ struct kvm_vmport_exit {
 };
 
 #define KVM_VMPORT_EXIT_RPC		1
-
-/*
- * All of the message is of privileged callers, as KVM_VMPORT_GUESTINFO_PRIVILEGED has them.
- * Without it any process of the guest may have sent it.
- */
-#define KVM_VMPORT_SENDER_PRIVILEGED	(1U << 0)
 
 /*
  * The struct kvm_vmport_exit of a struct kvm_run.  It stands in the union that holds the
