@@ -310,6 +310,12 @@ begin "what the source's objects made is there, and read-only where it was"
 seen=$(guest destination 'vmware-rpctool "info-get guestinfo.run"; vmware-rpctool "info-set guestinfo.run x"; vmware-rpctool "info-get guestinfo.text.encoding"')
 same "$(printf 'both\nPermission denied\nbase64')" "$seen"
 
+begin "a source whose guest has gone takes no request and no change, which nobody would see"
+gone="the guest has migrated: ask its destination"
+seen=$(qmp source vmware-tclo-request '{ "request": "ping" }' 2>&1
+	qmp source vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.late", "value": "x" } ] }' 2>&1)
+same "$(printf 'qmp: source.qmp: %s: %s\n' vmware-tclo-request "$gone" vmware-guestinfo-set "$gone")" "$seen"
+
 begin "the source's QEMU ends cleanly"
 quit source
 
