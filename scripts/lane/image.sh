@@ -40,3 +40,38 @@ build_firmware() {
 	gcc -m32 -c -o "$2.o" "$1"
 	ld -m elf_i386 -Ttext 0xf0000 --oformat binary -e 0xf0000 -o "$2" "$2.o"
 }
+
+# make_disk_initramfs IMAGE [PROGRAM...]: what a guest needs to have its root on a disk,
+# and to get there.  With programs, which come along, nothing is written to the disk, so
+# that two hosts can have it: what the guest writes stays in its memory.
+make_disk_initramfs() {
+	disk_image=$1
+	shift
+	root=$(mktemp -d)
+	mkdir -p "$root/bin" "$root/dev" "$root/root" "$root/disk" "$root/memory"
+	for module in virtio_blk dummy ${1:+overlay}; do
+		unpack_module "$(find_module "$module")" "$root/$module.ko"
+	done
+	install "$(command -v busybox)" "$root/bin/busybox"
+	cat >"$root/init" <<'END'
+#!/bin/busybox sh
+busybox mount -t devtmpfs devtmpfs /dev
+busybox insmod /virtio_blk.ko
+busybox insmod /dummy.ko
+if [ ! -e /overlay.ko ]; then
+	busybox mount -t ext4 /dev/vda /root
+else
+	busybox insmod /overlay.ko
+	busybox mount -t ext4 -o ro /dev/vda /disk
+	busybox mount -t tmpfs tmpfs /memory
+	busybox mkdir /memory/upper /memory/work
+	busybox mount -t overlay -o lowerdir=/disk,upperdir=/memory/upper,workdir=/memory/work overlay /root
+	busybox cp /programs/* /root/usr/bin/
+fi
+exec busybox switch_root /root /init
+END
+	chmod 755 "$root/init"
+	[ $# = 0 ] || install -D -t "$root/programs" "$@"
+	pack "$root" "$disk_image"
+	rm -rf "$root"
+}

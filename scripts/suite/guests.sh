@@ -10,27 +10,6 @@ title=guests
 . "$top/scripts/lane/steps.sh"
 . "$top/scripts/lane/image.sh"
 
-# What a guest needs to have its root on a disk, and to get there.
-make_initramfs() {
-	root=$(mktemp -d)
-	mkdir -p "$root/bin" "$root/dev" "$root/root"
-	for module in virtio_blk dummy; do
-		unpack_module "$(find_module $module)" "$root/$module.ko"
-	done
-	install "$(command -v busybox)" "$root/bin/busybox"
-	cat >"$root/init" <<'END'
-#!/bin/busybox sh
-busybox mount -t devtmpfs devtmpfs /dev
-busybox insmod /virtio_blk.ko
-busybox insmod /dummy.ko
-busybox mount -t ext4 /dev/vda /root
-exec busybox switch_root /root /init
-END
-	chmod 755 "$root/init"
-	pack "$root" "$1"
-	rm -rf "$root"
-}
-
 # The demo's, with the driver of VMware's precision clock.
 make_linux_initramfs() {
 	root=$(mktemp -d)
@@ -50,7 +29,7 @@ begun=$(date +%s)
 get_host_parts
 "$top/scripts/setup/guest-image.sh"
 ensure_packages cpio gzip xz-utils zstd gcc binutils
-step "making the guests' initramfs" make_initramfs "$build/guests-disk.cpio.gz"
+step "making the guests' initramfs" make_disk_initramfs "$build/guests-disk.cpio.gz"
 step "making Linux' initramfs" make_linux_initramfs "$build/guests-linux.cpio.gz"
 make_precision_clock "$build/precision-clock.aml"
 step "making the firmware that is a client" build_firmware \
