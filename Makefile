@@ -10,6 +10,7 @@ help:
 	@echo 'make lane     the kselftests on the distribution kernel alone'
 	@echo 'make guests   the real guests alone: open-vm-tools, cloud-init, Linux, one in a guest'
 	@echo 'make test-qemu  QEMU: its options, refused migrations, snapshots; part of guests'
+	@echo 'make test-migration  two hosts, a guest under load goes there and back; MIGRATIONS, 20'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
@@ -37,6 +38,9 @@ unit build lane guests:
 
 test-qemu:
 	@scripts/suite/qemu.sh
+
+test-migration:
+	@scripts/suite/test-migration.sh
 
 test-intel:
 	@scripts/suite/test-intel.sh
@@ -88,4 +92,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package test-package test-fresh series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package test-package test-fresh series series-check lint clean distclean

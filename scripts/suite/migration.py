@@ -1,0 +1,483 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""migration.py BUILD DISK MIGRATIONS
+
+Boot two hosts, which are in BUILD (see test-migration.sh), join them by a network,
+and migrate a guest with its root on DISK there and back.  The guest sends messages all
+the time (rpc-load.c), and this side requests to its tools and changes of guestinfo; at
+the end all are counted.  Prints tests as TAP, a table of downtimes, and leaves both in
+BUILD/migration.json.
+"""
+import collections
+import json
+import os
+import select
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PORT = 4444
+BOOT = 400      # seconds until a host or a guest has booted, on a busy machine
+MIGRATION = 300
+LIMIT = 7200    # seconds that a host may live
+UUID = "00112233-4455-6677-8899-aabbccddeeff"
+COMMON = ["-m", "320", "-smp", "1", "-cpu", "EPYC", "-uuid", UUID, "-accel", "kvm",
+          "-drive", "file=/dev/vda,format=raw,if=virtio,readonly=on"]
+WITH = COMMON + ["-machine", "pc,vmware.state=on"]
+WITHOUT = COMMON + ["-machine", "pc"]
+METADATA = "instance-id: vmport-migration\nlocal-hostname: migrates\n"
+SLOW, FAST = 4 << 20, 1 << 30   # bytes a second: to be in the middle, and not to wait
+
+# Destinations that must refuse: why, what their QEMU has other, what it says.
+REFUSALS = (
+    ("a part less", ["-machine", "vmware.hb=off"], "start QEMU here with -machine vmware.hb=on"),
+    ("no interface", ["-machine", "vmware.state=off"], "use -machine vmware.state=on"),
+    ("a lower limit", ["-global", "vmware-interface.max-keys=100"],
+     "start QEMU here with -global vmware-interface.max-keys=4096"),
+    ("another signature", ["-machine", "vmware.signature=off"],
+     "start QEMU here with -machine vmware.signature=on"),
+)
+
+
+class Failed(Exception):
+    """One line for the reader."""
+
+
+class Host:
+    """An emulated machine, and what migration-host.py does in it."""
+
+    def __init__(self, build, disk, name, number, kernel):
+        self.name, self.address = name, f"10.0.0.{number}"
+        self.log = f"{build}/log/migration-{name}.log"
+        ours, peer = (f"{build}/migration-net.{n}" for n in (number, 3 - number))
+        path = f"{build}/migration-line.{number}"
+        for old in (ours, path):
+            if os.path.exists(old):
+                os.unlink(old)
+        # On a busy machine an emulated timer may look as if it did not work.
+        environment = dict(os.environ, QEMU_CPUS="1", QEMU_MEMORY="1536M",
+                           APPEND="no_timer_check ADDRESS=" + self.address)
+        if kernel:
+            environment["KERNEL"] = kernel
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [f"{TOP}/scripts/lane/boot.sh", f"{build}/migration-{name}.cpio.gz", str(LIMIT),
+                 "-chardev", f"socket,id=line,path={path},server=on,wait=off",
+                 "-serial", "chardev:line",
+                 "-netdev", f"dgram,id=net,local.type=unix,local.path={ours},"
+                            f"remote.type=unix,remote.path={peer}",
+                 "-device", f"virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0{number}",
+                 "-drive", f"file={disk},format=raw,if=virtio,readonly=on"],
+                env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.line = socket.socket(socket.AF_UNIX)
+        self.buffer = b""
+        self.reach(path)
+
+    def reach(self, path):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.line.connect(path)
+                return
+            except OSError:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise Failed(f"{self.name} does not start: see {self.log}") from None
+                time.sleep(0.1)
+
+    def answer(self, seconds):
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self.buffer:
+            left = max(deadline - time.monotonic(), 0)
+            data = b""
+            if select.select([self.line], [], [], left)[0]:
+                data = self.line.recv(1 << 16)
+            if not data:
+                raise Failed(f"{self.name} does not answer: see {self.log}")
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return json.loads(line)
+
+    def call(self, function, *arguments, seconds=BOOT):
+        self.line.sendall(json.dumps([function, *arguments]).encode() + b"\n")
+        verdict, result = self.answer(seconds)
+        if verdict != "ok":
+            raise Failed(f"{self.name}: {result}")
+        return result
+
+    def command(self, command, arguments=None):
+        return self.call("command", "guest", command, arguments)
+
+    def guest(self, line):
+        """What a command says in the guest."""
+        return self.call("guest", "guest", line)[1].strip()
+
+    def leave(self):
+        """Whether its kernel has not complained."""
+        self.line.sendall(b'["leave"]\n')
+        self.process.wait(60)
+        with open(self.log, "rb") as file:
+            return b"@@LOG clean" in file.read()
+
+
+class Traffic:
+    """What this side sends the guest, and what came of it."""
+
+    def __init__(self):
+        self.answers = collections.Counter()
+        self.posted, self.wrong = [], []
+        self.changes = self.refused = 0
+
+    def go_on(self, host):
+        """A request and a change; neither where the guest has just gone."""
+        self.collect(host)
+        try:
+            if len(self.posted) - len(self.answers) < 8:
+                answer = host.command("vmware-tclo-request", {"request": "ping"})
+                self.posted.append(answer["id"])
+            number = self.changes + 1
+            host.command("vmware-guestinfo-set", {"changes": [
+                {"key": f"guestinfo.host.{number % 16}", "value": str(number)}]})
+            self.changes = number
+        except Failed as error:
+            if "the guest has migrated" not in str(error):
+                raise
+            self.refused += 1
+
+    def collect(self, host):
+        for event in host.call("events", "guest"):
+            if event["event"] == "VMWARE_TCLO_RESULT":
+                data = event["data"]
+                self.answers[data["id"]] += 1
+                if not data["answered"] or data["result"] != "OK ":
+                    self.wrong.append(data)
+
+    def settle(self, host):
+        deadline = time.monotonic() + 120
+        while len(self.answers) < len(self.posted) and time.monotonic() < deadline:
+            time.sleep(0.5)
+            self.collect(host)
+
+    def expected(self):
+        """The last changes, as the guest reads them."""
+        last = range(max(1, self.changes - 15), self.changes + 1)
+        return {f"guestinfo.host.{n % 16}": str(n) for n in last}
+
+
+class Suite:
+    def __init__(self, build, disk, migrations):
+        self.build, self.disk, self.migrations = build, disk, migrations
+        self.hosts = []
+        self.here = self.there = None
+        self.traffic = None
+        self.downtimes = collections.OrderedDict()
+        self.tests = []
+        self.begun = time.monotonic()
+
+    def say(self, text):
+        print(f"# {time.monotonic() - self.begun:5.0f} s: {text}", flush=True)
+
+    def test(self, name, expected, seen):
+        good = expected == seen
+        self.tests.append({"name": name, "passed": good, "seen": str(seen)})
+        if not good:
+            print(f"#   expected: {expected}\n#   seen:     {seen}")
+        print(f"{'' if good else 'not '}ok - migration: {name}", flush=True)
+
+    def boot(self):
+        newest = f"{self.build}/linux-newest-guests/bzImage"
+        for number, name, kernel in ((1, "distribution", None), (2, "newest", newest)):
+            self.hosts.append(Host(self.build, self.disk, name, number, kernel))
+        self.here, self.there = self.hosts
+        for host in self.hosts:
+            host.answer(BOOT)
+            host.release = host.call("shell", "uname -r")[1].strip()
+            self.say(f"host {host.name} runs {host.release}")
+
+    def start(self, options):
+        self.here.call("start", "guest", options)
+        self.test("the guest boots on " + self.here.name, "ready",
+                  self.here.call("booted", "guest", BOOT))
+
+    # --- one migration ------------------------------------------------------
+
+    def receive(self, options, uri=None):
+        self.there.call("start", "guest", options + ["-incoming", uri or f"tcp:0.0.0.0:{PORT}"])
+
+    def send(self, uri=None, speed=FAST):
+        self.here.command("migrate-set-parameters", {"max-bandwidth": speed})
+        self.here.command("migrate", {"uri": uri or f"tcp:{self.there.address}:{PORT}"})
+
+    def until(self, done):
+        """What query-migrate says when done(it); the traffic goes on."""
+        deadline = time.monotonic() + MIGRATION
+        while True:
+            answer = self.here.command("query-migrate")
+            status = answer.get("status")
+            if done(answer) or status in ("completed", "failed", "cancelled"):
+                return answer
+            if time.monotonic() > deadline:
+                raise Failed(f"the migration does not end: {json.dumps(answer)}")
+            if self.traffic and status in ("setup", "active"):
+                self.traffic.go_on(self.here)
+            time.sleep(0.1)
+
+    def arrive(self):
+        """The guest has gone to the other host."""
+        if self.traffic:
+            self.traffic.collect(self.here)
+        self.there.call("wait", "guest", "RESUME", 60)
+        self.here.call("end", "guest")
+        self.here, self.there = self.there, self.here
+
+    def migrate(self, label, options):
+        begun = time.monotonic()
+        self.receive(options)
+        self.send()
+        answer = self.until(lambda _: False)
+        if answer["status"] != "completed":
+            raise Failed(f"{self.here.name} to {self.there.name}: {json.dumps(answer)}; "
+                         + self.there.call("end", "guest"))
+        self.arrive()
+        self.downtimes.setdefault(label, []).append(answer["downtime"])
+        self.say(f"{label}: {self.there.name} to {self.here.name}: down {answer['downtime']} ms "
+                 f"of {answer['total-time']}, {answer['ram']['transferred'] >> 20} MiB, "
+                 f"{time.monotonic() - begun:.0f} s in all")
+
+    # --- the guest and what it sees -----------------------------------------
+
+    def prepare(self):
+        """cloud-init has finished, and open-vm-tools' daemon runs."""
+        self.here.guest("ip link set lo up; mkdir -p /run/systemd /run/cloud-init; "
+                        "systemd-sysusers; /usr/lib/cloud-init/ds-identify --force")
+        for stage in ("init --local", "init", "modules --mode config", "modules --mode final"):
+            self.here.guest(f"cloud-init {stage}")
+        self.test("cloud-init finishes with the host's metadata", "migrates",
+                  self.here.guest("hostname"))
+        self.test("open-vm-tools' daemon runs", "vmtoolsd", self.here.guest(
+            "vmtoolsd --background=/run/vmtoolsd.pid; sleep 2; "
+            "cat /proc/$(cat /run/vmtoolsd.pid)/comm"))
+        self.traffic = Traffic()
+        self.traffic.go_on(self.here)
+        self.traffic.settle(self.here)
+        self.test("it answers a request", 1, sum(self.traffic.answers.values()))
+
+    def begin_load(self):
+        self.daemon = self.here.guest("pidof vmtoolsd")
+        self.sees = self.here.guest("vmware-checkvm; rates")
+        self.say("the guest sees: " + self.sees.replace("\n", "; "))
+        self.here.guest("mkdir /tmp/load; rpc-load /tmp/load >/tmp/load/log 2>&1 &")
+
+    def serves(self):
+        """After a refusal: the guest runs here, and answers."""
+        self.traffic.go_on(self.here)
+        self.traffic.settle(self.here)
+        return [self.here.command("query-status")["status"],
+                len(self.traffic.posted) - len(self.traffic.answers)]
+
+    def count(self):
+        """Nothing that either side has sent is lost or came twice."""
+        self.traffic.settle(self.here)
+        self.test("the guest sees what it saw", self.sees, self.here.guest("vmware-checkvm; rates"))
+        self.test("the daemon is the same process", self.daemon, self.here.guest("pidof vmtoolsd"))
+        traffic = self.traffic
+        self.say(f"{len(traffic.posted)} requests, {traffic.changes} changes of the host's, "
+                 f"{traffic.refused} refused because the guest had just gone")
+        self.test("every request was answered once", collections.Counter(traffic.posted),
+                  traffic.answers)
+        self.test("every answer was a good one", [], traffic.wrong)
+        expected = traffic.expected()
+        seen = {key: self.here.guest(f"vmware-rpctool 'info-get {key}'") for key in expected}
+        self.test("the guest reads the host's last changes", expected, seen)
+        counted = self.here.guest(
+            "touch /tmp/load/stop; cd /tmp/load; for i in $(seq 300); do "
+            "[ $(cat keys send read block 2>/dev/null | wc -l) = 4 ] && break; sleep 0.1; done; "
+            "cat keys send read block")
+        entries = {entry["key"]: entry["value"] for entry in self.here.command(
+            "query-vmware-guestinfo", {"prefix": "guestinfo.load."})["entries"]}
+        for line in counted.split("\n"):
+            self.say("of the guest's: " + line)
+            name, number = line.split()[:2]
+            self.test(f"no message of the guest's is lost or doubled: {name}",
+                      f"{name} {entries['guestinfo.load.' + name].lstrip('0')} good, 0 bad", line)
+            if int(number) < self.migrations:
+                self.test(f"there was a message in each migration: {name}", "yes", "no")
+
+    # --- migrations that do not come to their end ----------------------------
+
+    def refusals(self):
+        for what, options, wanted in REFUSALS:
+            self.receive(WITH + options)
+            self.send()
+            status = self.until(lambda _: False)["status"]
+            said = self.there.call("end", "guest", "wait")
+            self.test(f"{self.there.name} with {what} refuses the guest of {self.here.name}, "
+                      "which goes on",
+                      ["failed", wanted, "running", 0],
+                      [status, wanted if wanted in said else said] + self.serves())
+
+    def in_the_middle(self):
+        def half(answer):
+            return answer.get("ram", {}).get("transferred", 0) > 8 << 20
+
+        self.receive(WITH)
+        self.send(speed=SLOW)
+        self.until(half)
+        self.here.command("migrate_cancel")
+        status = self.until(lambda _: False)["status"]
+        self.there.call("end", "guest")
+        self.test("a migration is cancelled in the middle, the guest goes on",
+                  ["cancelled", "running", 0], [status] + self.serves())
+        self.receive(WITH)
+        self.send(speed=SLOW)
+        self.until(half)
+        self.there.call("end", "guest", "kill")
+        status = self.until(lambda _: False)["status"]
+        self.test("the destination dies in the middle, the guest goes on",
+                  ["failed", "running", 0], [status] + self.serves())
+
+    # --- other ways ----------------------------------------------------------
+
+    def capability(self, host, name, state):
+        host.command("migrate-set-capabilities", {"capabilities": [
+            {"capability": name, "state": state}]})
+
+    def postcopy(self):
+        self.receive(WITH, "defer")
+        try:
+            for host in self.hosts:
+                self.capability(host, "postcopy-ram", True)
+        except Failed as error:
+            self.there.call("end", "guest")
+            self.capability(self.here, "postcopy-ram", False)
+            print(f"ok - migration: postcopy # SKIP {error}", flush=True)
+            return
+        self.there.command("migrate-incoming", {"uri": f"tcp:0.0.0.0:{PORT}"})
+        self.send(speed=SLOW)
+        self.until(lambda answer: answer.get("ram", {}).get("transferred", 0) > 8 << 20)
+        self.here.command("migrate-set-parameters", {"max-postcopy-bandwidth": FAST})
+        self.here.command("migrate-start-postcopy")
+        status = self.until(lambda _: False)["status"]
+        self.arrive()
+        self.capability(self.here, "postcopy-ram", False)
+        self.test("postcopy, begun in the middle", ["completed", "running", 0],
+                  [status] + self.serves())
+
+    def through_a_file(self):
+        """Out of QEMU and back into another one, on one host: no return path."""
+        self.send("exec:cat >/tmp/state")
+        status = self.until(lambda _: False)["status"]
+        self.traffic.collect(self.here)
+        self.here.call("end", "guest")
+        self.here.call("start", "guest", WITH + ["-incoming", "exec:cat /tmp/state"])
+        self.here.call("wait", "guest", "RESUME", 120)
+        self.here.call("shell", "rm /tmp/state")
+        self.test("through a file", ["completed", "running", 0], [status] + self.serves())
+
+    def background_snapshot(self):
+        """The guest runs on while its state is written away."""
+        try:
+            self.capability(self.here, "background-snapshot", True)
+        except Failed as error:
+            print(f"ok - migration: background snapshot # SKIP {error}", flush=True)
+            return
+        self.send("exec:cat >/dev/null")
+        status = self.until(lambda _: False)["status"]
+        self.capability(self.here, "background-snapshot", False)
+        self.test("background snapshot", ["completed", "running", 0], [status] + self.serves())
+
+    def handed_over(self):
+        """A source that has given its guest away takes nothing for it any more."""
+        self.receive(WITH)
+        self.send()
+        self.until(lambda _: False)
+        seen = []
+        for command, arguments in (
+                ("vmware-tclo-request", {"request": "ping"}),
+                ("vmware-guestinfo-set", {"changes": [{"key": "guestinfo.late", "value": "x"}]})):
+            try:
+                self.here.command(command, arguments)
+                seen.append("taken")
+            except Failed:
+                seen.append("refused")
+        self.arrive()
+        self.test("a source whose guest has gone takes neither requests nor changes",
+                  ["refused", "refused"], seen)
+
+    # --- all of it -----------------------------------------------------------
+
+    def idle(self, label, options, times):
+        for _ in range(times):
+            self.migrate(label, options)
+
+    def run(self):
+        few = max(2, self.migrations // 10 * 2)
+        self.boot()
+        self.start(WITHOUT)
+        self.idle("without the interface, idle", WITHOUT, few)
+        self.here.call("end", "guest")
+        self.here, self.there = self.hosts
+        self.start(WITH + ["-object", "vmware-guestinfo,id=metadata,key=guestinfo.metadata,"
+                                      f"value={METADATA}"])
+        self.prepare()
+        self.idle("with the interface, idle", WITH, few)
+        self.begin_load()
+        for number in range(self.migrations):
+            self.migrate("with the interface, under load", WITH)
+            if number in (0, self.migrations // 2):
+                self.refusals()
+        self.test(f"{self.migrations} migrations there and back", self.migrations,
+                  len(self.downtimes["with the interface, under load"]))
+        self.in_the_middle()
+        self.background_snapshot()
+        self.through_a_file()
+        self.handed_over()
+        self.postcopy()
+        self.count()
+        self.here.call("end", "guest")
+        for host in self.hosts:
+            self.test(f"the kernel of {host.name} has not complained", True, host.leave())
+
+    def report(self):
+        print(f"# {'downtime, ms':32} {'n':>3} {'min':>6} {'median':>6} {'max':>6}")
+        for label, values in self.downtimes.items():
+            print(f"# {label:32} {len(values):3} {min(values):6} "
+                  f"{statistics.median(values):6.0f} {max(values):6}")
+        with open(f"{self.build}/migration.json", "w", encoding="utf-8") as file:
+            json.dump({"hosts": {host.name: getattr(host, "release", "") for host in self.hosts},
+                       "downtime_ms": self.downtimes, "tests": self.tests}, file, indent=1)
+            file.write("\n")
+        self.say(f"the end; figures in {self.build}/migration.json")
+
+    def stop(self):
+        for host in self.hosts:
+            if host.process.poll() is None:
+                host.process.terminate()
+                host.process.wait()
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def main(build, disk, migrations):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
+    suite = Suite(build, disk, int(migrations))
+    try:
+        suite.run()
+    except (Failed, KeyboardInterrupt, subprocess.TimeoutExpired) as error:
+        suite.test("it comes to its end", "", f"{type(error).__name__}: {error}")
+    finally:
+        suite.stop()
+        suite.report()
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
