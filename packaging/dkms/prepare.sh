@@ -1,18 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# prepare.sh RELEASE: run by dkms in its build directory, before the build: KVM's
+# prepare.sh build RELEASE: run by dkms in its build directory, before the build: KVM's
 # files of that kernel, with our changes, in kvm/.  Status 77 makes dkms leave that
 # kernel alone: an update of the kernel must not fail because we do not fit it.
+#
+# prepare.sh check RELEASE: is there what that needs?
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/dkms/source.sh"
 . "$top/scripts/setup/kvm-tree.sh"
 
-find_source "$1" || {
-	echo "kvm-vmport: $1: $why"
+find_source "$2" || {
+	echo "kvm-vmport: $2: $why"
 	exit 77
 }
+[ "$1" = build ] || exit 0
 mkdir "$top/source"
 tar -xf "$source_archive" -C "$top/source" --strip-components=1 --wildcards \
 	'linux-source-*/arch/x86/kvm' 'linux-source-*/virt' \
@@ -20,7 +23,7 @@ tar -xf "$source_archive" -C "$top/source" --strip-components=1 --wildcards \
 	'linux-source-*/arch/x86/include/asm/kvm_host.h' \
 	'linux-source-*/arch/x86/include/asm/kvm-x86-ops.h'
 kvm_tree_prepare "$top/source" "$top/kvm" "$top/patches/$series" || {
-	echo "kvm-vmport: $1: the patches do not fit"
+	echo "kvm-vmport: $2: the patches do not fit"
 	exit 77
 }
 kvm_tree_add "$top" "$top/kvm"

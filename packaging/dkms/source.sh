@@ -5,7 +5,7 @@
 # in /usr/src.
 
 series_supported() {
-	ls "$top/patches"
+	find "$top/patches" -mindepth 1 -maxdepth 1 -printf "%f\n" | sort -V
 }
 
 version_of() {
@@ -23,13 +23,14 @@ find_source() {
 		esac
 	done
 	if [ -z "$series" ]; then
-		why="not supported, KVM stays the distribution's: boot a $(series_supported |
-			paste -sd ' ') kernel of the distribution, or remove kvm-vmport-dkms"
+		why="not supported, KVM stays the distribution's: boot one of the distribution's"
+		why="$why kernels $(series_supported | paste -sd ' '), or remove kvm-vmport-dkms"
 		return 1
 	fi
 	wanted=$(version_of "linux-headers-$1")
 	if [ -z "$wanted" ]; then
 		why="no kernel headers from a package: apt install linux-headers-$1"
+		why="$why linux-source-$series"
 		return 1
 	fi
 	found=$(version_of "linux-source-$series")

@@ -8,7 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
 # Series whose modules build outside the kernel's tree and were tested so.
-series=6.12
+series="6.1 6.12 7.3"
 out=$build/package
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$top/packaging/debian/changelog")
 stage=$out/kvm-vmport-$version

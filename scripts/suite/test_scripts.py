@@ -350,6 +350,41 @@ class References(unittest.TestCase):
         self.assertEqual(self.found("# see gone.py"), ["Makefile:1: there is no gone.py"])
 
 
+class Package(unittest.TestCase):
+    def why(self, release, **versions):
+        """What the package says of a kernel, with these packages installed."""
+        source = os.path.join(SCRIPTS, "../packaging/dkms/source.sh")
+        with tempfile.TemporaryDirectory() as top:
+            for name in ("6.1", "6.12", "7.3"):
+                os.makedirs(os.path.join(top, "patches", name))
+            query = os.path.join(top, "dpkg-query")
+            with open(query, "w", encoding="utf-8") as file:
+                file.write("#!/bin/sh\ncase $3 in\n")
+                for name, version in versions.items():
+                    file.write(f"linux-{name}-*) printf {version} ;;\n")
+                file.write("*) exit 1 ;;\nesac\n")
+            os.chmod(query, 0o755)
+            script = f'PATH={top}:$PATH top={top}; . {source}; find_source {release} || echo "$why"'
+            return subprocess.run(["sh", "-c", script], capture_output=True, text=True,
+                                  check=True).stdout
+
+    def test_source(self):
+        """package: one line says what to install for a kernel"""
+        for release, series_name in (("6.1.0-56-cloud-amd64", "6.1"), ("7.3.4+deb13-amd64", "7.3"),
+                                     ("6.12.117+deb13-amd64", "6.12")):
+            self.assertEqual(self.why(release), "no kernel headers from a package: apt install "
+                             f"linux-headers-{release} linux-source-{series_name}\n")
+            self.assertEqual(self.why(release, headers="2-1", source="2-2"),
+                             f"needs version 2-1 of linux-source-{series_name}, not 2-2: "
+                             f"apt install linux-source-{series_name}=2-1\n")
+            self.assertIn(", not none: apt install ", self.why(release, headers="2-1"))
+
+    def test_unknown(self):
+        """package: a kernel that it does not know is named as such"""
+        for release in ("6.13.1-amd64", "6.10-amd64", "7.30.1-amd64"):
+            self.assertRegex(self.why(release), "^not supported.* kernels 6.1 6.12 7.3, or remove")
+
+
 class Tests(unittest.TextTestResult):
     """A line of TAP for each."""
 
