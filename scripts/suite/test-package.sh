@@ -1,25 +1,34 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# test-package.sh: the package in a Debian 13 of its own.  It is installed with the
-# release's kernel, which is then updated to that of the security archive; each is
-# booted from a disk and our kselftests run; at last the package is removed.  TAP.
+# test-package.sh [12|13]: the package in a Debian of its own, 13 unless said.  It is
+# installed with the release's kernel, which is then updated to that of the security
+# archive, and to that of the backports; each is booted from a disk and our kselftests
+# run; at last the package is removed.  TAP.
 #
 # Packages are installed, and the modules built, in a chroot on this machine's own
 # processors, where that takes minutes and not hours; what loads and runs the
-# modules is the booted machine.  PACKAGE_LIMIT: seconds that a boot may take.
+# modules is the booted machine.  PACKAGE_LIMIT: seconds that a boot may take;
+# PACKAGE_TESTS: names of the kselftests to run, all of ours unless said.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/chroot.sh"
 
-suite=trixie
+debian=${1:-13}
+suite=$(suite_of "$debian")
+case $debian in
+12) series=6.1 newer=6.12 ;;
+13) series=6.12 newer=7.3 ;;
+esac
 limit=${PACKAGE_LIMIT:-2400}
-base=$cache/package/$suite.tar
-root=$build/package-root
-disk=$build/package-disk.img
+base=$cache/package/$suite-cloud.tar
+root=$build/package-root-$debian
+disk=$build/package-disk-$debian.img
+tests=$build/package-selftests-$debian
 name=kvm-vmport
 kernel="linux-image-cloud-amd64 linux-headers-cloud-amd64"
-package_log=$log_dir/package-apt.log
+package_log=$log_dir/package-apt-$debian.log
 
 # check TEXT COMMAND...
 check() {
@@ -36,15 +45,8 @@ must() {
 	[ "$check_status" = 0 ] || exit 1
 }
 
-# With mounts that go with the command.
 in_root() {
-	# shellcheck disable=SC2016 # for the inner shell
-	unshare --mount --pid --fork --kill-child sh -c 'root=$1; shift
-		mount -t proc proc "$root/proc" && mount -t sysfs sysfs "$root/sys" &&
-		mount -t devtmpfs devtmpfs "$root/dev" &&
-		mount -t devpts devpts "$root/dev/pts" &&
-		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
-			DEBIAN_FRONTEND=noninteractive "$@"' - "$root" "$@"
+	chroot_in "$root" "$@"
 }
 
 # What it says is kept in $package_log for the checks that follow.
@@ -55,23 +57,15 @@ apt_root() {
 	}
 }
 
-# shellcheck disable=SC2086 # a list
 make_base() {
-	mkdir -p "$cache/package"
-	mmdebstrap --variant=apt --aptopt='APT::Install-Recommends "false"' \
-		--include="systemd-sysv udev kmod initramfs-tools $kernel linux-source-6.12 dkms openssl patch xz-utils" \
-		"$suite" "$base.tmp.tar" "deb $archive $suite main"
-	mv "$base.tmp.tar" "$base"
+	chroot_base "$base" "$suite" "systemd-sysv udev kmod initramfs-tools $kernel dkms openssl patch xz-utils"
 }
 
 make_root() {
-	rm -rf "$root"
-	mkdir -p "$root"
-	tar -xf "$base" -C "$root" --exclude='./dev/*'
-	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-	apt-config dump | grep -i '^Acquire::[a-z:]*Proxy' >"$root/etc/apt/apt.conf.d/90host" || true
+	chroot_unpack "$base" "$root"
 	mkdir -p "$root/tests" "$root/etc/systemd/system/multi-user.target.wants"
-	cp -r "$build/selftests/." "$root/tests/"
+	cp -r "$tests/." "$root/tests/"
+	[ -z "${PACKAGE_TESTS:-}" ] || echo "$PACKAGE_TESTS" | tr -s ' ,' '\n' >"$root/tests/ours"
 	install "$top/scripts/lane/package-guest.sh" "$root/tests/run"
 	ln -sf /dev/null "$root/etc/systemd/system/serial-getty@ttyS0.service"
 	cat >"$root/etc/systemd/system/package-test.service" <<-'UNIT'
@@ -160,38 +154,52 @@ no_traces() {
 	}
 }
 
-update_kernel() {
-	security=${archive%/}
-	echo "deb $security-security $suite-security main" >>"$root/etc/apt/sources.list"
+# add_archive URI SUITE
+add_archive() {
+	echo "deb $1 $2 main" >>"$root/etc/apt/sources.list"
 	apt_root update
 }
 
 # mark hold|unhold
 mark() {
-	in_root apt-mark -q "$1" linux-source-6.12 >"$package_log" 2>&1
+	in_root apt-mark -q "$1" "linux-source-$series" >"$package_log" 2>&1
 }
 
-suite_package() {
-	echo "@@LANE"
-	must "the machine's archive is known" find_archive
-	must "the package is made" "$top/scripts/release/make-package.sh"
-	must "the selftests build" "$top/scripts/setup/build-selftests.sh"
-	ensure_packages mmdebstrap e2fsprogs
-	[ -f "$base" ] || step "making a Debian 13" make_base
-	step "unpacking it" make_root
-	cp "$build"/package/kvm-vmport-dkms_*.deb "$root/tmp/"
+# What the package says to run for a release.
+advice() {
+	sed -n "s/^$name: $1: needs .*: \(apt install .*\)/\1/p" "$package_log" | tail -n 1
+}
 
+# flavour_builds RELEASE: the modules of the flavour that is not for clouds.  Without
+# that kernel's image, which would be long to download and is not booted, dkms
+# builds when its headers come.
+flavour_builds() {
+	flavour=${1%-cloud-amd64}-amd64
+	apt_root install "linux-headers-$flavour" || return
+	for module in kvm kvm-amd kvm-intel; do
+		[ -n "$(find "$root/lib/modules/$flavour/updates/dkms" -name "$module.ko*")" ] || {
+			sed 's/^/#   /' "$package_log" | tail -n 30
+			return 1
+		}
+	done
+}
+
+first_kernel() {
 	first=$(release)
 	note "kernel $first: installing the package"
 	must "it installs" apt_root install "/tmp/$(basename "$build"/package/kvm-vmport-dkms_*.deb)"
 	check "its modules are chosen for $first" chooses_ours "$first"
 	check "it says what to do about an unknown kernel" \
-		says "^$name: 9.9.9-unknown: not supported.*: boot a 6.12 kernel"
+		says "^$name: 9.9.9-unknown: not supported.*: boot one of .* kernels .*$series"
+	check "its modules build for the general flavour of $first" flavour_builds "$first"
 	boot "$first"
+}
 
-	# The headers come before the source: dkms must leave them alone, say why, and
-	# make up for it.
-	must "the security archive can be used" update_kernel
+# The headers come before the source: dkms must leave them alone, say why, and make up
+# for it.
+security_kernel() {
+	must "the security archive can be used" \
+		add_archive "${archive%/}-security" "$suite-security"
 	# apt would bring it along, unless somebody wanted it to stay.
 	must "the source's version is held" mark hold
 	# shellcheck disable=SC2086 # a list
@@ -201,13 +209,50 @@ suite_package() {
 	check "it says which source is missing" says "^$name: $second: needs version .* apt install"
 	check "the distribution's modules are chosen for it" chooses_theirs "$second"
 	must "the source is let go" mark unhold
-	must "the source's update installs" apt_root install linux-source-6.12
+	must "the source's update installs" apt_root install "linux-source-$series"
 	check "its modules are chosen for $second" chooses_ours "$second"
 	check "they are still chosen for $first" chooses_ours "$first"
 	boot "$second"
+}
+
+# Its source is another package than that of the release's kernel: somebody has to be
+# told its name.
+backports_kernel() {
+	must "the backports can be used" add_archive "$archive" "$suite-backports"
+	# shellcheck disable=SC2086 # a list
+	must "the kernel of the backports installs" \
+		apt_root install -t "$suite-backports" $kernel
+	third=$(release)
+	check "that is a kernel $newer: $third" [ "${third#"$newer".}" != "$third" ]
+	check "the distribution's modules are chosen for it" chooses_theirs "$third"
+	advice=$(advice "$third")
+	check "it says what to install: $advice" [ -n "$advice" ]
+	# shellcheck disable=SC2086 # a list
+	must "that installs" apt_root ${advice#apt }
+	check "its modules are chosen for $third" chooses_ours "$third"
+	check "they are still chosen for $second" chooses_ours "$second"
+	check "its modules build for the general flavour of $third" flavour_builds "$third"
+	boot "$third"
+}
+
+suite_package() {
+	echo "@@LANE"
+	must "the machine's archive is known" find_archive
+	must "the package is made" "$top/scripts/release/make-package.sh"
+	# What is built for the older kernel runs on the newer one.
+	must "the selftests build" env KVM_VMPORT_SERIES="$series" SELFTESTS="$tests" \
+		"$top/scripts/setup/build-selftests.sh"
+	ensure_packages mmdebstrap e2fsprogs
+	[ -f "$base" ] || step "making a Debian $debian" make_base
+	step "unpacking it" make_root
+	cp "$build"/package/kvm-vmport-dkms_*.deb "$root/tmp/"
+
+	first_kernel
+	security_kernel
+	backports_kernel
 
 	check "the package can be removed" apt_root purge "$name-dkms"
-	for one in "$first" "$second"; do
+	for one in "$first" "$second" "$third"; do
 		check "the distribution's modules are chosen for $one again" chooses_theirs "$one"
 	done
 	check "no file of it is left" no_traces

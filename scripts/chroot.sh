@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A Debian of any release in a directory: made, entered, and packages installed there.
+# Sourced after lib.sh.
+
+# suite_of RELEASE: 12 or 13
+suite_of() {
+	case $1 in
+	12) echo bookworm ;;
+	13) echo trixie ;;
+	*) die "no Debian $1: 12 or 13" ;;
+	esac
+}
+
+# chroot_base FILE SUITE PACKAGES [MMDEBSTRAP ARGUMENT...]: a tar file of it.  $archive
+# is set, see find_archive.
+chroot_base() {
+	chroot_file=$1 chroot_suite=$2 chroot_packages=$3
+	shift 3
+	mkdir -p "$(dirname "$chroot_file")"
+	mmdebstrap --variant=apt --aptopt='APT::Install-Recommends "false"' \
+		--include="$chroot_packages" "$@" \
+		"$chroot_suite" "$chroot_file.tmp.tar" "deb $archive $chroot_suite main"
+	mv "$chroot_file.tmp.tar" "$chroot_file"
+}
+
+# chroot_unpack FILE ROOT: that Debian, with this machine's way to the archives
+chroot_unpack() {
+	rm -rf --one-file-system "$2"
+	mkdir -p "$2"
+	tar -xf "$1" -C "$2" --exclude='./dev/*'
+	cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
+	apt-config dump | grep -i '^Acquire::[a-z:]*Proxy' >"$2/etc/apt/apt.conf.d/90host" || true
+}
+
+# chroot_in ROOT COMMAND...: with mounts that go with the command
+chroot_in() {
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount --pid --fork --kill-child sh -c 'root=$1; shift
+		mount -t proc proc "$root/proc" && mount -t sysfs sysfs "$root/sys" &&
+		mount -t devtmpfs devtmpfs "$root/dev" &&
+		mount -t devpts devpts "$root/dev/pts" &&
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+			DEBIAN_FRONTEND=noninteractive "$@"' - "$@"
+}
