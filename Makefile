@@ -21,7 +21,8 @@ help:
 	@echo 'make profile WHAT=ring0  which functions a call spends its instructions in'
 	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
 	@echo 'make package  the Debian packages: DKMS, tools, header; build/package/'
-	@echo 'make test-package  installs, updates and removes it in a Debian 13; not part of make test'
+	@echo 'make test-package [DEBIAN=12]  installs, updates, boots, removes it in a Debian; not part of make test'
+	@echo 'make package-qemu  the Debian package of QEMU; make test-package-qemu tests it'
 	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'
 	@echo 'make clean    remove build/'
@@ -76,8 +77,15 @@ series-check:
 package:
 	@scripts/release/make-package.sh
 
+# DEBIAN: 12 or 13
 test-package:
-	@scripts/suite/test-package.sh
+	@scripts/suite/test-package.sh $(or $(DEBIAN),13)
+
+package-qemu:
+	@scripts/release/make-package-qemu.sh
+
+test-package-qemu:
+	@scripts/suite/test-package-qemu.sh
 
 # DEBIAN: 12 or 13; TARGET may have variables after it
 test-fresh:
@@ -92,4 +100,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package test-package test-fresh series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh series series-check lint clean distclean
