@@ -13,14 +13,20 @@ installed() {
 	dkms status -m "$name" -v "$version" -k "$1" 2>/dev/null | grep -q ': installed'
 }
 
+# The kernel's initramfs was made before.
+make_modules() {
+	dkms install -m "$name" -v "$version" -k "$1" || return 0
+	if grep -qs '^kvm' /etc/initramfs-tools/modules; then
+		update-initramfs -u -k "$1"
+	fi
+}
+
 for dir in /lib/modules/*/kernel; do
 	release=${dir%/kernel}
 	release=${release##*/}
 	[ -d "$dir" ] || continue
 	if ! installed "$release" && find_source "$release"; then
-		if [ "${1:-}" = build ]; then
-			dkms install -m "$name" -v "$version" -k "$release" || true
-		fi
+		[ "${1:-}" != build ] || make_modules "$release"
 		why="the modules are not built: run dkms install $name/$version -k $release and see"
 		why="$why /var/lib/dkms/$name/$version/build/make.log"
 	fi

@@ -170,18 +170,23 @@ advice() {
 	sed -n "s/^$name: $1: needs .*: \(apt install .*\)/\1/p" "$package_log" | tail -n 1
 }
 
-# flavour_builds RELEASE: the modules of the flavour that is not for clouds.  Without
-# that kernel's image, which would be long to download and is not booted, dkms
-# builds when its headers come.
+# flavour_builds RELEASE: the modules of the flavour that is not for clouds, without
+# that kernel's image, which would be long to download and is not booted.
 flavour_builds() {
 	flavour=${1%-cloud-amd64}-amd64
 	apt_root install "linux-headers-$flavour" || return
+	in_root dkms install -m "$name" -v "$(package_version)" -k "$flavour" \
+		>"$package_log" 2>&1 </dev/null
 	for module in kvm kvm-amd kvm-intel; do
 		[ -n "$(find "$root/lib/modules/$flavour/updates/dkms" -name "$module.ko*")" ] || {
 			sed 's/^/#   /' "$package_log" | tail -n 30
 			return 1
 		}
 	done
+}
+
+package_version() {
+	dpkg-deb -f "$build"/package/kvm-vmport-dkms_*.deb Version
 }
 
 first_kernel() {
@@ -246,6 +251,7 @@ suite_package() {
 	[ -f "$base" ] || step "making a Debian $debian" make_base
 	step "unpacking it" make_root
 	cp "$build"/package/kvm-vmport-dkms_*.deb "$root/tmp/"
+	must "the release's archive can be used" apt_root update
 
 	first_kernel
 	security_kernel
