@@ -170,8 +170,8 @@ advice() {
 	sed -n "s/^$name: $1: needs .*: \(apt install .*\)/\1/p" "$package_log" | tail -n 1
 }
 
-# flavour_builds RELEASE: the modules of the flavour that is not for clouds, without
-# that kernel's image, which would be long to download and is not booted.
+# flavour_builds RELEASE: the modules of the flavour that is not for clouds, which is not
+# booted.  Where its headers bring no image the package's trigger leaves it alone.
 flavour_builds() {
 	flavour=${1%-cloud-amd64}-amd64
 	apt_root install "linux-headers-$flavour" || return
