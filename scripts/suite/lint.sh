@@ -47,7 +47,7 @@ checkpatch_files() {
 		# The harness' name for a pointer to its data looks like a product.
 		tools/testing/selftests/*_fault_test.c) checkpatch --ignore SPACING -f "$file" ;;
 		# A table's rows become variants, which end in a semicolon.
-		tools/testing/selftests/*_clients_test.c) checkpatch --ignore TRAILING_SEMICOLON,MULTISTATEMENT_MACRO_USE_DO_WHILE -f "$file" ;;
+		tools/testing/selftests/*_clients_test.c) checkpatch --ignore TRAILING_SEMICOLON,MULTISTATEMENT_MACRO_USE_DO_WHILE,LINE_SPACING -f "$file" ;;
 		# Guest code in assembly is declared beside it.
 		tools/testing/selftests/*) checkpatch --ignore AVOID_EXTERNS,CAMELCASE -f "$file" ;;
 		*) checkpatch -f "$file" ;;
@@ -58,7 +58,7 @@ checkpatch_files() {
 # User space: what checkpatch asks of kernel code only is left out.
 checkpatch_user() {
 	git ls-files 'tools/testing/vmport/*.[ch]' 'tools/virt/vmport/*.[ch]' | while read -r file; do
-		checkpatch --ignore NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,CONST_STRUCT,STRCPY,AVOID_BUG,SYMBOLIC_PERMS,COMPLEX_MACRO,MACRO_ARG_PRECEDENCE,UNCOMMENTED_DEFINITION,CONSTANT_COMPARISON,VOLATILE,MEMORY_BARRIER,STORAGE_CLASS,DATA_RACE,EMBEDDED_FUNCTION_NAME,TRAILING_SEMICOLON,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_ALIGNED,CAMELCASE,MULTISTATEMENT_MACRO_USE_DO_WHILE -f "$file"
+		checkpatch --ignore NEW_TYPEDEFS,AVOID_EXTERNS,SPLIT_STRING,MACRO_ARG_REUSE,PREFER_KERNEL_TYPES,CONST_STRUCT,STRCPY,AVOID_BUG,SYMBOLIC_PERMS,COMPLEX_MACRO,MACRO_ARG_PRECEDENCE,UNCOMMENTED_DEFINITION,CONSTANT_COMPARISON,VOLATILE,MEMORY_BARRIER,STORAGE_CLASS,DATA_RACE,EMBEDDED_FUNCTION_NAME,TRAILING_SEMICOLON,PREFER_DEFINED_ATTRIBUTE_MACRO,PREFER_ALIGNED,CAMELCASE,MULTISTATEMENT_MACRO_USE_DO_WHILE,LINE_SPACING -f "$file"
 	done
 }
 
@@ -90,7 +90,7 @@ ours_only() {
 
 spdx() {
 	git ls-files | grep -v -e '\.bin$' -e '\.patch$' -e '\.svg$' -e '\.dts$' \
-		-e '/fuzz/corpus/' -e '^packaging/debian/' | while read -r file; do
+		-e '/fuzz/corpus/' -e '^packaging/\(qemu/\)\?debian/' | while read -r file; do
 		[ ! -s "$file" ] || head -n 5 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0' ||
 			echo "$file: no SPDX line"
 	done

@@ -56,6 +56,7 @@ static const struct manner manners[] = {
 	{ .name = "send", .pause_sending = 1 },
 	{ .name = "read", .pause_reading = 1 },
 	{ .name = "block", .block = 1 },
+	{ }
 };
 
 /* One MESSAGE call; returns its status, and EBX in *@ebx. */
@@ -85,8 +86,9 @@ static int send_block(struct channel *channel, const char *data, uint64_t size)
 	uint64_t ax = MAGIC, bx = STATUS_SUCCESS << 16, cx = size;
 	uint64_t dx = channel->id << 16 | BLOCK_PORT, si = (uintptr_t)data;
 	uint64_t di = channel->cookie_low;
-	register uint64_t r8 asm("r8") = channel->cookie_high;
+	register uint64_t r8 asm("r8");
 
+	r8 = channel->cookie_high;
 	asm volatile("xchg %%rbp, %%r8\n\tcld\n\trep outsb\n\txchg %%rbp, %%r8"
 		     : "+a"(ax), "+b"(bx), "+c"(cx), "+d"(dx), "+S"(si), "+D"(di), "+r"(r8)
 		     :
@@ -99,8 +101,9 @@ static int receive_block(struct channel *channel, char *data, uint64_t size)
 	uint64_t ax = MAGIC, bx = STATUS_SUCCESS << 16, cx = size;
 	uint64_t dx = channel->id << 16 | BLOCK_PORT, si = channel->cookie_high;
 	uint64_t di = (uintptr_t)data;
-	register uint64_t r8 asm("r8") = channel->cookie_low;
+	register uint64_t r8 asm("r8");
 
+	r8 = channel->cookie_low;
 	asm volatile("xchg %%rbp, %%r8\n\tcld\n\trep insb\n\txchg %%rbp, %%r8"
 		     : "+a"(ax), "+b"(bx), "+c"(cx), "+d"(dx), "+S"(si), "+D"(di), "+r"(r8)
 		     :
@@ -202,15 +205,16 @@ static void work(const struct manner *manner)
 
 int main(int argc, char **argv)
 {
-	size_t i;
+	const struct manner *manner;
 
 	if (argc != 2 || chdir(argv[1])) {
 		fprintf(stderr, "usage: rpc-load DIRECTORY\n");
 		return 2;
 	}
-	for (i = 0; i < sizeof(manners) / sizeof(manners[0]); i++)
+	for (manner = manners; manner->name; manner++) {
 		if (!fork())
-			work(&manners[i]);
+			work(manner);
+	}
 	while (wait(NULL) > 0)
 		;
 	return 0;
