@@ -64,24 +64,31 @@ TEST("trace: an RPCI message by name, key, sizes, and who answered; values in th
 	struct vm *vm = listened_vm();
 
 	rpc(vm, "info-set guestinfo.a secret");
-	CHECK_LINE("guestinfo", "guest unprivileged set 'guestinfo.a' 6 bytes flags 0x0 change 1 error 0");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-set' key 'guestinfo.a' 27 bytes unprivileged: kernel, success '' 2 bytes");
+	CHECK_LINE("guestinfo", "guest unprivileged set 'guestinfo.a' 6 bytes flags 0x0 "
+		   "change 1 error 0");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-set' key 'guestinfo.a' 27 bytes "
+		   "unprivileged: kernel, success '' 2 bytes");
 	CHECK_LINE("data", "message 27 bytes 'info-set guestinfo.a secret'");
 	CHECK_LINE("data", "reply 2 bytes '1 '");
 	vm->is_privileged = true;
 	rpc(vm, "info-get guestinfo.a");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-get' key 'guestinfo.a' 20 bytes: kernel, success '' 8 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-get' key 'guestinfo.a' 20 bytes: "
+		   "kernel, success '' 8 bytes");
 	CHECK_LINE("data", "message 20 bytes 'info-get guestinfo.a'");
 	CHECK_LINE("data", "reply 8 bytes '1 secret'");
 	rpc(vm, "info-get guestinfo.b");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-get' key 'guestinfo.b' 20 bytes: kernel, failure 'No value found' 16 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-get' key 'guestinfo.b' 20 bytes: "
+		   "kernel, failure 'No value found' 16 bytes");
 	rpc(vm, "info-set other 1");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-set' key 'other' 16 bytes: kernel, failure 'Permission denied' 19 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'info-set' key 'other' 16 bytes: "
+		   "kernel, failure 'Permission denied' 19 bytes");
 	/* What comes behind other names may be anything. */
 	rpc(vm, "log my password");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'log' key '' 15 bytes: report, success '' 2 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'log' key '' 15 bytes: report, success "
+		   "'' 2 bytes");
 	rpc(vm, "vmx.what my password");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'vmx.what' key '' 20 bytes: unknown, failure 'Unknown command' 17 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'vmx.what' key '' 20 bytes: unknown, "
+		   "failure 'Unknown command' 17 bytes");
 	CHECK_NO_LINE("message");
 	vm_free(vm);
 }
@@ -118,7 +125,8 @@ TEST("trace: a message that went as a block is as visible as one by words")
 	CHECK(vmport_hb_send_begin(&call, strlen(text), strlen(text), &buffer));
 	memcpy(buffer.data, text, strlen(text));
 	CHECK(vmport_hb_send_end(&call, strlen(text), strlen(text), &buffer));
-	CHECK_LINE("message", "vcpu 2 channel 1 RPCI 'info-get' key 'guestinfo.block' 24 bytes unprivileged: kernel, failure 'No value found' 16 bytes");
+	CHECK_LINE("message", "vcpu 2 channel 1 RPCI 'info-get' key 'guestinfo.block' 24 "
+		   "bytes unprivileged: kernel, failure 'No value found' 16 bytes");
 	vm_free(vm);
 }
 
@@ -131,10 +139,12 @@ TEST("trace: guestinfo is set, deleted or refused, by guest or VMM")
 	host_set(vm, "guestinfo.a", "12345", 5, KVM_VMPORT_GUESTINFO_READONLY, NULL);
 	CHECK_LINE("guestinfo", "VMM set 'guestinfo.a' 5 bytes flags 0x1 change 1 error 0");
 	rpc(vm, "info-set guestinfo.a 1");
-	CHECK_LINE("guestinfo", "guest unprivileged set 'guestinfo.a' 1 bytes flags 0x0 change 0 error -1");
+	CHECK_LINE("guestinfo", "guest unprivileged set 'guestinfo.a' 1 bytes flags 0x0 "
+		   "change 0 error -1");
 	vm->config.limits.value_bytes = 2;
 	rpc(vm, "info-set guestinfo.b 123");
-	CHECK_LINE("guestinfo", "guest unprivileged set 'guestinfo.b' 3 bytes flags 0x0 change 0 error -7");
+	CHECK_LINE("guestinfo", "guest unprivileged set 'guestinfo.b' 3 bytes flags 0x0 "
+		   "change 0 error -7");
 	CHECK_EQ(host_delete(vm, "guestinfo.a"), 0);
 	CHECK_LINE("guestinfo", "VMM delete 'guestinfo.a' 0 bytes flags 0x2 change 0 error 0");
 	CHECK_EQ(host_delete(vm, "guestinfo.a"), -ENOENT);
@@ -160,7 +170,8 @@ TEST("trace: a request to the tools is queued, taken, answered, lost or cancelle
 
 	CHECK_EQ(receive(&tools, text, sizeof(text)), 5);
 	send_message(&tools, "OK ATR toolbox", 14);
-	CHECK_LINE("message", "vcpu 0 channel 0 TCLO 'OK' key 'toolbox' 14 bytes unprivileged: name, success '' 0 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 TCLO 'OK' key 'toolbox' 14 bytes "
+		   "unprivileged: name, success '' 0 bytes");
 	id = host_request(vm, "Set_Option secret 1");
 	CHECK_LINE("tclo", "queued 1 for 'toolbox' 'Set_Option' 19 bytes");
 	CHECK_EQ(receive(&tools, text, sizeof(text)), 19);
@@ -168,7 +179,8 @@ TEST("trace: a request to the tools is queued, taken, answered, lost or cancelle
 	listen();
 	send_message(&tools, "OK fine", 7);
 	CHECK_LINE("tclo", "answered 1 for 'toolbox' 'OK' 7 bytes");
-	CHECK_LINE("message", "vcpu 0 channel 0 TCLO 'OK' key '' 7 bytes unprivileged: result, success '' 0 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 TCLO 'OK' key '' 7 bytes unprivileged: "
+		   "result, success '' 0 bytes");
 
 	id = host_request(vm, "ping");
 	CHECK_LINE("tclo", "queued 2 for 'toolbox' 'ping' 4 bytes");
@@ -201,7 +213,8 @@ TEST("trace: an RPC for the VMM is asked, told, replied to or withdrawn")
 	vm->config.features |= KVM_VMPORT_FEATURE_EXIT_RPC;
 	send_message(&chan, "vmx.what secret", 15);
 	CHECK_LINE("rpc", "asked 1 'vmx.what' 15 bytes, reply 17 bytes");
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'vmx.what' key '' 15 bytes unprivileged: VMM, success '' 0 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'vmx.what' key '' 15 bytes "
+		   "unprivileged: VMM, success '' 0 bytes");
 	CHECK(vmport_ask_next(vm->state, vm_vcpu(0), &asked, &more));
 	CHECK_LINE("rpc", "exit 1 'vmx.what' 15 bytes, reply 17 bytes");
 	CHECK_EQ(vmport_ask_answer(vm->state, asked.id, (const u8 *)"1 yes", 5), 0);
@@ -256,7 +269,8 @@ TEST("trace: whatever bytes a guest sends, a line is one line of printable text"
 	}
 	listen();
 	send_message(&chan, "a\": kernel, success \"\\", 21);
-	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'a.:' key '' 21 bytes unprivileged: unknown, failure 'Unknown command' 17 bytes");
+	CHECK_LINE("message", "vcpu 0 channel 0 RPCI 'a.:' key '' 21 bytes unprivileged: "
+		   "unknown, failure 'Unknown command' 17 bytes");
 	vm_free(vm);
 }
 
@@ -309,7 +323,8 @@ TEST("trace: calls and results have each command and request by its name")
 			 commands[i].name);
 		CHECK_LINE("call", text);
 		trace_kvm_vmport_result(1, true, &before, &after);
-		snprintf(text, sizeof(text), "vcpu 1 %s channel 3 answered status - eax 0x1 ebx 0x2",
+		snprintf(text, sizeof(text),
+			 "vcpu 1 %s channel 3 answered status - eax 0x1 ebx 0x2",
 			 commands[i].name);
 		CHECK_LINE("result", text);
 	}
@@ -317,19 +332,21 @@ TEST("trace: calls and results have each command and request by its name")
 	for (i = 0; i < ARRAY_SIZE(requests); i++) {
 		before.cx = i << 16 | 30;
 		trace_kvm_vmport_call(1, &before, true);
-		snprintf(text, sizeof(text), "vcpu 1 MESSAGE %s channel 3 ebx 0x4 esi 0x5 edi 0x6 fast",
-			 requests[i]);
+		snprintf(text, sizeof(text),
+			 "vcpu 1 MESSAGE %s channel 3 ebx 0x4 esi 0x5 edi 0x6 fast", requests[i]);
 		CHECK_LINE("call", text);
 		trace_kvm_vmport_result(1, true, &before, &after);
 		/* OPEN shows the channel that it gave. */
 		snprintf(text, sizeof(text),
-			 "vcpu 1 MESSAGE %s channel %u answered status SUCCESS|DORECV|HB eax 0x1 ebx 0x2",
+			 "vcpu 1 MESSAGE %s channel %u answered "
+			 "status SUCCESS|DORECV|HB eax 0x1 ebx 0x2",
 			 requests[i], i ? 3 : 7);
 		CHECK_LINE("result", text);
 	}
 	before.cx = 41;
 	trace_kvm_vmport_result(0, false, &before, &before);
-	CHECK_LINE("result", "vcpu 0 ABSPOINTER_COMMAND channel 3 left to the VMM status - eax 0x0 ebx 0x4");
+	CHECK_LINE("result", "vcpu 0 ABSPOINTER_COMMAND channel 3 left to the VMM status - "
+		   "eax 0x0 ebx 0x4");
 	before.cx = 0x99;
 	trace_kvm_vmport_call(0, &before, false);
 	CHECK_LINE("call", "vcpu 0 0x99 channel 3 ebx 0x4 esi 0x5 edi 0x6");
