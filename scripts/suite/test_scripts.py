@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 for folder in ("lane", "release", "suite"):
     sys.path.insert(0, os.path.join(SCRIPTS, folder))
 # pylint: disable=wrong-import-position
+import diagram
 import fuzz_states
 import qmp
 import references
@@ -348,6 +349,15 @@ class References(unittest.TestCase):
                          ["Makefile:2: there is no scripts/here.sh"])
         self.assertEqual(self.found("$top/tools/x.c"), ["Makefile:1: there is no tools/x.c"])
         self.assertEqual(self.found("# see gone.py"), ["Makefile:1: there is no gone.py"])
+
+
+class Diagram(unittest.TestCase):
+    def test_is_what_the_script_draws(self):
+        """diagram: the README's picture is what the script draws, within the page's width"""
+        name = os.path.join(SCRIPTS, "..", "Documentation/virt/kvm/x86/vmport-overview.svg")
+        with open(name, encoding="utf-8") as file:
+            self.assertEqual(file.read(), diagram.svg())
+        self.assertLessEqual(diagram.WIDTH, 720)
 
 
 class Package(unittest.TestCase):
