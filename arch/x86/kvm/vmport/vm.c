@@ -65,9 +65,14 @@ static struct kvm_vmport *vmport_vm_alloc(struct kvm *kvm, u64 features)
 	struct kvm_vmport *vmport;
 
 	vmport = kzalloc(sizeof(*vmport), VMPORT_GFP);
+	if (!vmport)
+		return NULL;
+
+	/* A state counts in the VM's statistics, when it is freed too. */
+	vmport->kvm = kvm;
 	config = kzalloc(sizeof(*config), VMPORT_GFP);
-	state = vmport ? vmport_state_alloc(&vmport->events) : NULL;
-	if (!vmport || !config || !state || init_srcu_struct(&vmport->srcu)) {
+	state = vmport_state_alloc(&vmport->events);
+	if (!config || !state || init_srcu_struct(&vmport->srcu)) {
 		vmport_state_free(state);
 		kfree(config);
 		kfree(vmport);
@@ -80,7 +85,6 @@ static struct kvm_vmport *vmport_vm_alloc(struct kvm *kvm, u64 features)
 	/* It is no message that is left out, and not worth one. */
 	ratelimit_set_flags(&vmport->expedited, RATELIMIT_MSG_ON_RELEASE);
 	vmport->features = features;
-	vmport->kvm = kvm;
 	RCU_INIT_POINTER(vmport->config, config);
 	RCU_INIT_POINTER(vmport->state, state);
 	return vmport;
