@@ -34,7 +34,11 @@ static bool vmport_has_needed_features(u64 features)
 	return features & KVM_VMPORT_FEATURE_ENABLE;
 }
 
-DEFINE_STATIC_KEY_FALSE(kvm_vmport_enabled);
+/*
+ * To change the code interrupts every processor: a second of rest spares them that where VMs
+ * come and go.
+ */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(kvm_vmport_enabled, HZ);
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
 /* How often a second a VMM is spared the wait of a grace period of RCU. */
@@ -156,7 +160,7 @@ int kvm_vmport_enable(struct kvm *kvm, const struct kvm_enable_cap *cap)
 		r = -EBUSY;
 	} else {
 		/* First, as a vCPU that sees the interface must see all of it. */
-		static_branch_inc(&kvm_vmport_enabled);
+		static_branch_inc(&kvm_vmport_enabled.key);
 		kvm->arch.vmport = vmport;
 	}
 	mutex_unlock(&kvm->lock);
@@ -178,5 +182,5 @@ void kvm_vmport_destroy_vm(struct kvm *kvm)
 {
 	vmport_vm_free(kvm->arch.vmport);
 	kvm->arch.vmport = NULL;
-	static_branch_dec(&kvm_vmport_enabled);
+	static_branch_slow_dec_deferred(&kvm_vmport_enabled);
 }

@@ -11,7 +11,7 @@
 #define __KVM_X86_VMPORT_H
 
 #include <linux/bits.h>
-#include <linux/jump_label.h>
+#include <linux/jump_label_ratelimit.h>
 #include <linux/kvm_host.h>
 
 #include <uapi/linux/kvm_vmport.h>
@@ -26,8 +26,8 @@
 #define VMX_IO_QUAL_STRING	BIT(4)
 #define VMX_IO_QUAL_PORT_SHIFT	16
 
-/* On while any VM of the host has the interface. */
-DECLARE_STATIC_KEY_FALSE(kvm_vmport_enabled);
+/* On while any VM of the host has the interface, and for a second more. */
+extern struct static_key_false_deferred kvm_vmport_enabled;
 
 /* Of the VM. */
 u64 kvm_vmport_features(struct kvm *kvm);
@@ -57,7 +57,7 @@ void kvm_vmport_update_steal_clock(struct kvm_vcpu *vcpu);
 #ifdef CONFIG_KVM_VMPORT
 static inline bool kvm_vmport_is_enabled(struct kvm *kvm)
 {
-	return static_branch_unlikely(&kvm_vmport_enabled) && kvm->arch.vmport;
+	return static_branch_unlikely(&kvm_vmport_enabled.key) && kvm->arch.vmport;
 }
 
 /*

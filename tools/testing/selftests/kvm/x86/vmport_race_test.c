@@ -462,6 +462,7 @@ TEST(get_while_requests_change_hands)
 #define LOOP		600
 /* A hundred of them are spared the wait for RCU, which takes a tick of the kernel at least. */
 #define LOOP_LEAST_MS	500
+#define LOOP_OF_VMS	200
 
 static u64 now_ms(void)
 {
@@ -486,6 +487,63 @@ TEST(a_loop_of_sets_does_not_keep_the_host_busy)
 	EXPECT_GE(took, LOOP_LEAST_MS);
 	vmport_blob_free(&blob);
 	kvm_vm_free(vm);
+}
+
+/* How many interrupts processors have sent each other to have a function called. */
+static u64 nr_function_calls(void)
+{
+	char *line = NULL, *at;
+	u64 sum = 0, value;
+	size_t size = 0;
+	FILE *f = fopen("/proc/interrupts", "r");
+
+	TEST_ASSERT(f, "No /proc/interrupts");
+	while (getline(&line, &size, f) > 0) {
+		at = strstr(line, "CAL:");
+		if (!at)
+			continue;
+		for (at += 4; sscanf(at, " %lu", &value) == 1; at += strspn(at, "0123456789")) {
+			sum += value;
+			at += strspn(at, " ");
+		}
+	}
+	free(line);
+	fclose(f);
+	return sum;
+}
+
+static u64 create_and_close(u64 features)
+{
+	u64 before = nr_function_calls();
+	struct kvm_vm *vm;
+	int i;
+
+	for (i = 0; i < LOOP_OF_VMS; i++) {
+		vm = vm_create_barebones();
+		if (features)
+			vm_enable_cap(vm, KVM_CAP_X86_VMPORT, features);
+		kvm_vm_free(vm);
+	}
+	return nr_function_calls() - before;
+}
+
+/*
+ * To change the code for the first VM, or behind the last one, interrupts each processor a
+ * dozen times.
+ */
+TEST(a_loop_of_vms_does_not_keep_the_host_busy)
+{
+	/* Neither the first nor the last, for KVM itself. */
+	struct kvm_vm *other = vm_create_barebones();
+	u64 without, with;
+
+	create_and_close(VMPORT_RPC);
+	without = create_and_close(0);
+	with = create_and_close(VMPORT_RPC);
+	printf("# %u VMs: %llu interrupts, %llu without the interface\n", LOOP_OF_VMS,
+	       (unsigned long long)with, (unsigned long long)without);
+	EXPECT_LT(with, without + 6 * LOOP_OF_VMS);
+	kvm_vm_free(other);
 }
 
 int main(int argc, char *argv[])
