@@ -64,7 +64,7 @@ static char *read_file(const char *path)
 }
 
 static const char * const events[] = {
-	"call", "result", "message", "data", "guestinfo", "tclo", "rpc", "state",
+	"call", "result", "hb", "message", "data", "guestinfo", "tclo", "rpc", "state",
 };
 
 static void set_events(bool on)
@@ -89,7 +89,8 @@ FIXTURE_SETUP(trace)
 	if (!has_tracing())
 		SKIP(return, "needs tracefs");
 
-	self->vm = vmport_vm_create(VMPORT_EXIT_RPC, 1, &self->vcpu);
+	vmport_hb_status = VMPORT_HB;
+	self->vm = vmport_vm_create(VMPORT_EXIT_RPC | KVM_VMPORT_FEATURE_HB, 1, &self->vcpu);
 }
 
 FIXTURE_TEARDOWN(trace)
@@ -140,7 +141,8 @@ static void converse(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
 	vmport_send(&tools, "OK", 2);
 
 	/* Four bytes in one call, so that the exit is easy to meet. */
-	TEST_ASSERT_EQ(vmport_msg_status(&rpci, VMPORT_MSG_SENDSIZE, 4), VMPORT_SUCCESS);
+	TEST_ASSERT_EQ(vmport_msg_status(&rpci, VMPORT_MSG_SENDSIZE, 4),
+		       VMPORT_SUCCESS | vmport_hb_status);
 	memcpy(vmport_host_buffer(&rpci), "what", 4);
 	vmport_loop_regs(&rpci, &regs, VMPORT_MSG_SENDPAYLOAD, 0, 1);
 	vmport_start(vcpu, vmport_send_loop, &regs);
@@ -160,6 +162,34 @@ static void converse(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
 	vmport_close(&rpci);
 }
 
+static void run_block(const struct vmport_channel *channel, bool in, u32 size)
+{
+	struct kvm_vcpu *vcpu = channel->vcpu;
+	struct kvm_regs regs = vmport_hb_regs(channel, VMPORT_HB_PORT, in, vmport_buffer(vcpu->id),
+					      size);
+
+	vmport_start(vcpu, in ? vmport_rep_insb : vmport_rep_outsb, &regs);
+	vcpu_run(vcpu);
+	TEST_ASSERT(vmport_is_done(vcpu), "exit %u", vcpu->run->exit_reason);
+}
+
+/* An RPC whose texts go in one piece each. */
+static void converse_by_blocks(struct kvm_vcpu *vcpu)
+{
+	static const char request[] = "info-get guestinfo.host";
+	const u32 size = sizeof(request) - 1;
+	struct vmport_channel channel = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	struct vmport_regs regs;
+
+	vmport_msg(&channel, VMPORT_MSG_SENDSIZE, size);
+	memcpy(vmport_host_buffer(&channel), request, size);
+	run_block(&channel, false, size);
+	regs = vmport_msg(&channel, VMPORT_MSG_RECVSIZE, 0);
+	run_block(&channel, true, regs.bx);
+	TEST_ASSERT_EQ(vmport_msg_status(&channel, VMPORT_MSG_RECVSTATUS, 1), VMPORT_SUCCESS);
+	vmport_close(&channel);
+}
+
 static const char * const conversation[] = {
 	"MESSAGE OPEN channel 0 answered status SUCCESS ",
 	"kvm_vmport_guestinfo: VMM set 'guestinfo.host' 6 bytes flags 0x0 change 1 error 0",
@@ -168,7 +198,7 @@ static const char * const conversation[] = {
 	"kvm_vmport_message: vcpu 0 channel 0 RPCI 'info-get' key 'guestinfo.host' 23 bytes: kernel, success '' 8 bytes",
 	"kvm_vmport_data: message 23 bytes 'info-get guestinfo.host'",
 	"kvm_vmport_data: reply 8 bytes '1 secret'",
-	"MESSAGE RECVSIZE channel 0 answered status SUCCESS|DORECV ",
+	"MESSAGE RECVSIZE channel 0 answered status SUCCESS|DORECV|HB ",
 	"kvm_vmport_guestinfo: guest set 'guestinfo.own..' 5 bytes flags 0x0 change 2 error 0",
 	"kvm_vmport_message: vcpu 0 channel 0 RPCI 'info-set' key 'guestinfo.own..' 30 bytes: kernel, success '' 2 bytes",
 	"RPCI 'info-set' key 'other' 16 bytes: kernel, failure 'Permission denied' 19 bytes",
@@ -186,6 +216,10 @@ static const char * const conversation[] = {
 	"kvm_vmport_state: load refused ",
 	"errno -95 error 64 offset 4",
 	"MESSAGE CLOSE channel 0 answered status SUCCESS ",
+	"kvm_vmport_message: vcpu 0 channel 0 RPCI 'info-get' key 'guestinfo.host' 23 bytes: kernel, success '' 8 bytes",
+	"kvm_vmport_data: reply 8 bytes '1 secret'",
+	"kvm_vmport_hb: vcpu 0 send channel 0: 23 of 23 bytes, success",
+	"kvm_vmport_hb: vcpu 0 receive channel 0: 8 of 8 bytes, success",
 };
 
 TEST_F(trace, tells_a_conversation_by_name_in_its_order)
@@ -193,6 +227,7 @@ TEST_F(trace, tells_a_conversation_by_name_in_its_order)
 	set_events(true);
 	write_file(TRACING "trace", "");
 	converse(self->vm, self->vcpu);
+	converse_by_blocks(self->vcpu);
 	set_events(false);
 	self->text = read_file(TRACING "trace");
 	EXPECT_TRUE(has_lines(self->text, conversation, ARRAY_SIZE(conversation)));
@@ -204,6 +239,7 @@ TEST_F(trace, shows_no_values_without_the_event_for_them)
 	TEST_ASSERT(write_file(TRACING "events/kvm/kvm_vmport_data/enable", "0"), "No such event");
 	write_file(TRACING "trace", "");
 	converse(self->vm, self->vcpu);
+	converse_by_blocks(self->vcpu);
 	set_events(false);
 	self->text = read_file(TRACING "trace");
 	EXPECT_TRUE(strstr(self->text, "kvm_vmport_message"));
