@@ -101,6 +101,7 @@ enum {
 #define HLT			0xf4
 #define NOP			0x90
 #define IN			0xed
+#define IN_AL			0xec
 #define OUT			0xef
 
 struct mode {
@@ -149,6 +150,7 @@ struct machine_state {
 	bool shadow;		/* behind STI or MOV SS */
 	bool window;		/* stop where an interrupt could come */
 	u64 answers;		/* the VMM answers what is the kernel's with these features */
+	const struct kvm_regs *results;	/* or any IN there with these registers */
 	bool has_exception;	/* being delivered: */
 	u8 exception;
 };

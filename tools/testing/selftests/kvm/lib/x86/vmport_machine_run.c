@@ -165,29 +165,39 @@ static void machine_look(struct machine *m, struct machine_state *s, struct seen
 			 machine_sum(machine_at(m, PAGE_ADDR(PAGE_USER_STACK)), 4096);
 }
 
-/* As a VMM does that answers them all as GETVERSION.  Returns whether it is one. */
-static bool machine_answer(struct machine *m, const struct kvm_regs *regs, u64 features, u32 *data)
-{
-	if (m->run->io.port != VMPORT_PORT || m->run->io.size != 4 || m->run->io.count != 1 ||
-	    (u32)regs->rax != VMPORT_MAGIC || !vmport_is_kernels(regs->rcx, features))
-		return false;
-	*data = 6;
-	return true;
-}
-
 static void set_low(unsigned long long *reg, u32 value)
 {
 	*reg = (*reg & ~0xffffffffull) | value;
 }
 
-/* The other registers of the answer, as QEMU sets them: before the access ends. */
-static void machine_set_answer(struct machine *m, struct kvm_regs *regs)
+/*
+ * As a VMM does that answers: with what it is told to, or as GETVERSION.  @regs become
+ * those that the guest is to have, but for what the IN itself reads: @data.  Returns
+ * whether it answers at all.
+ */
+static bool machine_answer(struct machine *m, const struct machine_state *s,
+			   struct kvm_regs *regs, u32 *data)
 {
-	if (m->run->io.direction == KVM_EXIT_IO_OUT)
+	const struct kvm_run *run = m->run;
+
+	if (run->io.port != VMPORT_PORT || run->io.count != 1)
+		return false;
+	if (s->results) {
+		if (regs->rip != s->regs.rip)
+			return false;
+		*data = s->results->rax;
+		memcpy(regs, s->results, offsetof(struct kvm_regs, rsp));
+		return true;
+	}
+	if (run->io.size != 4 || (u32)regs->rax != VMPORT_MAGIC ||
+	    !vmport_is_kernels(regs->rcx, s->answers))
+		return false;
+	*data = 6;
+	if (run->io.direction == KVM_EXIT_IO_OUT)
 		set_low(&regs->rax, 6);
 	set_low(&regs->rbx, VMPORT_MAGIC);
 	set_low(&regs->rcx, 2);
-	ioctl(m->vcpu, KVM_SET_REGS, regs);
+	return true;
 }
 
 /* One access to a port that is the VMM's.  False: that was the last. */
@@ -204,7 +214,7 @@ static bool machine_port(struct machine *m, struct machine_state *s, struct seen
 		return false;
 	ioctl(m->vcpu, KVM_GET_REGS, &regs);
 	if (s->answers)
-		answered = machine_answer(m, &regs, s->answers, &value);
+		answered = machine_answer(m, s, &regs, &value);
 	if (!answered && seen->nr_ports == MAX_PORTS)
 		return false;
 	if (!answered) {
@@ -222,8 +232,9 @@ static bool machine_port(struct machine *m, struct machine_state *s, struct seen
 		if (answered)
 			memcpy(data, &value, sizeof(value));
 	}
+	/* As QEMU sets them: before the access ends. */
 	if (answered)
-		machine_set_answer(m, &regs);
+		ioctl(m->vcpu, KVM_SET_REGS, &regs);
 	return true;
 }
 
