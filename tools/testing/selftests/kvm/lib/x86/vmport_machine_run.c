@@ -92,6 +92,19 @@ static bool has_error_code(u8 vector)
 	return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
 }
 
+/*
+ * Where KVM cannot load the page directory pointers it goes on with those of the last state:
+ * there are none.
+ */
+static int machine_forget_pdptrs(struct machine *m, const struct machine_state *s)
+{
+	struct kvm_sregs2 sregs = { };
+
+	memcpy(&sregs, &s->sregs, offsetof(struct kvm_sregs, interrupt_bitmap));
+	sregs.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	return ioctl(m->vcpu, KVM_SET_SREGS2, &sregs);
+}
+
 static int machine_set_state(struct machine *m, struct machine_state *s)
 {
 	struct kvm_vcpu_events events = {
@@ -102,14 +115,19 @@ static int machine_set_state(struct machine *m, struct machine_state *s)
 		.exception.has_error_code = s->has_exception && has_error_code(s->exception),
 	};
 
+	/* Code that is none of ours may leave an exception there that comes in a later case. */
+	struct kvm_fpu fpu = { .fcw = 0x37f, .mxcsr = 0x1f80 };
 	struct kvm_guest_debug none = { };
 
 	/* Single steps of the VMM's take TF from what comes later. */
 	if (m->debugged && ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &none))
 		return -errno;
 	m->debugged = s->debug.control;
+	if (s->mode == &modes[MODE_PAE] && machine_forget_pdptrs(m, s))
+		return -errno;
 	if (ioctl(m->vcpu, KVM_SET_SREGS, &s->sregs) ||
 	    ioctl(m->vcpu, KVM_SET_REGS, &s->regs) ||
+	    ioctl(m->vcpu, KVM_SET_FPU, &fpu) ||
 	    ioctl(m->vcpu, KVM_SET_VCPU_EVENTS, &events) ||
 	    ioctl(m->vcpu, KVM_SET_DEBUGREGS, &s->debugregs) ||
 	    ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &s->debug))
