@@ -236,10 +236,20 @@ TEST("trace: an RPC for the VMM is asked, told, replied to or withdrawn")
 	CHECK_LINE("rpc", "asked 4 'c' 1 bytes, reply 17 bytes");
 	CHECK_EQ(request(&chan, SENDSIZE, 4), SUCCESS);
 	CHECK_LINE("rpc", "withdrawn 4 'c' 1 bytes, reply 17 bytes");
+	/* The next one needs a larger buffer, or more memory than there is. */
 	send_message(&chan, "d", 1);
 	CHECK_LINE("rpc", "asked 5 'd' 1 bytes, reply 17 bytes");
-	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	shim_fail_alloc(1);
+	CHECK_EQ(request(&chan, SENDSIZE, KVM_VMPORT_MAX_MESSAGE), FAILED);
+	CHECK(shim_alloc_failed());
+	CHECK_NO_LINE("rpc");
+	CHECK_EQ(request(&chan, SENDSIZE, KVM_VMPORT_MAX_MESSAGE), SUCCESS);
 	CHECK_LINE("rpc", "withdrawn 5 'd' 1 bytes, reply 17 bytes");
+	CHECK_NO_LINE("rpc");
+	send_message(&chan, "e", 1);
+	CHECK_LINE("rpc", "asked 6 'e' 1 bytes, reply 17 bytes");
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
+	CHECK_LINE("rpc", "withdrawn 6 'e' 1 bytes, reply 17 bytes");
 	vm_free(vm);
 }
 

@@ -100,25 +100,29 @@ void vmport_channel_disown(struct vmport_channel *channel)
  * Get a buffer for a message from the guest.
  * @channel: owned by the caller, who may sleep
  *
- * The bytes of a message in progress are gone when the buffer is a new one.
+ * The bytes of a message in progress are gone when the buffer is a new one.  One that asks
+ * ends here in any case.
  *
  * Returns 0 or -ENOMEM; then nothing has changed.  May sleep.
  */
 int vmport_channel_make_room(struct vmport_channel *channel, u32 size)
 {
 	u32 room = max_t(u32, size, SEND_ROOM_MIN);
-	u8 *send;
+	u8 *send = NULL;
 
-	if (size <= channel->send_room)
-		return 0;
-
-	send = kvmalloc(room, VMPORT_GFP);
-	if (!send)
-		return -ENOMEM;
-
-	kvfree(channel->send);
-	channel->send = send;
-	channel->send_room = room;
+	if (size > channel->send_room) {
+		send = kvmalloc(room, VMPORT_GFP);
+		if (!send)
+			return -ENOMEM;
+	}
+	/* As long as its bytes are there.  One that is being loaded has none yet. */
+	if (channel->send)
+		trace_kvm_vmport_rpc(channel, VMPORT_RPC_WITHDRAWN);
+	if (send) {
+		kvfree(channel->send);
+		channel->send = send;
+		channel->send_room = room;
+	}
 	return 0;
 }
 

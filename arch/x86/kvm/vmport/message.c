@@ -224,7 +224,6 @@ static enum vmport_result vmport_message_sendsize(struct vmport_call *call,
 	if (vmport_channel_make_room(channel, size ?: 1))
 		return vmport_message_end_request(call, VMPORT_STATUS_FAIL);
 
-	trace_kvm_vmport_rpc(channel, VMPORT_RPC_WITHDRAWN);
 	channel->send_is_privileged = call->is_privileged;
 	if (!size) {
 		if (vmport_message_complete(call, channel, 0))
