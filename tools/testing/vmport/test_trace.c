@@ -194,6 +194,8 @@ TEST("trace: a request to the tools is queued, taken, answered, lost or cancelle
 	CHECK_LINE("tclo", "cancelled 3 for 'toolbox' 'ping' 4 bytes");
 	send_message(&tools, "OK", 2);
 	CHECK_NO_LINE("tclo");
+	CHECK_LINE("message", "vcpu 0 channel 0 TCLO 'OK' key '' 2 bytes unprivileged: "
+		   "none, success '' 0 bytes");
 
 	host_request(vm, "ping");
 	CHECK_EQ(receive(&tools, text, sizeof(text)), 4);

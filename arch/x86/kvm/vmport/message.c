@@ -186,7 +186,10 @@ int vmport_message_complete(struct vmport_call *call, struct vmport_channel *cha
 	if (channel->protocol == VMPORT_PROTOCOL_RPCI) {
 		answer = vmport_message_answer(call, channel, size);
 	} else if (vmport_channel_is_running(channel)) {
-		answer = channel->request ? VMPORT_ANSWER_RESULT : VMPORT_ANSWER_NAME;
+		if (channel->request)
+			answer = VMPORT_ANSWER_RESULT;
+		else if (!channel->is_cancelled)
+			answer = VMPORT_ANSWER_NAME;
 		if (vmport_message_take_result(call->state, channel, size))
 			return -ENOMEM;
 		channel->activity = VMPORT_IDLE;
