@@ -139,6 +139,42 @@ TEST("packing: a value that is replaced or deleted before it is written is still
 	vm_free(vm);
 }
 
+static struct chan growing;
+static unsigned int rooms;
+
+/* While the VMM's thread gets memory for a blob, the guest sends so much that it is too small. */
+static void grow_meanwhile(size_t size)
+{
+	if (size < HEADER + KVM_VMPORT_MAX_MESSAGE)
+		return;
+	rooms++;
+	shim_alloc_hook = NULL;
+	CHECK_EQ(request(&growing, SENDPAYLOAD, 0x61616161), SUCCESS);
+	CHECK_EQ(request(&growing, SENDPAYLOAD, 0x61616161), SUCCESS);
+	shim_alloc_hook = grow_meanwhile;
+}
+
+TEST("packing: a guest that sends all the while does not make it go on and on")
+{
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_blob_form form = vm_form(vm);
+	struct chan chan = open_chan(vm, RPCI);
+	static u8 text[KVM_VMPORT_MAX_MESSAGE];
+	struct vmport_packed packed;
+
+	send_part(&chan, text, sizeof(text), sizeof(text) - 4);
+	growing = open_chan(vm, RPCI);
+	CHECK_EQ(request(&growing, SENDSIZE, KVM_VMPORT_MAX_MESSAGE), SUCCESS);
+	rooms = 0;
+	shim_alloc_hook = grow_meanwhile;
+	CHECK_EQ(vmport_state_pack(vm->state, &form, &packed), 0);
+	shim_alloc_hook = NULL;
+	tap_note("room was made %u times", rooms);
+	CHECK(rooms >= 2 && rooms < 10);
+	vmport_packed_free(&packed);
+	vm_free(vm);
+}
+
 TEST("a stream that fails, anywhere, ends packing and loading with its error and leaks nothing")
 {
 	struct vm *vm = vm_new(SLEEPING), *other = vm_new(SLEEPING);

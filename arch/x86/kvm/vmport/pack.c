@@ -109,10 +109,13 @@ static void vmport_pack_header(struct vmport_packed *packed, u64 features)
 	memcpy(packed->buffer, &header, sizeof(header));
 }
 
-/* Room for what was measured; vCPUs that run may make it more meanwhile. */
+/*
+ * Room for what was measured; vCPUs that run may make it more meanwhile.  Then there is half
+ * as much again, so that a guest cannot have this done for each word that it sends.
+ */
 static int vmport_make_blob_room(struct vmport_packed *packed)
 {
-	size_t room = packed->copied;
+	size_t room = packed->copied + packed->room / 2;
 
 	vmport_packed_free(packed);
 	packed->buffer = vmport_alloc_data(room);

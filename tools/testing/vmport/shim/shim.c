@@ -96,6 +96,8 @@ static size_t live_bytes, peak_bytes;
 static unsigned long allocs, fail_at;
 static bool failed;
 
+void (*shim_alloc_hook)(size_t size);
+
 size_t shim_live_bytes(void)
 {
 	return live_bytes;
@@ -147,6 +149,8 @@ static void *alloc(size_t size, size_t taken, gfp_t flags, enum alloc_kind kind,
 	might_sleep(what);
 	if (flags != (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN))
 		shim_bug("%s() with flags %u: not charged, or could kill or warn", what, flags);
+	if (shim_alloc_hook)
+		shim_alloc_hook(size);
 	if (++allocs == fail_at) {
 		failed = true;
 		return NULL;

@@ -20,6 +20,8 @@ void shim_reset_peak(void);
 unsigned long shim_allocs(void);	/* allocations so far, failed ones too */
 void shim_fail_alloc(unsigned long nth);	/* from now on, 1 the next; 0 none */
 bool shim_alloc_failed(void);		/* has one, since shim_fail_alloc()? */
+/* When set, it is called before each. */
+extern void (*shim_alloc_hook)(size_t size);
 
 /* Between these the caller cannot sleep, as in KVM's fast path. */
 void shim_atomic_begin(void);
