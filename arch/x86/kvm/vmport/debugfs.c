@@ -11,6 +11,8 @@
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/kvm_host.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
@@ -57,7 +59,9 @@ static const char *vmport_activity_name(enum vmport_activity activity)
 /* The caller owns the channel. */
 static void vmport_show_channel(struct seq_file *m, const struct vmport_channel *channel, u16 id)
 {
-	u64 age = vmport_now() - channel->used;
+	u64 now = vmport_now();
+	/* What was loaded in this tick may be ahead, to keep its order. */
+	u64 age = now - min(now, channel->used);
 
 	seq_printf(m, "channel %u %s ", id,
 		   channel->protocol == VMPORT_PROTOCOL_TCLO ? "TCLO" : "RPCI");
@@ -68,7 +72,7 @@ static void vmport_show_channel(struct seq_file *m, const struct vmport_channel 
 	if (vmport_channel_is_waiting(channel))
 		seq_printf(m, ", received %u of %u bytes", channel->recv_done,
 			   vmport_channel_recv_size(channel));
-	seq_printf(m, ", used %u ms ago\n", jiffies_to_msecs(div_u64(age, VMPORT_STEPS)));
+	seq_printf(m, ", used %llu ms ago\n", jiffies64_to_msecs(div_u64(age, VMPORT_STEPS)));
 }
 
 static void vmport_show_channels(struct seq_file *m, struct vmport_state *state)

@@ -455,6 +455,33 @@ TEST_F(debugfs, shows_as_many_entries_as_there_can_be)
 	EXPECT_TRUE(strstr(self->text, "entries 4096, "));
 }
 
+/* What is loaded keeps its order: as if some had been used a moment later than it was. */
+TEST_F(debugfs, shows_no_age_from_the_future)
+{
+	struct vmport_channel first = vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	struct vmport_blob blob;
+	const char *at;
+	int i;
+
+	vmport_open(self->vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	/* In another tick than the OPEN of the second. */
+	usleep(20000);
+	EXPECT_EQ(vmport_msg_status(&first, VMPORT_MSG_SENDSIZE, 12), VMPORT_SUCCESS);
+	blob = vmport_save(self->vm);
+	for (i = 0; i < 100; i++) {
+		ASSERT_EQ(vmport_load(self->vm, &blob), 0);
+		self->text = read_file(self->path);
+		at = strstr(self->text, ", used ");
+		ASSERT_TRUE(at);
+		/* Milliseconds: not yet ten minutes. */
+		ASSERT_LT(strtoul(at + strlen(", used "), NULL, 10), 600000)
+			TH_LOG("%s", self->text);
+		free(self->text);
+		self->text = NULL;
+	}
+	vmport_blob_free(&blob);
+}
+
 TEST_F(debugfs, stays_readable_while_held_open_when_the_vm_goes)
 {
 	char text[256];
