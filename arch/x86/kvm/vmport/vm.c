@@ -2,10 +2,12 @@
 /*
  * The VMware guest interface of a VM: enabling it, and its end.
  */
+#include <linux/cred.h>
 #include <linux/eventfd.h>
 #include <linux/kvm_host.h>
 #include <linux/ratelimit.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 
@@ -41,9 +43,6 @@ static bool vmport_has_needed_features(u64 features)
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kvm_vmport_enabled, HZ);
 EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_enabled);
 
-/* How often a second a VMM is spared the wait of a grace period of RCU. */
-#define VMPORT_EXPEDITED	100
-
 /*
  * Wait until nobody uses what has been replaced.  May sleep; for what the engine may sleep
  * for, memory, but for no guest.
@@ -53,10 +52,11 @@ void kvm_vmport_wait_for_calls(struct kvm_vmport *vmport)
 	synchronize_srcu_expedited(&vmport->srcu);
 	/*
 	 * The fast path has interrupts disabled instead.  Not to wait for long takes an
-	 * interrupt of every processor, those of other VMs too: a VMM can have that now and
-	 * then, and waits as everybody does when it comes in a loop.
+	 * interrupt of every processor, those of other VMs too: a user can have that a
+	 * hundred times a second, whatever VMs it has, and waits as everybody does when it
+	 * comes in a loop.
 	 */
-	if (__ratelimit(&vmport->expedited))
+	if (__ratelimit(&current_user()->ratelimit))
 		synchronize_rcu_expedited();
 	else
 		synchronize_rcu();
@@ -85,9 +85,6 @@ static struct kvm_vmport *vmport_vm_alloc(struct kvm *kvm, u64 features)
 
 	vmport_default_config(config, features);
 	mutex_init(&vmport->lock);
-	ratelimit_state_init(&vmport->expedited, HZ, VMPORT_EXPEDITED);
-	/* It is no message that is left out, and not worth one. */
-	ratelimit_set_flags(&vmport->expedited, RATELIMIT_MSG_ON_RELEASE);
 	vmport->features = features;
 	RCU_INIT_POINTER(vmport->config, config);
 	RCU_INIT_POINTER(vmport->state, state);

@@ -7,7 +7,6 @@
 
 #include <linux/kvm_host.h>
 #include <linux/mutex.h>
-#include <linux/ratelimit.h>
 #include <linux/srcu.h>
 
 #include "abi.h"
@@ -37,7 +36,6 @@ struct kvm_vmport {
 	 * one for all VMs: a VM must not wait for what others' vCPUs do.
 	 */
 	struct srcu_struct srcu;
-	struct ratelimit_state expedited;	/* waits that are short, see vm.c */
 	u64 features;			/* KVM_VMPORT_FEATURE_*, for life */
 	struct kvm *kvm;		/* for its statistics */
 	struct vmport_config __rcu *config;

@@ -6,6 +6,7 @@
  */
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vmport_test.h"
@@ -460,6 +461,9 @@ TEST(get_while_requests_change_hands)
 }
 
 #define LOOP		600
+#define LOOP_VMS	8
+/* Nobody's else: the limit is a user's. */
+#define LOOP_UID	56580
 /* A hundred of them are spared the wait for RCU, which takes a tick of the kernel at least. */
 #define LOOP_LEAST_MS	500
 #define LOOP_OF_VMS	200
@@ -472,21 +476,46 @@ static u64 now_ms(void)
 	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 }
 
-/* Each SET that does not wait interrupts all processors, those of other VMs too. */
-TEST(a_loop_of_sets_does_not_keep_the_host_busy)
+/* An exit status: 0, or 1 where it was too fast.  In a process of its own, as no root. */
+static int loop_of_sets(void)
 {
-	struct kvm_vm *vm = vmport_vm_create_barebones(VMPORT_RPC);
-	struct vmport_blob blob = vmport_save(vm);
-	u64 begin = now_ms(), took;
+	struct kvm_vm *vms[LOOP_VMS];
+	struct vmport_blob blob;
+	u64 begin, took;
 	int i;
 
+	for (i = 0; i < LOOP_VMS; i++)
+		vms[i] = vmport_vm_create_barebones(VMPORT_RPC);
+	blob = vmport_save(vms[0]);
+	/* Of root nobody keeps count. */
+	TEST_ASSERT(getuid() || !setuid(LOOP_UID), "setuid");
+	begin = now_ms();
 	for (i = 0; i < LOOP; i++)
-		ASSERT_EQ(vmport_load(vm, &blob), 0);
+		TEST_ASSERT_EQ(vmport_load(vms[i % LOOP_VMS], &blob), 0);
 	took = now_ms() - begin;
 	printf("# %u times in %llu ms\n", LOOP, (unsigned long long)took);
-	EXPECT_GE(took, LOOP_LEAST_MS);
-	vmport_blob_free(&blob);
-	kvm_vm_free(vm);
+	return took < LOOP_LEAST_MS;
+}
+
+/*
+ * Each SET that does not wait interrupts all processors, those of other VMs too.  Who may
+ * open /dev/kvm has as many VMs as it likes.
+ */
+TEST(a_loop_of_sets_does_not_keep_the_host_busy)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		status = loop_of_sets();
+		fflush(stdout);
+		_exit(status);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
 }
 
 /* How many interrupts processors have sent each other to have a function called. */
