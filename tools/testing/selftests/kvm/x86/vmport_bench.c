@@ -174,18 +174,18 @@ static void bench_vmm(void)
 }
 
 /* Ticks of bench_calls in ring 3. */
-static u32 run_once_ring3(struct user *user, struct kvm_regs regs)
+static u32 run_once_ring3(struct vmport_user *user, struct kvm_regs regs)
 {
 	static const u8 end[] = { INT, DONE_VECTOR };
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	u32 size = bench_calls_end - bench_calls;
 
 	regs.rsp = vmport_buffer(0) + 2048;
 	memcpy(addr_gva2hva(user->vm, USER_CODE), bench_calls, size);
-	user_start(user, size, end, sizeof(end), &regs);
-	regs.rip = user_rip(0);
+	vmport_user_start(user, size, end, sizeof(end), &regs);
+	regs.rip = vmport_user_rip(0);
 	vcpu_regs_set(user->vcpu, &regs);
-	outcome = user_continue(user);
+	outcome = vmport_user_continue(user);
 	TEST_ASSERT(!outcome.nr_exits && outcome.frame.vector == DONE_VECTOR,
 		    "Calls from ring 3 are not answered: vector %lu", outcome.frame.vector);
 	vcpu_sregs_set(user->vcpu, &user->kernel);
@@ -193,7 +193,7 @@ static u32 run_once_ring3(struct user *user, struct kvm_regs regs)
 }
 
 /* The same call in a loop, in ring 0 and in ring 3. */
-static void bench_call(struct user *user, const char *name, struct vmport_regs in,
+static void bench_call(struct vmport_user *user, const char *name, struct vmport_regs in,
 		       void (*prepare)(const void *data), const void *data)
 {
 	struct kvm_regs regs = loop_regs(&in, CALLS);
@@ -243,7 +243,7 @@ static void bench_commands(void)
 		{ "gethz",		VMPORT_CMD_GETHZ },
 		{ "get_vcpu_info",	VMPORT_CMD_GET_VCPU_INFO },
 	};
-	struct user user = user_create(VMPORT_RING3);
+	struct vmport_user user = vmport_user_create(VMPORT_RING3);
 	struct kvm_vmport_identity identity;
 	struct vmport_channel channel;
 	u8 *value = vmport_alloc(VALUE_LARGE);
@@ -758,7 +758,7 @@ static void bench_scaling(double seconds)
 static void loop(const char *what)
 {
 	struct vmport_regs in = command(VMPORT_CMD_GETVERSION);
-	struct user user = user_create(FEATURES);
+	struct vmport_user user = vmport_user_create(FEATURES);
 	struct vmport_channel channel;
 	struct vmport_blob blob;
 	struct kvm_regs regs;

@@ -638,9 +638,10 @@ TEST_F(attr, every_call_takes_garbage_where_it_gives_output)
 		first = attr;
 		EXPECT_EQ(vmport_attr(self->vm, calls[i].cmd, &attr), 0)
 			TH_LOG("%s again, error %u", calls[i].name, attr.error);
-		if (calls[i].cmd == KVM_GET_VMPORT_ATTR)
+		if (calls[i].cmd == KVM_GET_VMPORT_ATTR) {
 			EXPECT_EQ(memcmp(&attr, &first, sizeof(attr)), 0)
 				TH_LOG("%s again", calls[i].name);
+		}
 	}
 }
 

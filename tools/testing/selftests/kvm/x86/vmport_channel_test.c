@@ -158,9 +158,10 @@ TEST_F(channel, bad_protocol_opens_nothing)
 	struct vmport_channel extra;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		EXPECT_EQ(vmport_try_open(self->vcpu, bad[i], &extra), VMPORT_FAIL)
 			TH_LOG("protocol 0x%x", bad[i]);
+	}
 	/* No channel was lost to that. */
 	EXPECT_EQ(vmport_open(self->vcpu, VMPORT_RPCI).id, 1);
 }
@@ -224,9 +225,10 @@ TEST_F(channel, wrong_cookie_changes_nothing)
 		prepare_situation(&self->rpci, situation);
 		before = vmport_save(self->vm);
 		for (i = 0; i < ARRAY_SIZE(wrong); i++) {
-			for (type = VMPORT_MSG_SENDSIZE; type <= VMPORT_MSG_CLOSE; type++)
+			for (type = VMPORT_MSG_SENDSIZE; type <= VMPORT_MSG_CLOSE; type++) {
 				EXPECT_EQ(vmport_msg_status(&wrong[i], type, 1), VMPORT_FAIL)
 					TH_LOG("situation %d, request %u", situation, type);
+			}
 		}
 		EXPECT_TRUE(vmport_state_is(self->vm, &before));
 		vmport_blob_free(&before);
@@ -248,9 +250,10 @@ TEST_F(channel, wrong_channel_id_changes_nothing)
 	before = vmport_save(self->vm);
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
 		wrong.id = ids[i];
-		for (type = VMPORT_MSG_SENDSIZE; type <= VMPORT_MSG_CLOSE; type++)
+		for (type = VMPORT_MSG_SENDSIZE; type <= VMPORT_MSG_CLOSE; type++) {
 			EXPECT_EQ(vmport_msg_status(&wrong, type, 1), VMPORT_FAIL)
 				TH_LOG("id %u, request %u", ids[i], type);
+		}
 	}
 	EXPECT_TRUE(vmport_state_is(self->vm, &before));
 	vmport_blob_free(&before);

@@ -12,7 +12,7 @@
 struct test_machine {
 	struct client_machine machine;
 	const struct client *client;
-	struct user user;
+	struct vmport_user user;
 	bool ring3;
 	bool migrates;
 };
@@ -28,13 +28,13 @@ static void create(struct test_machine *test)
 	u64 features = VMPORT_RING3 | (test->client->blocks ? KVM_VMPORT_FEATURE_HB : 0);
 	struct kvm_vmport_identity identity;
 
-	test->user = user_create(features);
+	test->user = vmport_user_create(features);
 	if (test->client->permitted)
-		user_set_bitmap(&test->user, BITMAP_ALLOW);
+		vmport_user_set_bitmap(&test->user, BITMAP_ALLOW);
 	TEST_ASSERT_EQ(vmport_get_identity(test->user.vm, &identity), 0);
 	memcpy(identity.uuid, CLIENT_UUID, sizeof(identity.uuid));
 	TEST_ASSERT_EQ(vmport_set_identity(test->user.vm, &identity), 0);
-	test->machine.memory = user_buffer(&test->user);
+	test->machine.memory = vmport_user_buffer(&test->user);
 }
 
 static void migrate(struct test_machine *test)
@@ -78,12 +78,12 @@ static void machine_call(struct client_machine *machine, enum client_instruction
 		.rbp = regs->bp,
 		.rsp = vmport_stack_top(0),
 	};
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	if (test->ring3) {
-		user_start(&test->user, 0, process_code[instruction],
-			   sizeof(process_code[0]), &guest);
-		outcome = user_continue(&test->user);
+		vmport_user_start(&test->user, 0, process_code[instruction],
+				  sizeof(process_code[0]), &guest);
+		outcome = vmport_user_continue(&test->user);
 		TEST_ASSERT(!outcome.nr_exits && outcome.frame.vector == DONE_VECTOR,
 			    "The call is not answered: %u exits, vector %lu", outcome.nr_exits,
 			    outcome.frame.vector);
@@ -97,7 +97,7 @@ static void machine_call(struct client_machine *machine, enum client_instruction
 			.bp = outcome.frame.rbp,
 		};
 	} else {
-		vmport_run_done(user_kernel(&test->user), kernel_code[instruction], &guest);
+		vmport_run_done(vmport_user_kernel(&test->user), kernel_code[instruction], &guest);
 		*regs = (struct client_regs) {
 			.ax = guest.rax,
 			.bx = guest.rbx,
@@ -164,7 +164,7 @@ static const char *run_client(const struct client *client, bool ring3, bool migr
 			.has = machine_has,
 			.request = machine_request,
 			.result = machine_result,
-			.address = user_buffer_addr(0),
+			.address = vmport_user_buffer_addr(0),
 		},
 		.client = client,
 		.ring3 = ring3,

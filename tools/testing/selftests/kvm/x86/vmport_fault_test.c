@@ -725,8 +725,10 @@ TEST_F(fault, every_fault_of_an_answer)
 			ASSERT_EQ(memcmp(out, self->large, LARGE), 0);
 		}
 	}
-	for (i = 0; i < 3; i++)
-		EXPECT_GT(refused[i], 0) TH_LOG("round %u", i);
+	for (i = 0; i < 3; i++) {
+		EXPECT_GT(refused[i], 0)
+			TH_LOG("round %u", i);
+	}
 }
 
 int main(int argc, char *argv[])

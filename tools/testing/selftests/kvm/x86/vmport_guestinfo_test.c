@@ -262,9 +262,10 @@ TEST_F(rpci, unknown_commands)
 	char request[64];
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(requests); i++)
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
 		EXPECT_RPC(requests[i], "0 Unknown command")
 			TH_LOG("request %d", i);
+	}
 	EXPECT_RPC_BYTES("\0", 1, "0 Unknown command");
 	EXPECT_RPC_BYTES("\0\0\0\0", 4, "0 Unknown command");
 	memset(request, 'x', sizeof(request));

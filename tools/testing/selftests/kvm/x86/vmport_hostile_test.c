@@ -18,8 +18,8 @@
 
 FIXTURE(hostile)
 {
-	struct machine plain;
-	struct machine ours;
+	struct vmport_machine plain;
+	struct vmport_machine ours;
 };
 
 FIXTURE_VARIANT(hostile)
@@ -49,21 +49,21 @@ FIXTURE_VARIANT_ADD(hostile, long57_ring_3) { MODE_LONG57, 3 };
 
 FIXTURE_SETUP(hostile)
 {
-	if (modes[variant->mode].cr4 & CR4_LA57 && !machine_has_la57())
+	if (vmport_modes[variant->mode].cr4 & CR4_LA57 && !vmport_machine_has_la57())
 		SKIP(return, "The processor has no 5-level paging");
-	ASSERT_EQ(machine_create(&self->plain, 0), 0);
-	ASSERT_EQ(machine_create(&self->ours, FEATURES), 0);
+	ASSERT_EQ(vmport_machine_create(&self->plain, 0), 0);
+	ASSERT_EQ(vmport_machine_create(&self->ours, FEATURES), 0);
 }
 
 FIXTURE_TEARDOWN(hostile)
 {
-	machine_destroy(&self->plain);
-	machine_destroy(&self->ours);
+	vmport_machine_destroy(&self->plain);
+	vmport_machine_destroy(&self->ours);
 }
 
 /* One instruction in one state. */
 struct test_case {
-	struct machine_state state;
+	struct vmport_machine_state state;
 	u64 addr;
 	u8 code[MAX_CODE];
 	u32 size;
@@ -78,24 +78,24 @@ static void set_code(struct test_case *c, const u8 *code, u32 size)
 }
 
 /* @prefixes, then a 32-bit access with DX: @opcode, NOP, HLT. */
-static struct test_case prefixed_case(struct machine *m, int mode, int ring, u64 addr,
+static struct test_case prefixed_case(struct vmport_machine *m, int mode, int ring, u64 addr,
 				      const u8 *prefixes, u32 size, u8 opcode)
 {
 	struct test_case c = { .addr = addr };
 	u8 code[MAX_CODE];
 	u32 n = 0;
 
-	state_init(&c.state, m, mode, ring, addr);
+	vmport_machine_init(&c.state, m, mode, ring, addr);
 	memcpy(code, prefixes, size);
 	n += size;
-	if (modes[mode].bits == 16)
+	if (vmport_modes[mode].bits == 16)
 		code[n++] = 0x66;
 	code[n++] = opcode;
 	set_code(&c, code, n);
 	return c;
 }
 
-static struct test_case in_case(struct machine *m, int mode, int ring, u64 addr)
+static struct test_case in_case(struct vmport_machine *m, int mode, int ring, u64 addr)
 {
 	return prefixed_case(m, mode, ring, addr, NULL, 0, IN);
 }
@@ -108,19 +108,19 @@ static u64 rip_behind(const struct test_case *c)
 /* At which linear address what is @n bytes behind the first of the code lies. */
 static u64 code_at(const struct test_case *c, u32 n)
 {
-	return modes[MODE_LONG].bits == c->state.mode->bits ? c->addr + n : (u32)(c->addr + n);
+	return c->state.mode->bits == 64 ? c->addr + n : (u32)(c->addr + n);
 }
 
-static void run(struct machine *m, struct test_case *c, struct seen *seen)
+static void run(struct vmport_machine *m, struct test_case *c, struct vmport_seen *seen)
 {
 	u32 i;
 
 	for (i = 0; i < c->size + 2; i++)
-		*machine_at(m, code_at(c, i)) = c->code[i];
-	machine_run(m, &c->state, seen);
+		*vmport_machine_at(m, code_at(c, i)) = c->code[i];
+	vmport_machine_run(m, &c->state, seen);
 }
 
-static void log_seen(const char *who, const struct seen *seen)
+static void log_seen(const char *who, const struct vmport_seen *seen)
 {
 	static u32 logged;
 	u32 i;
@@ -148,7 +148,7 @@ static void log_seen(const char *who, const struct seen *seen)
 
 #define EXPECT_SAME_SEEN(_ours, _plain)						\
 do {										\
-	const struct seen *__with = (_ours), *__without = (_plain);		\
+	const struct vmport_seen *__with = (_ours), *__without = (_plain);	\
 										\
 	EXPECT_EQ(memcmp(__with, __without, sizeof(*__with)), 0) {		\
 		log_seen("with", __with);					\
@@ -162,7 +162,7 @@ do {										\
 /* It is not the kernel's: all is as without the interface. */
 static void expect_as_without(RUN_ARGS)
 {
-	struct seen ours, plain;
+	struct vmport_seen ours, plain;
 
 	run(&self->plain, c, &plain);
 	run(&self->ours, c, &ours);
@@ -174,14 +174,14 @@ static void expect_as_without(RUN_ARGS)
  * The kernel answers: all is as with a VMM that does, in a machine that has a TSS
  * whose bitmap allows it.
  */
-static void expect_as_vmm(RUN_ARGS, struct seen *ours)
+static void expect_as_vmm(RUN_ARGS, struct vmport_seen *ours)
 {
-	struct seen plain;
+	struct vmport_seen plain;
 
 	c->state.answers = FEATURES;
-	machine_allow_ports(&self->plain, VMPORT_PORT, VMPORT_PORT + 3, true);
+	vmport_machine_allow_ports(&self->plain, VMPORT_PORT, VMPORT_PORT + 3, true);
 	run(&self->plain, c, &plain);
-	machine_allow_ports(&self->plain, VMPORT_PORT, VMPORT_PORT + 3, false);
+	vmport_machine_allow_ports(&self->plain, VMPORT_PORT, VMPORT_PORT + 3, false);
 
 	c->state.answers = 0;
 	run(&self->ours, c, ours);
@@ -194,7 +194,7 @@ static void expect_as_vmm(RUN_ARGS, struct seen *ours)
 
 #define EXPECT_AS_VMM(_case)							\
 ({										\
-	struct seen __seen;							\
+	struct vmport_seen __seen;						\
 										\
 	expect_as_vmm(_metadata, self, _case, &__seen);				\
 	__seen;									\
@@ -202,7 +202,7 @@ static void expect_as_vmm(RUN_ARGS, struct seen *ours)
 
 /* Behind the call there are NOP and HLT; in ring 3 HLT is #GP. */
 static void expect_went_on(struct __test_metadata *_metadata, const struct test_case *c,
-			   const struct seen *seen)
+			   const struct vmport_seen *seen)
 {
 	EXPECT_EQ(seen->exit_reason, KVM_EXIT_HLT);
 	EXPECT_EQ((u32)seen->regs.rax, 6);
@@ -212,7 +212,7 @@ static void expect_went_on(struct __test_metadata *_metadata, const struct test_
 
 static void expect_answered(RUN_ARGS)
 {
-	struct seen seen;
+	struct vmport_seen seen;
 
 	run(&self->ours, c, &seen);
 	EXPECT_EQ(seen.exit_reason, KVM_EXIT_HLT);
@@ -222,7 +222,7 @@ static void expect_answered(RUN_ARGS)
 
 static bool is_vmms(struct _test_data_hostile *self, struct test_case *c)
 {
-	struct seen seen;
+	struct vmport_seen seen;
 
 	run(&self->ours, c, &seen);
 	return seen.nr_ports;
@@ -230,7 +230,7 @@ static bool is_vmms(struct _test_data_hostile *self, struct test_case *c)
 
 static bool is_64_bit(int mode)
 {
-	return modes[mode].bits == 64;
+	return vmport_modes[mode].bits == 64;
 }
 
 /* Where a segment limit or a type of CS counts. */
@@ -243,7 +243,7 @@ TEST_F(hostile, call)
 {
 	static const u8 opcodes[] = { IN, OUT };
 	struct test_case c;
-	struct seen seen;
+	struct vmport_seen seen;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
@@ -257,7 +257,7 @@ TEST_F(hostile, call)
 TEST_F(hostile, calls_that_are_the_vmms)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	/* Another command, once in the kernel's way and once in the VMM's. */
 	c.state.regs.rcx = 4;
@@ -277,7 +277,7 @@ TEST_F(hostile, prefixes)
 {
 	static const u8 all[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x67, 0xf2, 0xf3, 0xf0, 0x66,
 				  0x40, 0x48, 0x4f };
-	bool is_16_bit = modes[variant->mode].bits == 16;
+	bool is_16_bit = vmport_modes[variant->mode].bits == 16;
 	struct test_case c;
 	u8 prefixes[MAX_CODE];
 	int i;
@@ -314,10 +314,10 @@ TEST_F(hostile, end_of_the_segment)
 {
 	static const u32 flags[] = { 0, FLAG_TF, FLAG_RF, FLAG_TF | FLAG_RF };
 	struct test_case c;
-	struct seen seen;
+	struct vmport_seen seen;
 	u32 ip, i, n;
 
-	if (!variant->ring || !has_limits(variant->mode) || modes[variant->mode].vm86)
+	if (!variant->ring || !has_limits(variant->mode) || vmport_modes[variant->mode].vm86)
 		return;
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		c = prefixed_case(&self->ours, variant->mode, 3, CODE + 0x100,
@@ -347,9 +347,9 @@ TEST_F(hostile, types_of_the_code_segment)
 	struct test_case c;
 	int i, tf;
 
-	if (!variant->ring || !has_limits(variant->mode) || modes[variant->mode].vm86)
+	if (!variant->ring || !has_limits(variant->mode) || vmport_modes[variant->mode].vm86)
 		return;
-	if (backdoor_parameter())
+	if (vmport_backdoor_parameter())
 		SKIP(return, "needs enable_vmware_backdoor=0");
 	for (i = 0; i < ARRAY_SIZE(types); i++) {
 		for (tf = 0; tf <= FLAG_TF; tf += FLAG_TF) {
@@ -367,7 +367,7 @@ TEST_F(hostile, types_of_the_code_segment)
 TEST_F(hostile, trap_flag)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	c.state.regs.rflags |= FLAG_TF;
 	seen = EXPECT_AS_VMM(&c);
@@ -390,7 +390,7 @@ TEST_F(hostile, trap_flag_with_host_breakpoints)
 TEST_F(hostile, host_single_step)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 	u32 tf;
 
 	c.state.debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
@@ -408,7 +408,7 @@ TEST_F(hostile, host_single_step)
 static bool stops_behind(struct _test_data_hostile *self, struct test_case *c)
 {
 	struct test_case nops = *c;
-	struct seen seen;
+	struct vmport_seen seen;
 
 	memset(nops.code, NOP, c->size);
 	run(&self->plain, &nops, &seen);
@@ -419,7 +419,7 @@ static bool stops_behind(struct _test_data_hostile *self, struct test_case *c)
 TEST_F(hostile, host_breakpoint_behind_the_call)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	c.state.debug.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP;
 	c.state.debug.arch.debugreg[0] = c.addr + c.size;
@@ -438,7 +438,7 @@ TEST_F(hostile, host_breakpoint_behind_the_call)
 TEST_F(hostile, guest_breakpoint_behind_the_call)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	c.state.debugregs.db[0] = c.addr + c.size;
 	c.state.debugregs.dr7 = 0x402;
@@ -464,7 +464,7 @@ TEST_F(hostile, resume_flag)
 static bool keeps_shadow(struct _test_data_hostile *self, struct test_case *c)
 {
 	struct test_case nops = *c;
-	struct seen seen;
+	struct vmport_seen seen;
 
 	memset(nops.code, NOP, sizeof(nops.code));
 	run(&self->plain, &nops, &seen);
@@ -475,7 +475,7 @@ static bool keeps_shadow(struct _test_data_hostile *self, struct test_case *c)
 TEST_F(hostile, interrupt_shadow)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	c.state.regs.rflags |= FLAG_IF;
 	c.state.window = true;
@@ -490,7 +490,8 @@ TEST_F(hostile, interrupt_shadow)
 }
 
 /* The shadow is that of an instruction right before the call. */
-static struct test_case shadow_case(struct machine *m, int mode, int ring, const u8 *code, u32 size)
+static struct test_case shadow_case(struct vmport_machine *m, int mode, int ring, const u8 *code,
+				    u32 size)
 {
 	struct test_case c = in_case(m, mode, ring, CODE + 0x100);
 	u8 all[MAX_CODE];
@@ -507,7 +508,7 @@ TEST_F(hostile, behind_sti)
 	struct test_case c = shadow_case(&self->ours, variant->mode, variant->ring,
 					 (u8 []){ 0xfb }, 1);
 	struct test_case nops = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	nops.state.regs.rflags |= FLAG_IF;
 	nops.state.window = true;
@@ -525,7 +526,7 @@ TEST_F(hostile, behind_mov_ss)
 {
 	struct test_case c = shadow_case(&self->ours, variant->mode, variant->ring,
 					 (u8 []){ 0x8e, 0xd3 }, 2);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	c.state.regs.rbx = c.state.sregs.ss.selector;
 	seen = EXPECT_AS_VMM(&c);
@@ -539,7 +540,7 @@ TEST_F(hostile, behind_mov_ss)
 TEST_F(hostile, end_of_the_address_space)
 {
 	static const u64 ends_of_long[] = { 0x7fffffffffff, 0xffffffffffffffff };
-	const struct mode *mode = &modes[variant->mode];
+	const struct vmport_mode *mode = &vmport_modes[variant->mode];
 	u64 ends[2] = { 0xffffffff };
 	struct test_case c;
 	int i, tf, n = 1;
@@ -576,7 +577,7 @@ TEST_F(hostile, end_of_the_address_space)
 TEST_F(hostile, pages_of_code)
 {
 	static const u64 ptes[] = { 0, PAGE_P, PAGE_P | PAGE_W, PAGE_RWU | PAGE_NX };
-	const struct mode *mode = &modes[variant->mode];
+	const struct vmport_mode *mode = &vmport_modes[variant->mode];
 	struct test_case c;
 	u64 pte;
 	u32 i, before, tf;
@@ -587,13 +588,13 @@ TEST_F(hostile, pages_of_code)
 		if (ptes[i] & PAGE_NX && !(mode->cr4 & CR4_PAE))
 			continue;
 		/* No guest has written that, so no shadow of the tables may be left. */
-		machine_destroy(&self->plain);
-		machine_destroy(&self->ours);
-		ASSERT_EQ(machine_create(&self->plain, 0), 0);
-		ASSERT_EQ(machine_create(&self->ours, FEATURES), 0);
+		vmport_machine_destroy(&self->plain);
+		vmport_machine_destroy(&self->ours);
+		ASSERT_EQ(vmport_machine_create(&self->plain, 0), 0);
+		ASSERT_EQ(vmport_machine_create(&self->ours, FEATURES), 0);
 		pte = PAGE_ADDR(PAGE_CODE2) | ptes[i];
-		machine_set_pte(&self->plain, mode, PAGE_ADDR(PAGE_CODE2), pte);
-		machine_set_pte(&self->ours, mode, PAGE_ADDR(PAGE_CODE2), pte);
+		vmport_machine_set_pte(&self->plain, mode, PAGE_ADDR(PAGE_CODE2), pte);
+		vmport_machine_set_pte(&self->ours, mode, PAGE_ADDR(PAGE_CODE2), pte);
 		for (before = 0; before < 3; before++) {
 			for (tf = 0; tf <= FLAG_TF; tf += FLAG_TF) {
 				c = prefixed_case(&self->ours, variant->mode, variant->ring,
@@ -619,25 +620,25 @@ TEST_F(hostile, code_where_no_memory_is)
 	EXPECT_AS_WITHOUT(&c);
 }
 
-static struct test_case string_case(struct machine *m, int mode, int ring, bool in)
+static struct test_case string_case(struct vmport_machine *m, int mode, int ring, bool in)
 {
 	struct test_case c = { .addr = CODE + 0x100 };
 	u8 code[] = { 0xf3, in ? 0x6c : 0x6e };
 
-	state_init(&c.state, m, mode, ring, c.addr);
+	vmport_machine_init(&c.state, m, mode, ring, c.addr);
 	set_code(&c, code, sizeof(code));
 	/* There is no such channel. */
 	c.state.regs.rdx = 0x00050000 | VMPORT_HB_PORT;
 	c.state.regs.rbx = 0x00010000;
 	c.state.regs.rcx = 16;
-	c.state.regs.rsi = modes[mode].bits == 16 ? 0x100 : DATA;
+	c.state.regs.rsi = vmport_modes[mode].bits == 16 ? 0x100 : DATA;
 	c.state.regs.rdi = c.state.regs.rsi;
-	if (modes[mode].bits == 16) {
+	if (vmport_modes[mode].bits == 16) {
 		c.state.sregs.ds.base = DATA;
 		c.state.sregs.ds.limit = 0xffff;
 		c.state.sregs.ds.g = 0;
-		c.state.sregs.ds.selector = modes[mode].vm86 || !(modes[mode].cr0 & CR0_PE) ?
-					    DATA >> 4 : c.state.sregs.ds.selector;
+		if (vmport_modes[mode].vm86 || !(vmport_modes[mode].cr0 & CR0_PE))
+			c.state.sregs.ds.selector = DATA >> 4;
 		c.state.sregs.es = c.state.sregs.ds;
 	}
 	return c;
@@ -646,7 +647,7 @@ static struct test_case string_case(struct machine *m, int mode, int ring, bool 
 /* Refused, and the instruction has come to its end. */
 static void expect_refused(RUN_ARGS)
 {
-	struct seen seen;
+	struct vmport_seen seen;
 
 	run(&self->ours, c, &seen);
 	EXPECT_EQ(seen.exit_reason, KVM_EXIT_HLT);
@@ -660,7 +661,7 @@ static void expect_refused(RUN_ARGS)
 TEST_F(hostile, string_instructions)
 {
 	struct test_case c;
-	struct seen seen;
+	struct vmport_seen seen;
 	int in;
 
 	for (in = 0; in <= 1; in++) {
@@ -683,7 +684,7 @@ TEST_F(hostile, string_instructions)
 
 TEST_F(hostile, string_instructions_that_cannot_be_fetched)
 {
-	const struct mode *mode = &modes[variant->mode];
+	const struct vmport_mode *mode = &vmport_modes[variant->mode];
 	struct test_case c;
 	u32 in, n, tf;
 
@@ -699,7 +700,7 @@ TEST_F(hostile, string_instructions_that_cannot_be_fetched)
 			}
 			/* With the parameter KVM's emulator runs these, which knows no types. */
 			for (n = 0; n < 8 && variant->ring && has_limits(variant->mode) &&
-			     !mode->vm86 && !backdoor_parameter(); n++) {
+			     !mode->vm86 && !vmport_backdoor_parameter(); n++) {
 				c = string_case(&self->ours, variant->mode, 3, in);
 				c.state.regs.rflags |= tf;
 				c.state.sregs.cs.type = n;
@@ -712,12 +713,12 @@ TEST_F(hostile, string_instructions_that_cannot_be_fetched)
 	}
 }
 
-static struct test_case hypercall_case(struct machine *m, int mode, int ring)
+static struct test_case hypercall_case(struct vmport_machine *m, int mode, int ring)
 {
 	struct test_case c = { .addr = CODE + 0x100 };
-	const u8 code[] = { 0x0f, 0x01, machine_is_amd() ? 0xd9 : 0xc1 };
+	const u8 code[] = { 0x0f, 0x01, vmport_machine_is_amd() ? 0xd9 : 0xc1 };
 
-	state_init(&c.state, m, mode, ring, c.addr);
+	vmport_machine_init(&c.state, m, mode, ring, c.addr);
 	set_code(&c, code, sizeof(code));
 	return c;
 }
@@ -728,7 +729,7 @@ TEST_F(hostile, hypercall)
 	struct test_case c = hypercall_case(&self->ours, variant->mode, variant->ring);
 	struct test_case out = prefixed_case(&self->ours, variant->mode, variant->ring,
 					     CODE + 0x100, NULL, 0, OUT);
-	struct seen seen;
+	struct vmport_seen seen;
 
 	run(&self->ours, &c, &seen);
 	expect_went_on(_metadata, &c, &seen);
@@ -757,10 +758,10 @@ TEST_F(hostile, hypercall)
 TEST_F(hostile, hypercall_that_cannot_be_fetched)
 {
 	struct test_case c;
-	struct seen seen;
+	struct vmport_seen seen;
 	u32 n, tf;
 
-	if (!variant->ring || !has_limits(variant->mode) || modes[variant->mode].vm86)
+	if (!variant->ring || !has_limits(variant->mode) || vmport_modes[variant->mode].vm86)
 		return;
 	for (tf = 0; tf <= FLAG_TF; tf += FLAG_TF) {
 		for (n = 0; n < 3; n++) {
@@ -796,10 +797,10 @@ static void *rewrite(void *data)
 TEST_F(hostile, code_that_another_vcpu_rewrites)
 {
 	struct test_case c = in_case(&self->ours, variant->mode, variant->ring, CODE + 0x100);
-	struct rewriter r = { .at = machine_at(&self->ours, c.addr + c.size - 1) };
+	struct rewriter r = { .at = vmport_machine_at(&self->ours, c.addr + c.size - 1) };
 	struct timespec now, end;
 	pthread_t thread;
-	struct seen seen;
+	struct vmport_seen seen;
 	u32 i;
 
 	ASSERT_EQ(pthread_create(&thread, NULL, rewrite, &r), 0);
@@ -824,7 +825,7 @@ TEST_F(hostile, code_that_another_vcpu_rewrites)
 }
 
 struct creation {
-	struct machine m;
+	struct vmport_machine m;
 	pthread_barrier_t begin;
 	u32 spin;
 	int r;
@@ -838,7 +839,7 @@ static void *create_vcpu(void *data)
 	pthread_barrier_wait(&creation->begin);
 	for (delay = 0; delay < creation->spin; delay++)
 		asm volatile("");
-	creation->r = machine_add_vcpu(&creation->m);
+	creation->r = vmport_machine_add_vcpu(&creation->m);
 	return NULL;
 }
 
@@ -871,21 +872,21 @@ TEST(vcpu_created_meanwhile)
 	pthread_t thread, switching;
 	struct creation creation;
 	struct rewriter keys = { };
-	struct machine plain;
+	struct vmport_machine plain;
 	struct test_case c;
-	struct seen seen;
+	struct vmport_seen seen;
 	int r;
 
 	/* What a first vCPU without a local APIC switches on is on already then. */
-	ASSERT_EQ(machine_create(&plain, 0), 0);
+	ASSERT_EQ(vmport_machine_create(&plain, 0), 0);
 	ASSERT_EQ(pthread_create(&switching, NULL, switch_keys, &keys), 0);
 	for (i = 0; i < 60; i++) {
-		ASSERT_EQ(machine_create_vm(&creation.m), 0);
+		ASSERT_EQ(vmport_machine_create_vm(&creation.m), 0);
 		ASSERT_EQ(pthread_barrier_init(&creation.begin, NULL, 2), 0);
 		creation.spin = spin;
 		ASSERT_EQ(pthread_create(&thread, NULL, create_vcpu, &creation), 0);
 		pthread_barrier_wait(&creation.begin);
-		r = machine_enable(&creation.m, VMPORT_RING3);
+		r = vmport_machine_enable(&creation.m, VMPORT_RING3);
 		ASSERT_EQ(pthread_join(thread, NULL), 0);
 		ASSERT_EQ(creation.r, 0);
 		if (r) {
@@ -898,12 +899,12 @@ TEST(vcpu_created_meanwhile)
 			without += (u32)seen.regs.rax != 6;
 			spin -= spin / 4;
 		}
-		machine_destroy(&creation.m);
+		vmport_machine_destroy(&creation.m);
 		pthread_barrier_destroy(&creation.begin);
 	}
 	__atomic_store_n(&keys.stop, true, __ATOMIC_RELAXED);
 	pthread_join(switching, NULL);
-	machine_destroy(&plain);
+	vmport_machine_destroy(&plain);
 	EXPECT_EQ(without, 0);
 	TH_LOG("%u vCPUs of %u came before it, %u of the others lack it", refused, i, without);
 }
@@ -913,21 +914,21 @@ TEST(encrypted_guest)
 {
 	static const u32 kinds[] = { KVM_SEV_INIT, KVM_SEV_ES_INIT };
 	struct kvm_sev_cmd cmd = { };
-	struct machine m;
+	struct vmport_machine m;
 	int sev, i, done = 0;
 
 	sev = open("/dev/sev", O_RDWR | O_CLOEXEC);
 	for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-		ASSERT_EQ(machine_create_vm(&m), 0);
+		ASSERT_EQ(vmport_machine_create_vm(&m), 0);
 		EXPECT_GT(ioctl(m.vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_VMPORT), 0);
 		cmd.id = kinds[i];
 		cmd.sev_fd = sev;
 		if (sev >= 0 && !ioctl(m.vm, KVM_MEMORY_ENCRYPT_OP, &cmd)) {
 			done++;
 			EXPECT_EQ(ioctl(m.vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_VMPORT), 0);
-			EXPECT_EQ(machine_enable(&m, KVM_VMPORT_FEATURE_ENABLE), -EINVAL);
+			EXPECT_EQ(vmport_machine_enable(&m, KVM_VMPORT_FEATURE_ENABLE), -EINVAL);
 		}
-		machine_destroy(&m);
+		vmport_machine_destroy(&m);
 	}
 	close(sev);
 	if (!done)

@@ -25,8 +25,8 @@
  * puts the right one when ring 0 uses it.
  */
 FIXTURE(hypercall) {
-	struct user user;	/* with the feature */
-	struct user plain;	/* without the capability, once asked for */
+	struct vmport_user user;	/* with the feature */
+	struct vmport_user plain;	/* without the capability, once asked for */
 	u8 code[CODE_SIZE];
 	u8 ring;
 };
@@ -40,13 +40,13 @@ FIXTURE_VARIANT_ADD(hypercall, own_ring_0) { .ring = 0 };
 FIXTURE_VARIANT_ADD(hypercall, own_ring_3) { .ring = 3 };
 FIXTURE_VARIANT_ADD(hypercall, other_ring_0) { .other = true, .ring = 0 };
 
-static struct user create(u64 features, u8 ring)
+static struct vmport_user create(u64 features, u8 ring)
 {
-	struct user user;
+	struct vmport_user user;
 
 	if (ring && features)
 		features |= KVM_VMPORT_FEATURE_RING3;
-	user = user_create(features);
+	user = vmport_user_create(features);
 	if (!ring)
 		user.sregs = user.kernel;
 	return user;
@@ -75,13 +75,15 @@ FIXTURE_TEARDOWN(hypercall)
 		kvm_vm_free(self->plain.vm);
 }
 
-static struct outcome hypercall_regs(struct user *user, const u8 *code, struct kvm_regs *regs)
+static struct vmport_outcome hypercall_regs(struct vmport_user *user, const u8 *code,
+					    struct kvm_regs *regs)
 {
-	user_start(user, 0, code, CODE_SIZE, regs);
-	return user_continue(user);
+	vmport_user_start(user, 0, code, CODE_SIZE, regs);
+	return vmport_user_continue(user);
 }
 
-static struct outcome hypercall(struct user *user, const u8 *code, struct vmport_regs in)
+static struct vmport_outcome hypercall(struct vmport_user *user, const u8 *code,
+				       struct vmport_regs in)
 {
 	struct kvm_regs regs;
 
@@ -89,7 +91,7 @@ static struct outcome hypercall(struct user *user, const u8 *code, struct vmport
 	return hypercall_regs(user, code, &regs);
 }
 
-static struct user *plain(struct _test_data_hypercall *self)
+static struct vmport_user *plain(struct _test_data_hypercall *self)
 {
 	if (!self->plain.vm)
 		self->plain = create(0, self->ring);
@@ -99,19 +101,19 @@ static struct user *plain(struct _test_data_hypercall *self)
 /* It was handled in the kernel, and the guest went on behind it. */
 #define EXPECT_DONE(_outcome)							\
 do {										\
-	const struct outcome __d = (_outcome);					\
+	const struct vmport_outcome __d = (_outcome);				\
 										\
 	EXPECT_EQ(__d.nr_exits, 0);						\
 	EXPECT_EQ(__d.frame.vector, DONE_VECTOR)				\
 		TH_LOG("at 0x%lx, error code 0x%lx", __d.frame.rip,		\
 		       __d.frame.error_code);					\
-	EXPECT_EQ(__d.frame.rip, user_rip(CODE_SIZE));			\
+	EXPECT_EQ(__d.frame.rip, vmport_user_rip(CODE_SIZE));		\
 	EXPECT_EQ(__d.frame.cs & 3, self->ring);				\
 } while (0)
 
 #define EXPECT_REGS(_outcome, _regs)						\
 do {										\
-	const struct outcome __r = (_outcome);					\
+	const struct vmport_outcome __r = (_outcome);				\
 	const struct vmport_regs __regs = (_regs);				\
 										\
 	EXPECT_DONE(__r);							\
@@ -140,7 +142,7 @@ TEST_F(hypercall, every_command_answers_as_the_port_does)
 	struct kvm_vmport_identity identity;
 	const struct command *c;
 	struct vmport_regs in, out;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	int j;
 
 	ASSERT_EQ(vmport_get_identity(self->user.vm, &identity), 0);
@@ -152,7 +154,7 @@ TEST_F(hypercall, every_command_answers_as_the_port_does)
 		if (!(c->flags & COMMAND_FACT))
 			continue;
 		in = call_regs(c->nr, VMPORT_PORT);
-		out = vmport_call(user_kernel(&self->user), in);
+		out = vmport_call(vmport_user_kernel(&self->user), in);
 		EXPECT_NE(memcmp(&in, &out, sizeof(in)), 0);
 
 		for (j = 0; j < ARRAY_SIZE(lb_flags); j++) {
@@ -169,7 +171,7 @@ TEST_F(hypercall, every_command_answers_as_the_port_does)
 TEST_F(hypercall, time_is_the_hosts)
 {
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETTIME, 0);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	time_t before, after;
 
 	before = time(NULL);
@@ -190,11 +192,11 @@ TEST_F(hypercall, time_is_the_hosts)
 }
 
 /* One MESSAGE by hypercall; the status. */
-static u16 message(struct user *user, const u8 *code, const struct vmport_channel *channel,
+static u16 message(struct vmport_user *user, const u8 *code, const struct vmport_channel *channel,
 		   u16 type, u32 bx, struct vmport_regs *out)
 {
 	struct vmport_regs in = vmport_msg_regs(channel, type, bx);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	in.dx &= 0xffff0000;
 	outcome = hypercall(user, code, in);
@@ -213,7 +215,7 @@ TEST_F(hypercall, conversation)
 {
 	static const char request[] = "info-get guestinfo.k";
 	struct vmport_channel channel = { .vcpu = self->user.vcpu };
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	struct vmport_regs out;
 	u32 word;
 	int i;
@@ -246,7 +248,7 @@ TEST_F(hypercall, conversation)
 	ASSERT_EQ(message(user, self->code, &channel, VMPORT_MSG_RECVSTATUS, 1, &out),
 		  VMPORT_SUCCESS);
 	/* What was opened by hypercall can be closed by the port. */
-	channel.vcpu = user_kernel(user);
+	channel.vcpu = vmport_user_kernel(user);
 	vmport_close(&channel);
 	EXPECT_EQ(message(user, self->code, &channel, VMPORT_MSG_CLOSE, 0, &out), VMPORT_FAIL);
 }
@@ -254,7 +256,7 @@ TEST_F(hypercall, conversation)
 TEST_F(hypercall, a_command_of_the_vmm_is_a_port_access)
 {
 	struct vmport_regs in = call_regs(4, 0);
-	struct outcome outcome = hypercall(&self->user, self->code, in);
+	struct vmport_outcome outcome = hypercall(&self->user, self->code, in);
 
 	EXPECT_EQ(outcome.nr_exits, 1);
 	EXPECT_EQ(outcome.exit_reason, KVM_EXIT_IO);
@@ -263,7 +265,7 @@ TEST_F(hypercall, a_command_of_the_vmm_is_a_port_access)
 	EXPECT_EQ(outcome.io[0].size, 4);
 	EXPECT_EQ(outcome.io[0].count, 1);
 	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(CODE_SIZE));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(CODE_SIZE));
 	EXPECT_EQ((u32)outcome.frame.rax, 0xa5a5a5a5);
 	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | in.bx);
 
@@ -275,7 +277,7 @@ TEST_F(hypercall, a_command_of_the_vmm_is_a_port_access)
 	EXPECT_EQ(outcome.io[0].size, 4);
 	EXPECT_EQ(outcome.io[0].data, VMPORT_MAGIC);
 	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(CODE_SIZE));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(CODE_SIZE));
 }
 
 /* KVM's own, and numbers that nobody knows. */
@@ -285,7 +287,7 @@ TEST_F(hypercall, without_the_magic_it_is_kvms)
 		0, KVM_HC_VAPIC_POLL_IRQ, KVM_HC_SCHED_YIELD, VMPORT_MAGIC ^ 1, 0x12345678,
 	};
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -300,7 +302,7 @@ TEST_F(hypercall, without_the_magic_it_is_kvms)
 TEST_F(hypercall, kvms_own_still_work)
 {
 	struct kvm_regs regs = { .rax = KVM_HC_VAPIC_POLL_IRQ };
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	regs.rsp = vmport_stack_top(0);
 	outcome = hypercall_regs(&self->user, self->code, &regs);
@@ -310,9 +312,10 @@ TEST_F(hypercall, kvms_own_still_work)
 
 TEST_F(hypercall, feature_off_it_is_kvms)
 {
-	struct user rpc = create(VMPORT_HYPERCALL & ~KVM_VMPORT_FEATURE_HYPERCALL, self->ring);
+	struct vmport_user rpc = create(VMPORT_HYPERCALL & ~KVM_VMPORT_FEATURE_HYPERCALL,
+					self->ring);
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
-	struct outcome outcome = hypercall(&rpc, self->code, in);
+	struct vmport_outcome outcome = hypercall(&rpc, self->code, in);
 
 	EXPECT_DONE(outcome);
 	EXPECT_EQ(outcome.frame.rax, self->ring ? -KVM_EPERM : -KVM_ENOSYS);
@@ -327,9 +330,9 @@ TEST_F(hypercall, feature_off_it_is_kvms)
 /* Ring 3 is let in by RING3 alone, whichever way it comes. */
 TEST_F(hypercall, without_ring3_it_is_ring_0s)
 {
-	struct user user = user_create(VMPORT_HYPERCALL);
+	struct vmport_user user = vmport_user_create(VMPORT_HYPERCALL);
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	if (!self->ring)
 		user.sregs = user.kernel;
@@ -350,10 +353,10 @@ TEST_F(hypercall, without_ring3_it_is_ring_0s)
 /* KVM patches VMMCALL in ring 3 too, but VMCALL in ring 0 only. */
 TEST(other_vendors_instruction_in_ring_3_as_kvm_patches_it)
 {
-	struct user user = create(VMPORT_HYPERCALL, 3), plain = create(0, 3);
+	struct vmport_user user = create(VMPORT_HYPERCALL, 3), plain = create(0, 3);
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
 	u8 code[CODE_SIZE], native[CODE_SIZE];
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	make_code(code, true);
 	make_code(native, false);
@@ -366,7 +369,7 @@ TEST(other_vendors_instruction_in_ring_3_as_kvm_patches_it)
 	kvm_vm_free(plain.vm);
 }
 
-static void enable_xen(struct user *user)
+static void enable_xen(struct vmport_user *user)
 {
 	struct kvm_xen_hvm_config config = {
 		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL,
@@ -380,7 +383,7 @@ TEST_F(hypercall, xen_comes_first)
 {
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
 	struct kvm_run *run = self->user.vcpu->run;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	if (!(kvm_check_cap(KVM_CAP_XEN_HVM) & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL))
 		SKIP(return, "needs KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL");
@@ -393,7 +396,7 @@ TEST_F(hypercall, xen_comes_first)
 	EXPECT_EQ(run->xen.u.hcall.input, VMPORT_HIGH_AX | VMPORT_MAGIC);
 }
 
-static void enable_hyperv(struct user *user)
+static void enable_hyperv(struct vmport_user *user)
 {
 	vcpu_set_hv_cpuid(user->vcpu);
 	vcpu_set_msr(user->vcpu, HV_X64_MSR_GUEST_OS_ID, HYPERV_LINUX_OS_ID);
@@ -402,7 +405,7 @@ static void enable_hyperv(struct user *user)
 TEST_F(hypercall, hyper_v_comes_first)
 {
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	if (!kvm_has_cap(KVM_CAP_HYPERV_CPUID))
 		SKIP(return, "needs KVM_CAP_HYPERV_CPUID");
@@ -418,37 +421,37 @@ TEST_F(hypercall, hyper_v_comes_first)
 TEST_F(hypercall, trap_flag_traps_behind_the_call)
 {
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	self->user.rflags = X86_EFLAGS_TF;
 	make_code(self->code, false);
 	outcome = hypercall(&self->user, self->code, in);
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, DB_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(INSN_SIZE));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(INSN_SIZE));
 	EXPECT_EQ((u32)outcome.frame.rax, 6);
 }
 
 TEST_F(hypercall, host_single_step_stops_behind_the_call)
 {
 	struct vmport_regs in = call_regs(VMPORT_CMD_GETVERSION, 0);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	make_code(self->code, false);
 	self->user.debug = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
 	outcome = hypercall(&self->user, self->code, in);
 	EXPECT_EQ(outcome.nr_exits, 1);
 	EXPECT_EQ(outcome.exit_reason, KVM_EXIT_DEBUG);
-	EXPECT_EQ(self->user.vcpu->run->debug.arch.pc, user_rip(INSN_SIZE));
+	EXPECT_EQ(self->user.vcpu->run->debug.arch.pc, vmport_user_rip(INSN_SIZE));
 }
 
 /*
  * Messages.
  */
 
-static struct outcome transfer(struct user *user, const u8 *code,
-			       const struct vmport_channel *channel, bool in, u64 addr,
-			       u32 count)
+static struct vmport_outcome transfer(struct vmport_user *user, const u8 *code,
+				      const struct vmport_channel *channel, bool in, u64 addr,
+				      u32 count)
 {
 	struct kvm_regs regs = vmport_hb_regs(channel, FLAG_HB | (in ? 0 : FLAG_OUT), in, addr,
 					      VMPORT_HIGH_CX | count);
@@ -459,7 +462,7 @@ static struct outcome transfer(struct user *user, const u8 *code,
 /* Status, and what is left. */
 #define EXPECT_TRANSFER(_outcome, _status, _in, _addr, _left)			\
 do {										\
-	const struct outcome __t = (_outcome);					\
+	const struct vmport_outcome __t = (_outcome);				\
 										\
 	EXPECT_EQ(__t.frame.rbx, VMPORT_HIGH_BX | (_status) << 16);		\
 	EXPECT_EQ(__t.frame.rcx, VMPORT_HIGH_CX | (_left));			\
@@ -470,34 +473,34 @@ do {										\
 TEST_F(hypercall, message_of_64_kib_out_and_in)
 {
 	const u32 full = KVM_VMPORT_MAX_MESSAGE;
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	u8 *request = vmport_alloc(full), *reply = vmport_alloc(full);
 	struct vmport_channel channel;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	u32 size = full, i;
 
 	memcpy(request, "info-set guestinfo.k ", 21);
 	for (i = 21; i < full; i++)
 		request[i] = 1 + (i * 11 + i / 256) % 255;
-	channel = user_announce(user, full);
-	memcpy(user_buffer(user) + 37, request, full);
-	outcome = transfer(user, self->code, &channel, false, user_buffer_addr(37), full);
+	channel = vmport_user_announce(user, full);
+	memcpy(vmport_user_buffer(user) + 37, request, full);
+	outcome = transfer(user, self->code, &channel, false, vmport_user_buffer_addr(37), full);
 	EXPECT_DONE(outcome);
-	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, user_buffer_addr(37 + full), 0);
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, vmport_user_buffer_addr(37 + full), 0);
 	ASSERT_EQ(vmport_get_entry(user->vm, "guestinfo.k", 11, reply, &size, NULL), 0);
 	EXPECT_EQ(size, full - 21);
 	EXPECT_EQ(memcmp(reply, request + 21, size), 0);
-	channel.vcpu = user_kernel(user);
+	channel.vcpu = vmport_user_kernel(user);
 	EXPECT_EQ(vmport_recv(&channel, reply, full), 2);
 
-	channel = user_expect_reply(user, full, reply);
-	memset(user_buffer(user), 0xcc, VMPORT_BUFFER_SIZE);
-	outcome = transfer(user, self->code, &channel, true, user_buffer_addr(5), full);
+	channel = vmport_user_expect_reply(user, full, reply);
+	memset(vmport_user_buffer(user), 0xcc, VMPORT_BUFFER_SIZE);
+	outcome = transfer(user, self->code, &channel, true, vmport_user_buffer_addr(5), full);
 	EXPECT_DONE(outcome);
-	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, user_buffer_addr(5 + full), 0);
-	EXPECT_EQ(memcmp(user_buffer(user) + 5, reply, full), 0);
-	EXPECT_EQ(user_buffer(user)[4], 0xcc);
-	EXPECT_EQ(user_buffer(user)[5 + full], 0xcc);
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, vmport_user_buffer_addr(5 + full), 0);
+	EXPECT_EQ(memcmp(vmport_user_buffer(user) + 5, reply, full), 0);
+	EXPECT_EQ(vmport_user_buffer(user)[4], 0xcc);
+	EXPECT_EQ(vmport_user_buffer(user)[5 + full], 0xcc);
 	free(request);
 	free(reply);
 }
@@ -505,88 +508,89 @@ TEST_F(hypercall, message_of_64_kib_out_and_in)
 TEST_F(hypercall, page_fault_in_the_middle_out)
 {
 	static const char request[] = "info-set guestinfo.k 0123456789";
-	struct user *user = &self->user;
-	struct vmport_channel channel = user_announce(user, sizeof(request) - 1);
+	struct vmport_user *user = &self->user;
+	struct vmport_channel channel = vmport_user_announce(user, sizeof(request) - 1);
 	u32 size = sizeof(request) - 1, at = 4096 - 7;
-	struct outcome outcome;
-	u64 *pte = user_buffer_pte(user, 4096);
+	struct vmport_outcome outcome;
+	u64 *pte = vmport_user_buffer_pte(user, 4096);
 	struct kvm_sregs sregs;
 
-	memcpy(user_buffer(user) + at, request, size);
+	memcpy(vmport_user_buffer(user) + at, request, size);
 	*pte &= ~(u64)PTE_PRESENT;
-	outcome = transfer(user, self->code, &channel, false, user_buffer_addr(at), size);
+	outcome = transfer(user, self->code, &channel, false, vmport_user_buffer_addr(at), size);
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, PF_VECTOR);
 	EXPECT_EQ(outcome.frame.error_code, self->ring ? PF_USER : 0);
-	EXPECT_EQ(outcome.frame.rip, user_rip(0));
-	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, user_buffer_addr(4096), size - 7);
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(0));
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, vmport_user_buffer_addr(4096), size - 7);
 	vcpu_sregs_get(user->vcpu, &sregs);
-	EXPECT_EQ(sregs.cr2, user_buffer_addr(4096));
+	EXPECT_EQ(sregs.cr2, vmport_user_buffer_addr(4096));
 	EXPECT_EQ(vmport_get_text(user->vm, "guestinfo.k"), NULL);
 
 	*pte |= PTE_PRESENT;
-	outcome = user_continue(user);
+	outcome = vmport_user_continue(user);
 	EXPECT_DONE(outcome);
-	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, user_buffer_addr(at + size), 0);
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, vmport_user_buffer_addr(at + size), 0);
 	EXPECT_STREQ(vmport_get_text(user->vm, "guestinfo.k"), "0123456789");
 }
 
 TEST_F(hypercall, page_fault_in_the_middle_in)
 {
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	u32 size = 3 * 4096, at = 100;
 	u8 *reply = vmport_alloc(size);
-	struct vmport_channel channel = user_expect_reply(user, size, reply);
-	struct outcome outcome;
+	struct vmport_channel channel = vmport_user_expect_reply(user, size, reply);
+	struct vmport_outcome outcome;
 	struct kvm_sregs sregs;
 
-	memset(user_buffer(user), 0xcc, 5 * 4096);
-	*user_buffer_pte(user, 2 * 4096) &= ~(u64)PTE_WRITABLE;
-	outcome = transfer(user, self->code, &channel, true, user_buffer_addr(at), size);
+	memset(vmport_user_buffer(user), 0xcc, 5 * 4096);
+	*vmport_user_buffer_pte(user, 2 * 4096) &= ~(u64)PTE_WRITABLE;
+	outcome = transfer(user, self->code, &channel, true, vmport_user_buffer_addr(at), size);
 	/* Ring 0 writes there when CR0.WP is clear. */
 	if (self->ring || (user->kernel.cr0 & X86_CR0_WP)) {
 		EXPECT_EQ(outcome.nr_exits, 0);
 		EXPECT_EQ(outcome.frame.vector, PF_VECTOR);
 		EXPECT_EQ(outcome.frame.error_code,
 			  PF_PRESENT | PF_WRITE | (self->ring ? PF_USER : 0));
-		EXPECT_EQ(outcome.frame.rip, user_rip(0));
-		EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, user_buffer_addr(2 * 4096),
+		EXPECT_EQ(outcome.frame.rip, vmport_user_rip(0));
+		EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, vmport_user_buffer_addr(2 * 4096),
 				at + size - 2 * 4096);
 		vcpu_sregs_get(user->vcpu, &sregs);
-		EXPECT_EQ(sregs.cr2, user_buffer_addr(2 * 4096));
-		EXPECT_EQ(memcmp(user_buffer(user) + at, reply, 2 * 4096 - at), 0);
-		EXPECT_EQ(user_buffer(user)[2 * 4096], 0xcc);
-		*user_buffer_pte(user, 2 * 4096) |= PTE_WRITABLE;
-		outcome = user_continue(user);
+		EXPECT_EQ(sregs.cr2, vmport_user_buffer_addr(2 * 4096));
+		EXPECT_EQ(memcmp(vmport_user_buffer(user) + at, reply, 2 * 4096 - at), 0);
+		EXPECT_EQ(vmport_user_buffer(user)[2 * 4096], 0xcc);
+		*vmport_user_buffer_pte(user, 2 * 4096) |= PTE_WRITABLE;
+		outcome = vmport_user_continue(user);
 	}
 	EXPECT_DONE(outcome);
-	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, user_buffer_addr(at + size), 0);
-	EXPECT_EQ(memcmp(user_buffer(user) + at, reply, size), 0);
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, vmport_user_buffer_addr(at + size), 0);
+	EXPECT_EQ(memcmp(vmport_user_buffer(user) + at, reply, size), 0);
 	free(reply);
 }
 
 TEST_F(hypercall, ring_3_has_no_more_rights_than_it_has)
 {
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	u8 reply[32];
 	struct vmport_channel channel;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	bool in;
 
 	if (!self->ring)
 		SKIP(return, "ring 3 only");
 
 	for (in = false; ; in = true) {
-		channel = in ? user_expect_reply(user, 32, reply) : user_announce(user, 32);
-		memset(user_buffer(user), 0xcc, 64);
-		*user_buffer_pte(user, 0) &= ~(u64)PTE_USER;
-		outcome = transfer(user, self->code, &channel, in, user_buffer_addr(0), 32);
-		*user_buffer_pte(user, 0) |= PTE_USER;
+		channel = in ? vmport_user_expect_reply(user, 32,
+							reply) : vmport_user_announce(user, 32);
+		memset(vmport_user_buffer(user), 0xcc, 64);
+		*vmport_user_buffer_pte(user, 0) &= ~(u64)PTE_USER;
+		outcome = transfer(user, self->code, &channel, in, vmport_user_buffer_addr(0), 32);
+		*vmport_user_buffer_pte(user, 0) |= PTE_USER;
 		EXPECT_EQ(outcome.nr_exits, 0);
 		EXPECT_EQ(outcome.frame.vector, PF_VECTOR);
 		EXPECT_EQ(outcome.frame.error_code, PF_PRESENT | PF_USER | (in ? PF_WRITE : 0));
-		EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, in, user_buffer_addr(0), 32);
-		EXPECT_EQ(user_buffer(user)[0], 0xcc);
+		EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, in, vmport_user_buffer_addr(0), 32);
+		EXPECT_EQ(vmport_user_buffer(user)[0], 0xcc);
 		if (in)
 			break;
 	}
@@ -594,26 +598,26 @@ TEST_F(hypercall, ring_3_has_no_more_rights_than_it_has)
 
 TEST_F(hypercall, address_that_is_not_canonical)
 {
-	struct user *user = &self->user;
-	struct vmport_channel channel = user_announce(user, 32);
-	struct outcome outcome;
+	struct vmport_user *user = &self->user;
+	struct vmport_channel channel = vmport_user_announce(user, 32);
+	struct vmport_outcome outcome;
 
 	outcome = transfer(user, self->code, &channel, false, BAD_ADDRESS, 32);
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, GP_VECTOR);
 	EXPECT_EQ(outcome.frame.error_code, 0);
-	EXPECT_EQ(outcome.frame.rip, user_rip(0));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(0));
 	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, false, BAD_ADDRESS, 32);
 }
 
 TEST_F(hypercall, mmio_fails)
 {
-	struct user *user = &self->user;
-	struct vmport_channel channel = user_announce(user, 32);
-	struct outcome outcome;
+	struct vmport_user *user = &self->user;
+	struct vmport_channel channel = vmport_user_announce(user, 32);
+	struct vmport_outcome outcome;
 
 	virt_pg_map(user->vm, MMIO_ADDRESS, MMIO_ADDRESS);
-	user_map(user, (void *)MMIO_ADDRESS, 4096);
+	vmport_user_map(user, (void *)MMIO_ADDRESS, 4096);
 	outcome = transfer(user, self->code, &channel, false, MMIO_ADDRESS, 32);
 	EXPECT_DONE(outcome);
 	EXPECT_TRANSFER(outcome, VMPORT_FAIL, false, MMIO_ADDRESS, 32);
@@ -623,18 +627,18 @@ TEST_F(hypercall, mmio_fails)
 TEST_F(hypercall, the_page_of_the_apic_fails)
 {
 	const u64 apic = 0xfee00000;
-	struct user *user = &self->user;
-	struct vmport_channel channel = user_announce(user, 40);
-	struct outcome outcome;
+	struct vmport_user *user = &self->user;
+	struct vmport_channel channel = vmport_user_announce(user, 40);
+	struct vmport_outcome outcome;
 	u8 reply[40];
 
 	virt_pg_map(user->vm, apic, apic);
-	user_map(user, (void *)apic, 4096);
+	vmport_user_map(user, (void *)apic, 4096);
 	outcome = transfer(user, self->code, &channel, false, apic + 0x400, 40);
 	EXPECT_DONE(outcome);
 	EXPECT_EQ((u32)outcome.frame.rbx >> 16, VMPORT_FAIL);
 
-	channel = user_expect_reply(user, 40, reply);
+	channel = vmport_user_expect_reply(user, 40, reply);
 	outcome = transfer(user, self->code, &channel, true, apic + 0x400, 40);
 	EXPECT_DONE(outcome);
 	EXPECT_EQ((u32)outcome.frame.rbx >> 16, VMPORT_FAIL);
@@ -642,24 +646,25 @@ TEST_F(hypercall, the_page_of_the_apic_fails)
 
 TEST_F(hypercall, what_does_not_fit_the_channel_fails)
 {
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	u8 reply[32], untouched[64];
-	struct vmport_channel channel = user_announce(user, 32), wrong;
+	struct vmport_channel channel = vmport_user_announce(user, 32), wrong;
 	int i;
 
 	memset(untouched, 0xcc, sizeof(untouched));
 	/* More than the message, less than is left of it. */
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, user_buffer_addr(0), 33),
-			VMPORT_FAIL, false, user_buffer_addr(0), 33);
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, user_buffer_addr(0), 31),
-			VMPORT_FAIL, false, user_buffer_addr(0), 31);
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, user_buffer_addr(0), ~0u),
-			VMPORT_FAIL, false, user_buffer_addr(0), ~0u);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, vmport_user_buffer_addr(0), 33),
+			VMPORT_FAIL, false, vmport_user_buffer_addr(0), 33);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, vmport_user_buffer_addr(0), 31),
+			VMPORT_FAIL, false, vmport_user_buffer_addr(0), 31);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, vmport_user_buffer_addr(0),
+				 ~0u),
+			VMPORT_FAIL, false, vmport_user_buffer_addr(0), ~0u);
 	/* Nothing waits. */
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 32),
-			VMPORT_FAIL, true, user_buffer_addr(0), 32);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, vmport_user_buffer_addr(0), 32),
+			VMPORT_FAIL, true, vmport_user_buffer_addr(0), 32);
 
-	channel = user_expect_reply(user, 32, reply);
+	channel = vmport_user_expect_reply(user, 32, reply);
 	for (i = 0; i < 4; i++) {
 		wrong = channel;
 		if (i == 0)
@@ -670,33 +675,34 @@ TEST_F(hypercall, what_does_not_fit_the_channel_fails)
 			wrong.id++;
 		else
 			wrong.id = 0xffff;
-		memset(user_buffer(user), 0xcc, 64);
-		EXPECT_TRANSFER(transfer(user, self->code, &wrong, true, user_buffer_addr(0), 32),
-				VMPORT_FAIL, true, user_buffer_addr(0), 32);
-		EXPECT_EQ(memcmp(user_buffer(user), untouched, 64), 0);
+		memset(vmport_user_buffer(user), 0xcc, 64);
+		EXPECT_TRANSFER(transfer(user, self->code, &wrong, true, vmport_user_buffer_addr(0),
+					 32),
+				VMPORT_FAIL, true, vmport_user_buffer_addr(0), 32);
+		EXPECT_EQ(memcmp(vmport_user_buffer(user), untouched, 64), 0);
 	}
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 32),
-			VMPORT_SUCCESS, true, user_buffer_addr(32), 0);
-	EXPECT_EQ(memcmp(user_buffer(user), reply, 32), 0);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, vmport_user_buffer_addr(0), 32),
+			VMPORT_SUCCESS, true, vmport_user_buffer_addr(32), 0);
+	EXPECT_EQ(memcmp(vmport_user_buffer(user), reply, 32), 0);
 	/* There is no more of it; and once more, in two blocks. */
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 33),
-			VMPORT_FAIL, true, user_buffer_addr(0), 33);
-	user_kernel(user);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, vmport_user_buffer_addr(0), 33),
+			VMPORT_FAIL, true, vmport_user_buffer_addr(0), 33);
+	vmport_user_kernel(user);
 	EXPECT_EQ(vmport_poll(&channel), 32);
-	memset(user_buffer(user), 0xcc, 64);
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(0), 9),
-			VMPORT_SUCCESS, true, user_buffer_addr(9), 0);
-	EXPECT_EQ(memcmp(user_buffer(user), reply, 9), 0);
-	EXPECT_EQ(memcmp(user_buffer(user) + 9, untouched, 55), 0);
-	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, user_buffer_addr(9), 23),
-			VMPORT_SUCCESS, true, user_buffer_addr(32), 0);
-	EXPECT_EQ(memcmp(user_buffer(user), reply, 32), 0);
+	memset(vmport_user_buffer(user), 0xcc, 64);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, vmport_user_buffer_addr(0), 9),
+			VMPORT_SUCCESS, true, vmport_user_buffer_addr(9), 0);
+	EXPECT_EQ(memcmp(vmport_user_buffer(user), reply, 9), 0);
+	EXPECT_EQ(memcmp(vmport_user_buffer(user) + 9, untouched, 55), 0);
+	EXPECT_TRANSFER(transfer(user, self->code, &channel, true, vmport_user_buffer_addr(9), 23),
+			VMPORT_SUCCESS, true, vmport_user_buffer_addr(32), 0);
+	EXPECT_EQ(memcmp(vmport_user_buffer(user), reply, 32), 0);
 }
 
 TEST_F(hypercall, count_0_moves_nothing)
 {
-	struct user *user = &self->user;
-	struct vmport_channel channel = user_announce(user, 32);
+	struct vmport_user *user = &self->user;
+	struct vmport_channel channel = vmport_user_announce(user, 32);
 
 	EXPECT_TRANSFER(transfer(user, self->code, &channel, false, BAD_ADDRESS, 0),
 			VMPORT_SUCCESS, false, BAD_ADDRESS, 0);
@@ -704,41 +710,41 @@ TEST_F(hypercall, count_0_moves_nothing)
 
 TEST_F(hypercall, other_high_bandwidth_commands_fail)
 {
-	struct user *user = &self->user;
-	struct vmport_channel channel = user_announce(user, 32);
+	struct vmport_user *user = &self->user;
+	struct vmport_channel channel = vmport_user_announce(user, 32);
 	struct kvm_regs regs = vmport_hb_regs(&channel, FLAG_HB | FLAG_OUT, false,
-					      user_buffer_addr(0), VMPORT_HIGH_CX | 32);
-	struct outcome outcome;
+					      vmport_user_buffer_addr(0), VMPORT_HIGH_CX | 32);
+	struct vmport_outcome outcome;
 
 	regs.rbx |= 1;
 	outcome = hypercall_regs(user, self->code, &regs);
 	EXPECT_DONE(outcome);
 	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | 1);
 	EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | 32);
-	EXPECT_EQ(outcome.frame.rsi, user_buffer_addr(0));
+	EXPECT_EQ(outcome.frame.rsi, vmport_user_buffer_addr(0));
 }
 
 TEST_F(hypercall, without_hb_messages_fail)
 {
-	struct user user = create(VMPORT_RPC | KVM_VMPORT_FEATURE_HYPERCALL, self->ring);
+	struct vmport_user user = create(VMPORT_RPC | KVM_VMPORT_FEATURE_HYPERCALL, self->ring);
 	struct vmport_channel channel;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
-	channel = vmport_open(user_kernel(&user), VMPORT_RPCI | VMPORT_COOKIE);
+	channel = vmport_open(vmport_user_kernel(&user), VMPORT_RPCI | VMPORT_COOKIE);
 	EXPECT_EQ(vmport_msg_status(&channel, VMPORT_MSG_SENDSIZE, 32), VMPORT_SUCCESS);
-	outcome = transfer(&user, self->code, &channel, false, user_buffer_addr(0), 32);
+	outcome = transfer(&user, self->code, &channel, false, vmport_user_buffer_addr(0), 32);
 	EXPECT_DONE(outcome);
-	EXPECT_TRANSFER(outcome, VMPORT_FAIL, false, user_buffer_addr(0), 32);
+	EXPECT_TRANSFER(outcome, VMPORT_FAIL, false, vmport_user_buffer_addr(0), 32);
 	kvm_vm_free(user.vm);
 }
 
 /* Outside 64-bit mode only the low halves of the addresses count. */
 TEST_F(hypercall, compatibility_mode)
 {
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	u8 reply[64];
 	struct vmport_channel channel;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	int bits;
 
 	for (bits = 32; bits >= 16; bits -= 16) {
@@ -746,21 +752,21 @@ TEST_F(hypercall, compatibility_mode)
 			user->sregs.cs.base = USER_CODE & ~0xffffull;
 		/* KVM patches at the address without the segment's base. */
 		make_code(self->code, false);
-		user_set_mode(user, bits);
+		vmport_user_set_mode(user, bits);
 		outcome = hypercall(user, self->code, call_regs(VMPORT_CMD_GETVERSION, 0));
 		EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
 		EXPECT_EQ((u32)outcome.frame.rax, 6);
 		EXPECT_EQ((u32)outcome.frame.rbx, VMPORT_MAGIC);
 
-		channel = user_expect_reply(user, 64, reply);
-		memset(user_buffer(user), 0xcc, 64);
+		channel = vmport_user_expect_reply(user, 64, reply);
+		memset(vmport_user_buffer(user), 0xcc, 64);
 		outcome = transfer(user, self->code, &channel, true,
-				   VMPORT_HIGH_DI | user_buffer_addr(0), 64);
+				   VMPORT_HIGH_DI | vmport_user_buffer_addr(0), 64);
 		EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
 		EXPECT_EQ((u32)outcome.frame.rbx, VMPORT_SUCCESS << 16);
 		EXPECT_EQ((u32)outcome.frame.rcx, 0);
-		EXPECT_EQ((u32)outcome.frame.rdi, (u32)user_buffer_addr(64));
-		EXPECT_EQ(memcmp(user_buffer(user), reply, 64), 0);
+		EXPECT_EQ((u32)outcome.frame.rdi, (u32)vmport_user_buffer_addr(64));
+		EXPECT_EQ(memcmp(vmport_user_buffer(user), reply, 64), 0);
 	}
 }
 
@@ -771,32 +777,32 @@ TEST_F(hypercall, compatibility_mode)
  */
 TEST_F(hypercall, reply_over_the_instruction)
 {
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	struct vmport_channel channel;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	struct kvm_regs regs;
 
 	ASSERT_EQ(vmport_set_text(user->vm, "guestinfo.k", "\x62\x62\x62"), 0);
-	channel = vmport_open(user_kernel(user), VMPORT_RPCI | VMPORT_COOKIE);
+	channel = vmport_open(vmport_user_kernel(user), VMPORT_RPCI | VMPORT_COOKIE);
 	vmport_send(&channel, "info-get guestinfo.k", 20);
 	ASSERT_EQ(vmport_poll(&channel), 5);
 
-	regs = vmport_hb_regs(&channel, FLAG_HB, true, user_rip(14), VMPORT_HIGH_CX | 5);
-	user_start(user, 16, self->code, CODE_SIZE, &regs);
-	outcome = user_continue(user);
+	regs = vmport_hb_regs(&channel, FLAG_HB, true, vmport_user_rip(14), VMPORT_HIGH_CX | 5);
+	vmport_user_start(user, 16, self->code, CODE_SIZE, &regs);
+	outcome = vmport_user_continue(user);
 	EXPECT_EQ(outcome.nr_exits, 0)
 		TH_LOG("exit %u", outcome.exit_reason);
 	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(16 + CODE_SIZE));
-	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, user_rip(19), 0);
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(16 + CODE_SIZE));
+	EXPECT_TRANSFER(outcome, VMPORT_SUCCESS, true, vmport_user_rip(19), 0);
 }
 
 /* The same while the VMM has a command of its own. */
 TEST_F(hypercall, instruction_overwritten_during_a_command_of_the_vmm)
 {
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	struct kvm_run *run = user->vcpu->run;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	struct vmport_regs in;
 	struct kvm_regs regs;
 	u32 flags;
@@ -804,17 +810,17 @@ TEST_F(hypercall, instruction_overwritten_during_a_command_of_the_vmm)
 	for (flags = 0; flags <= FLAG_OUT; flags += FLAG_OUT) {
 		in = call_regs(4, flags);
 		vmport_set_regs(user->vcpu, &regs, &in);
-		user_start(user, 16, self->code, CODE_SIZE, &regs);
+		vmport_user_start(user, 16, self->code, CODE_SIZE, &regs);
 		vcpu_run(user->vcpu);
 		ASSERT_EQ(run->exit_reason, KVM_EXIT_IO);
 		ASSERT_EQ(run->io.port, VMPORT_PORT);
 
 		memset(addr_gva2hva(user->vm, USER_CODE) + 16, 0x62, 3);
-		outcome = user_continue(user);
+		outcome = vmport_user_continue(user);
 		EXPECT_EQ(outcome.nr_exits, 0)
 			TH_LOG("exit %u", outcome.exit_reason);
 		EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-		EXPECT_EQ(outcome.frame.rip, user_rip(16 + CODE_SIZE));
+		EXPECT_EQ(outcome.frame.rip, vmport_user_rip(16 + CODE_SIZE));
 	}
 }
 

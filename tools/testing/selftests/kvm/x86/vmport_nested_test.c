@@ -281,7 +281,7 @@ static struct nested nested_create(u64 features, bool paging)
 	u64 rsp0 = (unsigned long)l2_kernel_stack + sizeof(l2_kernel_stack);
 	static const u8 vectors[] = { UD_VECTOR, GP_VECTOR, PF_VECTOR };
 	struct nested nested = { };
-	struct user user = { };
+	struct vmport_user user = { };
 	gva_t pages;
 	int i;
 
@@ -301,8 +301,8 @@ static struct nested nested_create(u64 features, bool paging)
 	user.vcpu = nested.vcpu;
 	vcpu_sregs_get(user.vcpu, &user.kernel);
 	memcpy(addr_gva2hva(nested.vm, user.kernel.tr.base) + TSS_RSP0, &rsp0, sizeof(rsp0));
-	user_map(&user, l2_code, 4096);
-	user_map(&user, &l2_regs, sizeof(l2_regs));
+	vmport_user_map(&user, l2_code, 4096);
+	vmport_user_map(&user, &l2_regs, sizeof(l2_regs));
 	if (host_cpu_is_intel)
 		memcpy(nested_hva(&nested, l2_hypercall), "\x0f\x01\xc1", 3);
 	memset(nested_hva(&nested, l1_iopm), 0xff, sizeof(l1_iopm));
@@ -310,7 +310,7 @@ static struct nested nested_create(u64 features, bool paging)
 	if (paging) {
 		/* L2's page tables say that its code is where only L1's lead back from. */
 		nested.nested_cr3 = vmport_nested_tables(nested.vm, 0);
-		*user_pte(nested.vm, user.kernel.cr3, (unsigned long)l2_code, 1) += L2_ALIAS;
+		*vmport_user_pte(nested.vm, user.kernel.cr3, (unsigned long)l2_code, 1) += L2_ALIAS;
 	}
 
 	vcpu_run(nested.vcpu);
@@ -491,7 +491,7 @@ FIXTURE_SETUP(nested)
 	/* The features that L2 does not have are on too. */
 	self->on = nested_create(features, variant->paging);
 	self->off = nested_create(features & ~KVM_VMPORT_FEATURE_NESTED, variant->paging);
-	self->backdoor = backdoor_parameter();
+	self->backdoor = vmport_backdoor_parameter();
 }
 
 FIXTURE_TEARDOWN(nested)

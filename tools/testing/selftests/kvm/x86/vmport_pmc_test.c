@@ -53,28 +53,28 @@ static struct vmport_regs pmc_regs(u32 index)
 	};
 }
 
-static struct outcome pmc_run(struct user *user, u32 index)
+static struct vmport_outcome pmc_run(struct vmport_user *user, u32 index)
 {
-	return user_run(user, code_rdpmc, sizeof(code_rdpmc), pmc_regs(index));
+	return vmport_user_run(user, code_rdpmc, sizeof(code_rdpmc), pmc_regs(index));
 }
 
-static u64 pmc_value(const struct outcome *outcome)
+static u64 pmc_value(const struct vmport_outcome *outcome)
 {
 	return outcome->frame.rdx << 32 | (u32)outcome->frame.rax;
 }
 
 /* Read by the code's first instructions, with the guest going on behind it. */
-static void expect_counter(struct __test_metadata *_metadata, struct user *user, u32 index,
+static void expect_counter(struct __test_metadata *_metadata, struct vmport_user *user, u32 index,
 			   const u8 *code, u32 size)
 {
 	struct vmport_regs in = pmc_regs(index);
 	u64 before = clock_now(user->vm, index);
-	struct outcome outcome = user_run(user, code, size, in);
+	struct vmport_outcome outcome = vmport_user_run(user, code, size, in);
 	u64 after = clock_now(user->vm, index);
 
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(size));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(size));
 	EXPECT_EQ(outcome.frame.rax >> 32, 0);
 	EXPECT_EQ(outcome.frame.rdx >> 32, 0);
 	EXPECT_LE(before, pmc_value(&outcome));
@@ -93,22 +93,22 @@ static void expect_counter(struct __test_metadata *_metadata, struct user *user,
 /* #GP(0) at the instruction, and no register has changed. */
 #define EXPECT_PMC_GP(_outcome)							\
 do {										\
-	const struct outcome __o = (_outcome);					\
+	const struct vmport_outcome __o = (_outcome);				\
 										\
 	EXPECT_EQ(__o.nr_exits, 0);						\
 	EXPECT_EQ(__o.frame.vector, GP_VECTOR);					\
 	EXPECT_EQ(__o.frame.error_code, 0);					\
-	EXPECT_EQ(__o.frame.rip, user_rip(0));					\
+	EXPECT_EQ(__o.frame.rip, vmport_user_rip(0));				\
 	EXPECT_EQ(__o.frame.rax, VMPORT_HIGH_AX | 0xaabbccdd);			\
 	EXPECT_EQ(__o.frame.rdx, VMPORT_HIGH_DX | 0x55667788);			\
 } while (0)
 
 /* Both #GP, or both answered: then the counters have moved on in between. */
-static void expect_as_without(struct __test_metadata *_metadata, struct user *user,
-			      struct user *plain, u32 index)
+static void expect_as_without(struct __test_metadata *_metadata, struct vmport_user *user,
+			      struct vmport_user *plain, u32 index)
 {
-	struct outcome outcome = pmc_run(user, index);
-	struct outcome without = pmc_run(plain, index);
+	struct vmport_outcome outcome = pmc_run(user, index);
+	struct vmport_outcome without = pmc_run(plain, index);
 
 	EXPECT_EQ(outcome.frame.vector, without.frame.vector)
 		TH_LOG("index 0x%x", index);
@@ -121,7 +121,7 @@ static void expect_as_without(struct __test_metadata *_metadata, struct user *us
 #define EXPECT_AS_WITHOUT(_user, _plain, _index)				\
 	expect_as_without(_metadata, _user, _plain, _index)
 
-static void set_ring(struct user *user, const struct kvm_sregs *ring_3, int ring)
+static void set_ring(struct vmport_user *user, const struct kvm_sregs *ring_3, int ring)
 {
 	u64 cr4 = user->sregs.cr4;
 
@@ -129,7 +129,7 @@ static void set_ring(struct user *user, const struct kvm_sregs *ring_3, int ring
 	user->sregs.cr4 = cr4;
 }
 
-static void set_pce(struct user *user, bool pce)
+static void set_pce(struct vmport_user *user, bool pce)
 {
 	user->sregs.cr4 &= ~(u64)X86_CR4_PCE;
 	if (pce)
@@ -156,18 +156,18 @@ static void hide_pmu(struct kvm_vcpu *vcpu)
 }
 
 FIXTURE(pmc) {
-	struct user pmc;
-	struct user rest;	/* with all that the kernel offers but PMC */
-	struct user plain;	/* without the capability */
+	struct vmport_user pmc;
+	struct vmport_user rest;	/* with all that the kernel offers but PMC */
+	struct vmport_user plain;	/* without the capability */
 	bool backdoor;
 };
 
 FIXTURE_SETUP(pmc)
 {
-	self->pmc = user_create(VMPORT_PMC);
-	self->rest = user_create(VMPORT_RING3);
-	self->plain = user_create(0);
-	self->backdoor = backdoor_parameter();
+	self->pmc = vmport_user_create(VMPORT_PMC);
+	self->rest = vmport_user_create(VMPORT_RING3);
+	self->plain = vmport_user_create(0);
+	self->backdoor = vmport_backdoor_parameter();
 }
 
 FIXTURE_TEARDOWN(pmc)
@@ -257,7 +257,7 @@ TEST_F(pmc, other_indices_are_as_without)
 TEST_F(pmc, counters_go_forward)
 {
 	u64 last = 0, value;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	u32 index;
 	int i;
 
@@ -275,7 +275,7 @@ TEST_F(pmc, apparent_time_is_the_guests_clock)
 {
 	struct kvm_clock_data clock = { .clock = 0x123456789abcdef0ull };
 	u64 real_before, real_after;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	vm_ioctl(self->pmc.vm, KVM_SET_CLOCK, &clock);
 	EXPECT_COUNTER(&self->pmc, PMC_APPARENT);
@@ -307,10 +307,10 @@ TEST_F(pmc, prefixes)
 	EXPECT_COUNTER_BY(&self->pmc, PMC_REAL, rex_w);
 	EXPECT_COUNTER_BY(&self->pmc, PMC_REAL, several);
 
-	EXPECT_SAME(user_run(&self->pmc, lock, sizeof(lock), pmc_regs(PMC_REAL)),
-		    user_run(&self->plain, lock, sizeof(lock), pmc_regs(PMC_REAL)));
+	EXPECT_SAME(vmport_user_run(&self->pmc, lock, sizeof(lock), pmc_regs(PMC_REAL)),
+		    vmport_user_run(&self->plain, lock, sizeof(lock), pmc_regs(PMC_REAL)));
 	/* The registers are those of a counter, the instruction is RDMSR. */
-	EXPECT_PMC_GP(user_run(&self->pmc, other, sizeof(other), pmc_regs(PMC_REAL)));
+	EXPECT_PMC_GP(vmport_user_run(&self->pmc, other, sizeof(other), pmc_regs(PMC_REAL)));
 }
 
 TEST_F(pmc, longest_instruction)
@@ -321,16 +321,16 @@ TEST_F(pmc, longest_instruction)
 	memset(longest, 0x2e, 13);
 	EXPECT_COUNTER_BY(&self->pmc, PMC_REAL, longest);
 	memset(longer, 0x2e, 14);
-	EXPECT_PMC_GP(user_run(&self->pmc, longer, sizeof(longer), pmc_regs(PMC_REAL)));
+	EXPECT_PMC_GP(vmport_user_run(&self->pmc, longer, sizeof(longer), pmc_regs(PMC_REAL)));
 }
 
 TEST_F(pmc, instruction_across_a_page_boundary)
 {
-	struct outcome outcome = user_run_at(&self->pmc, 4095, code_rdpmc, sizeof(code_rdpmc),
-					     pmc_regs(PMC_REAL));
+	struct vmport_outcome outcome = vmport_user_run_at(&self->pmc, 4095, code_rdpmc,
+							   sizeof(code_rdpmc), pmc_regs(PMC_REAL));
 
 	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(4095 + sizeof(code_rdpmc)));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(4095 + sizeof(code_rdpmc)));
 	EXPECT_EQ(outcome.frame.rdx >> 32, 0);
 }
 
@@ -342,21 +342,21 @@ TEST_F(pmc, compatibility_mode)
 	for (bits = 16; bits <= 32; bits += 16) {
 		u64 base = bits == 16 ? USER_CODE & ~0xffffull : 0;
 		u64 before = clock_now(self->pmc.vm, PMC_REAL);
-		struct outcome outcome;
+		struct vmport_outcome outcome;
 
-		user_set_mode(&self->pmc, bits);
+		vmport_user_set_mode(&self->pmc, bits);
 		self->pmc.sregs.cs.base = base;
 		outcome = pmc_run(&self->pmc, PMC_REAL);
 		EXPECT_EQ(outcome.nr_exits, 0);
 		EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
-		EXPECT_EQ(outcome.frame.rip, user_rip(sizeof(code_rdpmc)) - base);
+		EXPECT_EQ(outcome.frame.rip, vmport_user_rip(sizeof(code_rdpmc)) - base);
 		EXPECT_GE((u64)(u32)outcome.frame.rdx << 32 | (u32)outcome.frame.rax, before);
 	}
 }
 
 TEST_F(pmc, trap_flag_traps_behind_it)
 {
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	self->pmc.rflags = X86_EFLAGS_TF;
 	outcome = pmc_run(&self->pmc, PMC_REAL);
@@ -366,7 +366,7 @@ TEST_F(pmc, trap_flag_traps_behind_it)
 
 TEST_F(pmc, host_single_step_stops_behind_it)
 {
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	struct kvm_regs regs;
 
 	self->pmc.debug = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
@@ -374,7 +374,7 @@ TEST_F(pmc, host_single_step_stops_behind_it)
 	EXPECT_EQ(outcome.nr_exits, 1);
 	EXPECT_EQ(outcome.exit_reason, KVM_EXIT_DEBUG);
 	vcpu_regs_get(self->pmc.vcpu, &regs);
-	EXPECT_EQ(regs.rip, user_rip(2));
+	EXPECT_EQ(regs.rip, vmport_user_rip(2));
 	EXPECT_EQ(regs.rdx >> 32, 0);
 }
 
@@ -399,8 +399,8 @@ TEST_F(pmc, in_the_emulator)
 		EXPECT_COUNTER_BY(&self->pmc, PMC_APPARENT, forced);
 	}
 	if (!self->backdoor)
-		EXPECT_EQ(user_run(&self->rest, forced, sizeof(forced),
-				   pmc_regs(PMC_REAL)).frame.vector, GP_VECTOR);
+		EXPECT_EQ(vmport_user_run(&self->rest, forced, sizeof(forced),
+					  pmc_regs(PMC_REAL)).frame.vector, GP_VECTOR);
 
 	parameter = fopen("/sys/module/kvm/parameters/force_emulation_prefix", "w");
 	ASSERT_NE(parameter, NULL);
@@ -416,17 +416,17 @@ TEST_F(pmc, the_port_is_another_feature)
 		.cx = VMPORT_CMD_GETVERSION,
 		.dx = VMPORT_PORT,
 	};
-	struct outcome outcome = user_run(&self->pmc, code_in, sizeof(code_in), in);
+	struct vmport_outcome outcome = vmport_user_run(&self->pmc, code_in, sizeof(code_in), in);
 
 	EXPECT_EQ(outcome.frame.vector, self->backdoor ? DONE_VECTOR : GP_VECTOR);
 	EXPECT_EQ(outcome.frame.rax, self->backdoor ? 6 : VMPORT_HIGH_AX | in.ax);
 
 	/* IN and RDPMC with the registers of both. */
 	in.cx = PMC_REAL;
-	outcome = user_run(&self->pmc, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->pmc, code_in, sizeof(code_in), in);
 	EXPECT_EQ(outcome.frame.vector, self->backdoor ? DONE_VECTOR : GP_VECTOR);
 	EXPECT_EQ(outcome.frame.rdx, VMPORT_HIGH_DX | in.dx);
-	outcome = user_run(&self->pmc, code_rdpmc, sizeof(code_rdpmc), in);
+	outcome = vmport_user_run(&self->pmc, code_rdpmc, sizeof(code_rdpmc), in);
 	EXPECT_EQ(outcome.frame.vector, DONE_VECTOR);
 	EXPECT_EQ(outcome.frame.rdx >> 32, 0);
 }

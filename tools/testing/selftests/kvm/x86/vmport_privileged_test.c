@@ -26,7 +26,7 @@ struct caller {
 	const char *name;
 	u8 ring;
 	u8 iopl;
-	enum tss_bitmap bitmap;
+	enum vmport_tss_bitmap bitmap;
 	int bits;
 	bool is_privileged;
 	bool is_as_it_is;	/* IOPL, TSS and mode are those of the user */
@@ -62,25 +62,25 @@ static const struct caller callers[CALLERS] = {
 	[ALLOWS_32] = { "32-bit ring 3, the bitmap allows", 3, 0, BITMAP_ALLOW, 32, true },
 };
 
-static void become(struct user *user, const struct caller *caller)
+static void become(struct vmport_user *user, const struct caller *caller)
 {
-	user_set_bitmap(user, caller->bitmap);
+	vmport_user_set_bitmap(user, caller->bitmap);
 	user->iopl = caller->iopl;
-	user_set_mode(user, caller->bits);
+	vmport_user_set_mode(user, caller->bits);
 }
 
 /* Run one instruction as @caller, whose registers are @regs. */
-static struct outcome run_as(struct user *user, const struct caller *caller, const u8 *code,
-			     u32 size, struct kvm_regs *regs)
+static struct vmport_outcome run_as(struct vmport_user *user, const struct caller *caller,
+				    const u8 *code, u32 size, struct kvm_regs *regs)
 {
-	struct user as = *user;
+	struct vmport_user as = *user;
 
 	if (!caller->ring)
 		as.sregs = as.kernel;
 	else if (!caller->is_as_it_is)
 		become(&as, caller);
-	user_start(&as, 0, code, size, regs);
-	return user_continue(&as);
+	vmport_user_start(&as, 0, code, size, regs);
+	return vmport_user_continue(&as);
 }
 
 /* The ways to make a low-bandwidth call. */
@@ -91,12 +91,12 @@ enum way {
 	WAYS
 };
 
-static u16 msg_as(struct user *user, const struct caller *caller, enum way way,
+static u16 msg_as(struct vmport_user *user, const struct caller *caller, enum way way,
 		  struct vmport_channel *channel, u16 type, u32 bx, u32 *result)
 {
 	const u8 *hypercall = host_cpu_is_amd ? amd_hypercall : intel_hypercall;
 	struct vmport_regs in = vmport_msg_regs(channel, type, bx);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	struct kvm_regs regs;
 
 	if (way == BY_HYPERCALL)
@@ -117,7 +117,7 @@ static u16 msg_as(struct user *user, const struct caller *caller, enum way way,
 	return (u32)outcome.frame.rcx >> 16;
 }
 
-static void send_as(struct user *user, const struct caller *caller, enum way way,
+static void send_as(struct vmport_user *user, const struct caller *caller, enum way way,
 		    struct vmport_channel *channel, const char *text)
 {
 	u32 size = strlen(text), pos, word;
@@ -133,7 +133,7 @@ static void send_as(struct user *user, const struct caller *caller, enum way way
 }
 
 /* A request and its reply, all of it by this caller. */
-static const char *rpc_as(struct user *user, const struct caller *caller, enum way way,
+static const char *rpc_as(struct vmport_user *user, const struct caller *caller, enum way way,
 			  const char *request)
 {
 	struct vmport_channel channel = { .vcpu = user->vcpu };
@@ -157,12 +157,12 @@ static const char *rpc_as(struct user *user, const struct caller *caller, enum w
 	return reply;
 }
 
-static int set_flags(struct user *user, const char *key, const char *value, u32 flags)
+static int set_flags(struct vmport_user *user, const char *key, const char *value, u32 flags)
 {
 	return vmport_set_entry(user->vm, key, strlen(key), value, strlen(value), flags);
 }
 
-static u32 get_flags(struct user *user, const char *key)
+static u32 get_flags(struct vmport_user *user, const char *key)
 {
 	u32 flags = ~0u, size = 64;
 	char value[64];
@@ -172,12 +172,12 @@ static u32 get_flags(struct user *user, const char *key)
 }
 
 FIXTURE(privileged) {
-	struct user user;
+	struct vmport_user user;
 };
 
 FIXTURE_SETUP(privileged)
 {
-	self->user = user_create(FEATURES);
+	self->user = vmport_user_create(FEATURES);
 	vmport_hb_status = VMPORT_HB;
 	ASSERT_EQ(set_flags(&self->user, "guestinfo.secret", "hidden", PRIVILEGED), 0);
 	ASSERT_EQ(set_flags(&self->user, "machine.id", "7", PRIVILEGED), 0);
@@ -232,7 +232,7 @@ TEST_F(privileged, info_set_by_each_caller_and_way)
 }
 
 /* What the exit and the attribute say of the sender of a message; they must agree. */
-static u32 sender_of(struct user *user, const struct caller *caller, enum way way, u32 size)
+static u32 sender_of(struct vmport_user *user, const struct caller *caller, enum way way, u32 size)
 {
 	struct vmport_channel channel = { .vcpu = user->vcpu };
 	struct kvm_vmport_attr attr = {
@@ -275,7 +275,7 @@ static u32 sender_of(struct user *user, const struct caller *caller, enum way wa
 /* With nothing in guestinfo that is privileged, for which the kernel would look. */
 TEST(the_vmm_hears_whether_the_sender_is_privileged)
 {
-	struct user user = user_create(FEATURES | KVM_VMPORT_FEATURE_EXIT_RPC);
+	struct vmport_user user = vmport_user_create(FEATURES | KVM_VMPORT_FEATURE_EXIT_RPC);
 	const struct caller *caller;
 	enum way way;
 
@@ -293,7 +293,7 @@ TEST(the_vmm_hears_whether_the_sender_is_privileged)
 }
 
 /* By hypercall, as the processor does not look at the TSS itself then. */
-static const char *secret_by_tss(struct user *user)
+static const char *secret_by_tss(struct vmport_user *user)
 {
 	static const struct caller caller = { "ring 3, a TSS of its own", 3, .is_as_it_is = true };
 
@@ -303,12 +303,12 @@ static const char *secret_by_tss(struct user *user)
 TEST_F(privileged, the_bitmap_counts_where_the_processor_would_look)
 {
 	const u32 bits = TSS_BITMAP + VMPORT_PORT / 8;
-	struct user *user = &self->user;
+	struct vmport_user *user = &self->user;
 	u8 *tss = addr_gva2hva(user->vm, user->kernel.tr.base);
 	u32 limit;
 
 	/* It always reads two bytes. */
-	user_set_bitmap(user, BITMAP_ALLOW);
+	vmport_user_set_bitmap(user, BITMAP_ALLOW);
 	user->sregs.tr.limit = bits + 1;
 	EXPECT_STREQ(secret_by_tss(user), "1 hidden");
 	user->sregs.tr.limit = bits;
@@ -319,26 +319,26 @@ TEST_F(privileged, the_bitmap_counts_where_the_processor_would_look)
 	}
 
 	/* The bits of other ports don't count. */
-	user_set_bitmap(user, BITMAP_DENY);
+	vmport_user_set_bitmap(user, BITMAP_DENY);
 	tss[bits] = 0xf0;
 	EXPECT_STREQ(secret_by_tss(user), "1 hidden");
 	tss[bits] = 0xf1;
 	EXPECT_STREQ(secret_by_tss(user), "0 No value found");
 
 	/* Past all that there is. */
-	user_set_bitmap(user, BITMAP_ALLOW);
+	vmport_user_set_bitmap(user, BITMAP_ALLOW);
 	memset(tss + TSS_IOMAP_BASE, 0xff, 2);
 	EXPECT_STREQ(secret_by_tss(user), "0 No value found");
 
 	/* A 16-bit TSS has none.  VMX does not enter with one. */
-	user_set_bitmap(user, BITMAP_ALLOW);
+	vmport_user_set_bitmap(user, BITMAP_ALLOW);
 	user->sregs.tr.type &= ~8;
 	if (host_cpu_is_amd)
 		EXPECT_STREQ(secret_by_tss(user), "0 No value found");
 }
 
 /* What the others try, the reply stays as it is, to the byte. */
-static bool is_withheld(struct user *user, struct vmport_channel *channel)
+static bool is_withheld(struct vmport_user *user, struct vmport_channel *channel)
 {
 	static const u16 receives[] = {
 		VMPORT_MSG_RECVSIZE, VMPORT_MSG_RECVPAYLOAD, VMPORT_MSG_RECVSTATUS,
@@ -366,7 +366,7 @@ static bool is_withheld(struct user *user, struct vmport_channel *channel)
 
 TEST_F(privileged, a_reply_is_withheld_from_all_others)
 {
-	struct vmport_channel channel = vmport_open(user_kernel(&self->user), VMPORT_RPCI);
+	struct vmport_channel channel = vmport_open(vmport_user_kernel(&self->user), VMPORT_RPCI);
 	const struct caller *caller;
 	enum way way;
 	u32 word;
@@ -395,13 +395,13 @@ TEST_F(privileged, a_reply_is_withheld_from_all_others)
 }
 
 /* Move @count bytes by one instruction; was it done? */
-static bool move_as(struct user *user, const struct caller *caller, bool by_hypercall, bool in,
-		    const struct vmport_channel *channel, u32 count)
+static bool move_as(struct vmport_user *user, const struct caller *caller, bool by_hypercall,
+		    bool in, const struct vmport_channel *channel, u32 count)
 {
 	const u8 *hypercall = host_cpu_is_amd ? amd_hypercall : intel_hypercall;
 	u16 dx = by_hypercall ? HYPERCALL_HB | (in ? 0 : HYPERCALL_OUT) : VMPORT_HB_PORT;
-	struct kvm_regs regs = vmport_hb_regs(channel, dx, in, user_buffer_addr(0), count);
-	struct outcome outcome;
+	struct kvm_regs regs = vmport_hb_regs(channel, dx, in, vmport_user_buffer_addr(0), count);
+	struct vmport_outcome outcome;
 
 	regs.rbx &= ~0xffff0000ull;
 	if (by_hypercall)
@@ -418,7 +418,7 @@ static bool move_as(struct user *user, const struct caller *caller, bool by_hype
 TEST_F(privileged, blocks_by_each_caller)
 {
 	static const char request[] = "info-get guestinfo.secret";
-	u8 *buffer = user_buffer(&self->user);
+	u8 *buffer = vmport_user_buffer(&self->user);
 	const struct caller *caller;
 	struct vmport_channel channel;
 	u8 untouched[64];
@@ -428,14 +428,14 @@ TEST_F(privileged, blocks_by_each_caller)
 	memset(untouched, 0xee, sizeof(untouched));
 	for (i = 0; i < CALLERS * 2; i++) {
 		caller = &callers[i / 2];
-		channel = vmport_open(user_kernel(&self->user), VMPORT_RPCI);
+		channel = vmport_open(vmport_user_kernel(&self->user), VMPORT_RPCI);
 
 		/* Sent by this one, and received by ring 0. */
 		ASSERT_EQ(vmport_msg_status(&channel, VMPORT_MSG_SENDSIZE, 25),
 			  VMPORT_SUCCESS | VMPORT_HB);
 		memcpy(buffer, request, 25);
 		ASSERT_TRUE(move_as(&self->user, caller, i % 2, false, &channel, 25));
-		user_kernel(&self->user);
+		vmport_user_kernel(&self->user);
 		size = vmport_poll(&channel);
 		EXPECT_EQ(size, caller->is_privileged ? 8 : 16) TH_LOG("%s", caller->name);
 
@@ -448,7 +448,7 @@ TEST_F(privileged, blocks_by_each_caller)
 		EXPECT_EQ(ok, caller->is_privileged) TH_LOG("%s", caller->name);
 		EXPECT_EQ(memcmp(buffer, ok ? "1 hidden" : (char *)untouched, 8), 0);
 		EXPECT_EQ(memcmp(buffer + 8, untouched, 8), 0);
-		user_kernel(&self->user);
+		vmport_user_kernel(&self->user);
 		vmport_close(&channel);
 	}
 }
@@ -456,7 +456,7 @@ TEST_F(privileged, blocks_by_each_caller)
 /* Ring 3 that is let in is answered in the fast path, and so must be known there. */
 TEST_F(privileged, the_fast_path_knows_the_callers)
 {
-	struct vmport_channel channel = vmport_open(user_kernel(&self->user), VMPORT_RPCI);
+	struct vmport_channel channel = vmport_open(vmport_user_kernel(&self->user), VMPORT_RPCI);
 	u64 fast;
 	u32 word;
 
@@ -473,8 +473,8 @@ TEST_F(privileged, the_fast_path_knows_the_callers)
 
 TEST_F(privileged, saved_and_loaded_all_of_it_is_as_before)
 {
-	struct vmport_channel channel = vmport_open(user_kernel(&self->user), VMPORT_RPCI);
-	struct user other = user_create(FEATURES);
+	struct vmport_channel channel = vmport_open(vmport_user_kernel(&self->user), VMPORT_RPCI);
+	struct vmport_user other = vmport_user_create(FEATURES);
 	struct vmport_blob blob;
 	u32 word;
 

@@ -11,18 +11,18 @@
 /* The call was answered in the kernel, and the guest went on behind it. */
 #define EXPECT_SERVED(_outcome, _size)						\
 do {										\
-	const struct outcome __served = (_outcome);				\
+	const struct vmport_outcome __served = (_outcome);			\
 										\
 	EXPECT_EQ(__served.nr_exits, 0);					\
 	EXPECT_EQ(__served.frame.vector, DONE_VECTOR);				\
-	EXPECT_EQ(__served.frame.rip, user_rip(_size));				\
+	EXPECT_EQ(__served.frame.rip, vmport_user_rip(_size));			\
 	EXPECT_EQ(__served.frame.cs, USER_CS);					\
 } while (0)
 
 /* ... and it was GETVERSION by IN. */
 #define EXPECT_VERSION(_outcome, _size)						\
 do {										\
-	const struct outcome __o = (_outcome);					\
+	const struct vmport_outcome __o = (_outcome);				\
 										\
 	EXPECT_SERVED(__o, _size);						\
 	EXPECT_EQ(__o.frame.rax, 6);						\
@@ -36,7 +36,7 @@ do {										\
 /* #GP(0), and no register has changed. */
 #define EXPECT_GP(_outcome, _in)						\
 do {										\
-	const struct outcome __o = (_outcome);					\
+	const struct vmport_outcome __o = (_outcome);				\
 	const struct vmport_regs __in = (_in);					\
 										\
 	EXPECT_EXCEPTION(__o, GP_VECTOR, 0, 0);					\
@@ -49,7 +49,7 @@ do {										\
 /* One exit to the VMM, whose answer to IN reached the guest. */
 #define EXPECT_PORT_IN(_outcome, _size)						\
 do {										\
-	const struct outcome __o = (_outcome);					\
+	const struct vmport_outcome __o = (_outcome);				\
 										\
 	EXPECT_EQ(__o.nr_exits, 1);						\
 	EXPECT_EQ(__o.exit_reason, KVM_EXIT_IO);				\
@@ -58,7 +58,7 @@ do {										\
 	EXPECT_EQ(__o.io[0].port, VMPORT_PORT);					\
 	EXPECT_EQ(__o.io[0].count, 1);						\
 	EXPECT_EQ(__o.frame.vector, DONE_VECTOR);				\
-	EXPECT_EQ(__o.frame.rip, user_rip(_size));				\
+	EXPECT_EQ(__o.frame.rip, vmport_user_rip(_size));			\
 	EXPECT_EQ(__o.frame.rax, 0xa5a5a5a5);					\
 	EXPECT_EQ(__o.frame.rbx, VMPORT_HIGH_BX | 0x11223344);			\
 } while (0)
@@ -67,18 +67,18 @@ static const u8 code_in[] = { 0xed, INT, DONE_VECTOR };
 static const u8 code_out[] = { 0xef, INT, DONE_VECTOR };
 
 FIXTURE(ring3) {
-	struct user ring3;	/* RPC and RING3 */
-	struct user rpc;	/* without RING3 */
-	struct user plain;	/* without the capability */
+	struct vmport_user ring3;	/* RPC and RING3 */
+	struct vmport_user rpc;	/* without RING3 */
+	struct vmport_user plain;	/* without the capability */
 	bool backdoor;		/* the module parameter */
 };
 
 FIXTURE_SETUP(ring3)
 {
-	self->ring3 = user_create(VMPORT_RING3);
-	self->rpc = user_create(VMPORT_RPC);
-	self->plain = user_create(0);
-	self->backdoor = backdoor_parameter();
+	self->ring3 = vmport_user_create(VMPORT_RING3);
+	self->rpc = vmport_user_create(VMPORT_RPC);
+	self->plain = vmport_user_create(0);
+	self->backdoor = vmport_backdoor_parameter();
 }
 
 FIXTURE_TEARDOWN(ring3)
@@ -91,11 +91,11 @@ FIXTURE_TEARDOWN(ring3)
 TEST_F(ring3, feature_on_served_whatever_the_bitmap_says)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	enum tss_bitmap kind;
+	enum vmport_tss_bitmap kind;
 
 	for (kind = BITMAP_NONE; kind <= BITMAP_ALLOW; kind++) {
-		user_set_bitmap(&self->ring3, kind);
-		EXPECT_VERSION(user_run(&self->ring3, code_in, sizeof(code_in), in),
+		vmport_user_set_bitmap(&self->ring3, kind);
+		EXPECT_VERSION(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in),
 			       sizeof(code_in));
 	}
 }
@@ -105,14 +105,15 @@ TEST_F(ring3, feature_on_served_with_every_iopl)
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	for (self->ring3.iopl = 0; self->ring3.iopl < 4; self->ring3.iopl++)
-		EXPECT_VERSION(user_run(&self->ring3, code_in, sizeof(code_in), in),
+		EXPECT_VERSION(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in),
 			       sizeof(code_in));
 }
 
 TEST_F(ring3, feature_on_out_form)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome = user_run(&self->ring3, code_out, sizeof(code_out), in);
+	struct vmport_outcome outcome = vmport_user_run(&self->ring3, code_out, sizeof(code_out),
+							in);
 
 	EXPECT_SERVED(outcome, sizeof(code_out));
 	EXPECT_EQ(outcome.frame.rax, VMPORT_HIGH_AX | 6);
@@ -124,7 +125,7 @@ TEST_F(ring3, feature_on_every_command)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETHWVERSION);
 	struct kvm_vmport_identity identity;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	ASSERT_EQ(vmport_get_identity(self->ring3.vm, &identity), 0);
 	memcpy(identity.uuid, "0123456789abcdef", 16);
@@ -132,34 +133,34 @@ TEST_F(ring3, feature_on_every_command)
 	identity.tsc_hz = 0x123456789abull;
 	ASSERT_EQ(vmport_set_identity(self->ring3.vm, &identity), 0);
 
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 17);
 
 	in = vmport_cmd_regs(VMPORT_CMD_GETMHZ);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 0x123456789abull / 1000000);
 
 	in = vmport_cmd_regs(VMPORT_CMD_GETHZ);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 0x456789ab);
 	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | 0x123);
 
 	in = vmport_cmd_regs(VMPORT_CMD_GETUUID);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 0x33323130);
 	EXPECT_EQ(outcome.frame.rdx, VMPORT_HIGH_DX | 0x66656463);
 
 	in = vmport_cmd_regs(VMPORT_CMD_GETMEMSIZE);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, 321);
 
 	in = vmport_cmd_regs(VMPORT_CMD_GETTIMEFULL_WITH_LAG);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rax, VMPORT_MAGIC);
 	EXPECT_EQ(outcome.frame.rdi, VMPORT_HIGH_DI);
@@ -171,14 +172,14 @@ TEST_F(ring3, feature_on_rpc)
 	static const char request[] = "info-get guestinfo.k";
 	struct vmport_channel channel = { .vcpu = self->ring3.vcpu };
 	struct vmport_regs in;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	u32 word;
 	int i;
 
 	ASSERT_EQ(vmport_set_text(self->ring3.vm, "guestinfo.k", "yes"), 0);
 
 	in = vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI | VMPORT_COOKIE);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 	EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | VMPORT_SUCCESS << 16);
 	channel.id = (u32)outcome.frame.rdx >> 16;
@@ -186,20 +187,20 @@ TEST_F(ring3, feature_on_rpc)
 	channel.cookie_low = outcome.frame.rdi;
 
 	in = vmport_msg_regs(&channel, VMPORT_MSG_SENDSIZE, 20);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS);
 	for (i = 0; i < 20; i += 4) {
 		memcpy(&word, request + i, 4);
 		in = vmport_msg_regs(&channel, VMPORT_MSG_SENDPAYLOAD, word);
-		outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+		outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 		EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS);
 	}
 	in = vmport_msg_regs(&channel, VMPORT_MSG_RECVSIZE, 0);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_EQ((u32)outcome.frame.rcx >> 16, VMPORT_SUCCESS | VMPORT_DORECV);
 	EXPECT_EQ((u32)outcome.frame.rbx, 5);
 	in = vmport_msg_regs(&channel, VMPORT_MSG_RECVPAYLOAD, 1);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_EQ((u32)outcome.frame.rbx, 0x65792031);	/* "1 ye" */
 
 	/* The rest from ring 0: it is the same channel. */
@@ -211,19 +212,19 @@ TEST_F(ring3, feature_on_rpc)
 /* The VMM is asked behind the instruction, in whatever ring that was. */
 TEST(ring3_rpc_exit)
 {
-	struct user user = user_create(VMPORT_RING3 | KVM_VMPORT_FEATURE_EXIT_RPC);
+	struct vmport_user user = vmport_user_create(VMPORT_RING3 | KVM_VMPORT_FEATURE_EXIT_RPC);
 	struct vmport_channel channel = { .vcpu = user.vcpu };
 	struct kvm_vmport_exit exit;
 	struct vmport_regs in;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	struct kvm_regs regs;
 
 	in = vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI);
-	outcome = user_run(&user, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&user, code_in, sizeof(code_in), in);
 	EXPECT_SERVED(outcome, sizeof(code_in));
 
 	in = vmport_msg_regs(&channel, VMPORT_MSG_SENDSIZE, 0);
-	outcome = user_run(&user, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&user, code_in, sizeof(code_in), in);
 	EXPECT_EQ(outcome.nr_exits, 1);
 	ASSERT_EQ(outcome.exit_reason, KVM_EXIT_VMPORT);
 	memcpy(&exit, user.vcpu->run->padding, sizeof(exit));
@@ -231,14 +232,14 @@ TEST(ring3_rpc_exit)
 	EXPECT_EQ(exit.size, 0);
 	EXPECT_EQ(exit.sender, 0);
 	vcpu_regs_get(user.vcpu, &regs);
-	EXPECT_EQ(regs.rip, user_rip(1));
+	EXPECT_EQ(regs.rip, vmport_user_rip(1));
 	EXPECT_EQ((u32)regs.rcx >> 16, VMPORT_SUCCESS);
 	EXPECT_EQ(vmport_answer(user.vm, exit.id, "1 ", 2), 0);
 	vcpu_run(user.vcpu);
 	EXPECT_TRUE(vmport_is_done(user.vcpu));
 
 	in = vmport_msg_regs(&channel, VMPORT_MSG_RECVSIZE, 0);
-	outcome = user_run(&user, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&user, code_in, sizeof(code_in), in);
 	EXPECT_EQ((u32)outcome.frame.rbx, 2);
 	kvm_vm_free(user.vm);
 }
@@ -247,14 +248,15 @@ TEST(ring3_rpc_exit)
  * DS is a segment that kvm-intel does not load without unrestricted guests, as its DPL is
  * below its RPL: KVM emulates what the guest runs until DS is loaded from ESI.
  */
-static struct outcome run_emulated(struct user *user, const u8 *code, struct vmport_regs in)
+static struct vmport_outcome run_emulated(struct vmport_user *user, const u8 *code,
+					  struct vmport_regs in)
 {
 	u8 whole[] = { *code, 0x8e, 0xde /* mov ds, esi */, INT, DONE_VECTOR };
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	user->sregs.ds.dpl = 0;
 	in.si = USER_DS;
-	outcome = user_run(user, whole, sizeof(whole), in);
+	outcome = vmport_user_run(user, whole, sizeof(whole), in);
 	user->sregs.ds.dpl = 3;
 	return outcome;
 }
@@ -265,12 +267,12 @@ TEST_F(ring3, feature_on_served_where_kvm_emulates_the_guest)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct vmport_channel channel = { .vcpu = self->ring3.vcpu };
-	struct outcome outcome;
-	enum tss_bitmap kind;
+	struct vmport_outcome outcome;
+	enum vmport_tss_bitmap kind;
 	int out;
 
 	for (kind = BITMAP_NONE; kind <= BITMAP_ALLOW; kind++) {
-		user_set_bitmap(&self->ring3, kind);
+		vmport_user_set_bitmap(&self->ring3, kind);
 		for (out = 0; out < 2; out++) {
 			outcome = run_emulated(&self->ring3, out ? code_out : code_in, in);
 			EXPECT_SERVED(outcome, EMULATED_SIZE);
@@ -278,7 +280,7 @@ TEST_F(ring3, feature_on_served_where_kvm_emulates_the_guest)
 			EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
 		}
 	}
-	user_set_bitmap(&self->ring3, BITMAP_DENY);
+	vmport_user_set_bitmap(&self->ring3, BITMAP_DENY);
 	outcome = run_emulated(&self->ring3, code_in,
 			       vmport_msg_regs(&channel, VMPORT_MSG_OPEN, VMPORT_RPCI));
 	EXPECT_SERVED(outcome, EMULATED_SIZE);
@@ -286,7 +288,7 @@ TEST_F(ring3, feature_on_served_where_kvm_emulates_the_guest)
 }
 
 /* A fault while KVM emulates the guest ends the guest: with or without us. */
-static bool is_denied(const struct outcome *outcome)
+static bool is_denied(const struct vmport_outcome *outcome)
 {
 	return outcome->nr_exits ? outcome->exit_reason == KVM_EXIT_INTERNAL_ERROR :
 				   outcome->frame.vector == GP_VECTOR;
@@ -295,7 +297,7 @@ static bool is_denied(const struct outcome *outcome)
 TEST_F(ring3, no_call_is_denied_where_kvm_emulates_the_guest)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	if (self->backdoor)
 		SKIP(return, "The module parameter opens the port to all");
@@ -311,19 +313,19 @@ TEST_F(ring3, no_call_is_denied_where_kvm_emulates_the_guest)
 TEST_F(ring3, feature_off_gp_or_module_parameter)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	enum tss_bitmap kind;
+	enum vmport_tss_bitmap kind;
 
 	for (kind = BITMAP_NONE; kind < BITMAP_ALLOW; kind++) {
-		user_set_bitmap(&self->rpc, kind);
+		vmport_user_set_bitmap(&self->rpc, kind);
 		if (self->backdoor)
-			EXPECT_VERSION(user_run(&self->rpc, code_in, sizeof(code_in), in),
+			EXPECT_VERSION(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in),
 				       sizeof(code_in));
 		else
-			EXPECT_GP(user_run(&self->rpc, code_in, sizeof(code_in), in), in);
+			EXPECT_GP(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in), in);
 	}
 	for (self->rpc.iopl = 1; self->rpc.iopl < 3; self->rpc.iopl++) {
 		if (!self->backdoor)
-			EXPECT_GP(user_run(&self->rpc, code_out, sizeof(code_out), in), in);
+			EXPECT_GP(vmport_user_run(&self->rpc, code_out, sizeof(code_out), in), in);
 	}
 }
 
@@ -332,10 +334,10 @@ TEST_F(ring3, capability_off_gp_or_module_parameter)
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
 	if (self->backdoor)
-		EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in),
+		EXPECT_PORT_IN(vmport_user_run(&self->plain, code_in, sizeof(code_in), in),
 			       sizeof(code_in));
 	else
-		EXPECT_GP(user_run(&self->plain, code_in, sizeof(code_in), in), in);
+		EXPECT_GP(vmport_user_run(&self->plain, code_in, sizeof(code_in), in), in);
 }
 
 TEST_F(ring3, iopl_3_needs_no_feature)
@@ -344,18 +346,20 @@ TEST_F(ring3, iopl_3_needs_no_feature)
 
 	self->rpc.iopl = 3;
 	self->plain.iopl = 3;
-	EXPECT_VERSION(user_run(&self->rpc, code_in, sizeof(code_in), in), sizeof(code_in));
-	EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_VERSION(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_PORT_IN(vmport_user_run(&self->plain, code_in, sizeof(code_in), in),
+		       sizeof(code_in));
 }
 
 TEST_F(ring3, allowing_bitmap_needs_no_feature)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
-	user_set_bitmap(&self->rpc, BITMAP_ALLOW);
-	user_set_bitmap(&self->plain, BITMAP_ALLOW);
-	EXPECT_VERSION(user_run(&self->rpc, code_in, sizeof(code_in), in), sizeof(code_in));
-	EXPECT_PORT_IN(user_run(&self->plain, code_in, sizeof(code_in), in), sizeof(code_in));
+	vmport_user_set_bitmap(&self->rpc, BITMAP_ALLOW);
+	vmport_user_set_bitmap(&self->plain, BITMAP_ALLOW);
+	EXPECT_VERSION(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_PORT_IN(vmport_user_run(&self->plain, code_in, sizeof(code_in), in),
+		       sizeof(code_in));
 }
 
 TEST_F(ring3, wrong_magic_is_as_without)
@@ -365,27 +369,27 @@ TEST_F(ring3, wrong_magic_is_as_without)
 
 	for (i = -1; i < 32; i++) {
 		in.ax = i < 0 ? 0 : VMPORT_MAGIC ^ (1u << i);
-		EXPECT_SAME(user_run(&self->ring3, code_in, sizeof(code_in), in),
-			    user_run(&self->plain, code_in, sizeof(code_in), in));
+		EXPECT_SAME(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in),
+			    vmport_user_run(&self->plain, code_in, sizeof(code_in), in));
 		if (!self->backdoor)
-			EXPECT_GP(user_run(&self->ring3, code_in, sizeof(code_in), in), in);
+			EXPECT_GP(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in), in);
 	}
-	EXPECT_SAME(user_run(&self->ring3, code_out, sizeof(code_out), in),
-		    user_run(&self->plain, code_out, sizeof(code_out), in));
-	EXPECT_SAME(user_run(&self->rpc, code_in, sizeof(code_in), in),
-		    user_run(&self->plain, code_in, sizeof(code_in), in));
+	EXPECT_SAME(vmport_user_run(&self->ring3, code_out, sizeof(code_out), in),
+		    vmport_user_run(&self->plain, code_out, sizeof(code_out), in));
+	EXPECT_SAME(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in),
+		    vmport_user_run(&self->plain, code_in, sizeof(code_in), in));
 }
 
 /* Only the low half of RAX is the magic. */
 TEST_F(ring3, high_half_of_rax_does_not_count)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	/* mov %eax, %eax; in; done */
 	static const u8 code[] = { 0x89, 0xc0, 0xed, INT, DONE_VECTOR };
 
-	outcome = user_run(&self->ring3, code, sizeof(code), in);
+	outcome = vmport_user_run(&self->ring3, code, sizeof(code), in);
 	EXPECT_VERSION(outcome, sizeof(code));
 }
 
@@ -393,17 +397,17 @@ TEST_F(ring3, unowned_command_reaches_the_vmm_with_the_feature)
 {
 	static const u16 cmds[] = { VMPORT_COMMANDS_OF_OTHERS, VMPORT_CMD_STEALCLOCK };
 	struct vmport_regs in;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(cmds); i++) {
 		in = vmport_cmd_regs(cmds[i]);
-		outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+		outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 		EXPECT_PORT_IN(outcome, sizeof(code_in));
 		EXPECT_EQ(outcome.frame.rcx, VMPORT_HIGH_CX | in.cx);
 		EXPECT_EQ(outcome.frame.rdx, VMPORT_HIGH_DX | in.dx);
 
-		outcome = user_run(&self->ring3, code_out, sizeof(code_out), in);
+		outcome = vmport_user_run(&self->ring3, code_out, sizeof(code_out), in);
 		EXPECT_EQ(outcome.nr_exits, 1);
 		EXPECT_EQ(outcome.exit_reason, KVM_EXIT_IO);
 		EXPECT_EQ(outcome.io[0].direction, KVM_EXIT_IO_OUT);
@@ -419,34 +423,35 @@ TEST_F(ring3, unowned_command_is_as_without_when_the_feature_is_off)
 {
 	struct vmport_regs in = vmport_cmd_regs(4);
 
-	EXPECT_SAME(user_run(&self->rpc, code_in, sizeof(code_in), in),
-		    user_run(&self->plain, code_in, sizeof(code_in), in));
-	EXPECT_SAME(user_run(&self->rpc, code_out, sizeof(code_out), in),
-		    user_run(&self->plain, code_out, sizeof(code_out), in));
+	EXPECT_SAME(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in),
+		    vmport_user_run(&self->plain, code_in, sizeof(code_in), in));
+	EXPECT_SAME(vmport_user_run(&self->rpc, code_out, sizeof(code_out), in),
+		    vmport_user_run(&self->plain, code_out, sizeof(code_out), in));
 	if (!self->backdoor)
-		EXPECT_GP(user_run(&self->rpc, code_in, sizeof(code_in), in), in);
+		EXPECT_GP(vmport_user_run(&self->rpc, code_in, sizeof(code_in), in), in);
 }
 
 TEST(ring3_without_rpc_message_reaches_the_vmm)
 {
-	struct user user = user_create(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RING3);
+	struct vmport_user user = vmport_user_create(KVM_VMPORT_FEATURE_ENABLE |
+						     KVM_VMPORT_FEATURE_RING3);
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 
-	EXPECT_VERSION(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_VERSION(vmport_user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
 	in = vmport_cmd_regs(VMPORT_CMD_MESSAGE);
-	EXPECT_PORT_IN(user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
+	EXPECT_PORT_IN(vmport_user_run(&user, code_in, sizeof(code_in), in), sizeof(code_in));
 	kvm_vm_free(user.vm);
 }
 
 static void expect_as_without(struct __test_metadata *_metadata, struct _test_data_ring3 *self,
 			      const u8 *code, u32 size, struct vmport_regs in)
 {
-	EXPECT_SAME(user_run(&self->ring3, code, size, in),
-		    user_run(&self->plain, code, size, in));
-	EXPECT_SAME(user_run(&self->rpc, code, size, in),
-		    user_run(&self->plain, code, size, in));
+	EXPECT_SAME(vmport_user_run(&self->ring3, code, size, in),
+		    vmport_user_run(&self->plain, code, size, in));
+	EXPECT_SAME(vmport_user_run(&self->rpc, code, size, in),
+		    vmport_user_run(&self->plain, code, size, in));
 	if (!self->backdoor)
-		EXPECT_GP(user_run(&self->ring3, code, size, in), in);
+		EXPECT_GP(vmport_user_run(&self->ring3, code, size, in), in);
 }
 
 #define EXPECT_AS_WITHOUT(_code)						\
@@ -478,13 +483,13 @@ TEST_F(ring3, other_ports_are_as_without)
 
 	for (i = 0; i < ARRAY_SIZE(ports); i++) {
 		in.dx = 0x77880000 | ports[i];
-		EXPECT_SAME(user_run(&self->ring3, code_in, sizeof(code_in), in),
-			    user_run(&self->plain, code_in, sizeof(code_in), in));
-		EXPECT_SAME(user_run(&self->ring3, code_out, sizeof(code_out), in),
-			    user_run(&self->plain, code_out, sizeof(code_out), in));
+		EXPECT_SAME(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in),
+			    vmport_user_run(&self->plain, code_in, sizeof(code_in), in));
+		EXPECT_SAME(vmport_user_run(&self->ring3, code_out, sizeof(code_out), in),
+			    vmport_user_run(&self->plain, code_out, sizeof(code_out), in));
 		/* 0x5659 is in the module parameter's reach. */
 		if (!self->backdoor || ports[i] != 0x5659)
-			EXPECT_GP(user_run(&self->ring3, code_in, sizeof(code_in), in), in);
+			EXPECT_GP(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in), in);
 	}
 	in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	EXPECT_AS_WITHOUT(in_imm);
@@ -499,20 +504,20 @@ TEST_F(ring3, string_instructions_are_as_without)
 	static const u8 insl[] = { 0x48, 0x89, 0xe7, 0x6d, INT, DONE_VECTOR };
 	static const u8 outsl[] = { 0x48, 0x89, 0xe6, 0x6f, INT, DONE_VECTOR };
 
-	EXPECT_SAME(user_run(&self->ring3, insl, sizeof(insl), in),
-		    user_run(&self->plain, insl, sizeof(insl), in));
-	EXPECT_SAME(user_run(&self->ring3, outsl, sizeof(outsl), in),
-		    user_run(&self->plain, outsl, sizeof(outsl), in));
+	EXPECT_SAME(vmport_user_run(&self->ring3, insl, sizeof(insl), in),
+		    vmport_user_run(&self->plain, insl, sizeof(insl), in));
+	EXPECT_SAME(vmport_user_run(&self->ring3, outsl, sizeof(outsl), in),
+		    vmport_user_run(&self->plain, outsl, sizeof(outsl), in));
 	if (!self->backdoor)
-		EXPECT_EXCEPTION(user_run(&self->ring3, insl, sizeof(insl), in),
+		EXPECT_EXCEPTION(vmport_user_run(&self->ring3, insl, sizeof(insl), in),
 				 GP_VECTOR, 0, 3);
 }
 
 static void expect_still_gp(struct __test_metadata *_metadata, struct _test_data_ring3 *self,
 			    const u8 *code, u32 size, struct vmport_regs in)
 {
-	struct outcome outcome = user_run(&self->ring3, code, size, in);
-	struct outcome plain = user_run(&self->plain, code, size, in);
+	struct vmport_outcome outcome = vmport_user_run(&self->ring3, code, size, in);
+	struct vmport_outcome plain = vmport_user_run(&self->plain, code, size, in);
 
 	EXPECT_SAME(outcome, plain);
 	/* QEMU 10 emulates a processor that lets one of them pass. */
@@ -559,23 +564,23 @@ TEST_F(ring3, other_privileged_instructions_still_gp)
 TEST_F(ring3, gp_with_an_error_code_keeps_it)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	/* A gate that ring 3 may not use, and a selector past the GDT. */
 	CODE(int_30, 0xcd, 0x30);
 	CODE(mov_es, 0x8e, 0xc1);	/* mov %ecx, %es */
 
 	/* Not the exact code: software emulation has another one for gates. */
-	outcome = user_run(&self->ring3, int_30, sizeof(int_30), in);
+	outcome = vmport_user_run(&self->ring3, int_30, sizeof(int_30), in);
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, GP_VECTOR);
 	EXPECT_EQ(outcome.frame.error_code & 7, 2);
-	EXPECT_EQ(outcome.frame.rip, user_rip(0));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(0));
 
 	in.cx = 0xfff8;
-	outcome = user_run(&self->ring3, mov_es, sizeof(mov_es), in);
+	outcome = vmport_user_run(&self->ring3, mov_es, sizeof(mov_es), in);
 	EXPECT_EXCEPTION(outcome, GP_VECTOR, 0xfff8, 0);
-	EXPECT_SAME(outcome, user_run(&self->plain, mov_es, sizeof(mov_es), in));
+	EXPECT_SAME(outcome, vmport_user_run(&self->plain, mov_es, sizeof(mov_es), in));
 }
 
 TEST_F(ring3, other_exceptions_are_not_gp)
@@ -585,9 +590,9 @@ TEST_F(ring3, other_exceptions_are_not_gp)
 	CODE(ud2, 0x0f, 0x0b);
 	CODE(lock_in, 0xf0, 0xed);
 
-	EXPECT_EXCEPTION(user_run(&self->ring3, ud2, sizeof(ud2), in), UD_VECTOR, 0, 0);
-	EXPECT_SAME(user_run(&self->ring3, lock_in, sizeof(lock_in), in),
-		    user_run(&self->plain, lock_in, sizeof(lock_in), in));
+	EXPECT_EXCEPTION(vmport_user_run(&self->ring3, ud2, sizeof(ud2), in), UD_VECTOR, 0, 0);
+	EXPECT_SAME(vmport_user_run(&self->ring3, lock_in, sizeof(lock_in), in),
+		    vmport_user_run(&self->plain, lock_in, sizeof(lock_in), in));
 }
 
 TEST_F(ring3, redundant_prefixes)
@@ -606,7 +611,7 @@ TEST_F(ring3, redundant_prefixes)
 	CODE(several, 0x2e, 0x65, 0x3e, 0x48, 0xed);
 
 #define EXPECT_VERSION_BY(_code)						\
-	EXPECT_VERSION(user_run(&self->ring3, _code, sizeof(_code), in), sizeof(_code))
+	EXPECT_VERSION(vmport_user_run(&self->ring3, _code, sizeof(_code), in), sizeof(_code))
 
 	EXPECT_VERSION_BY(cs);
 	EXPECT_VERSION_BY(es);
@@ -643,13 +648,13 @@ TEST_F(ring3, longest_instruction)
 	u8 longer[16 + 2] = { [15] = 0xed, [16] = INT, [17] = DONE_VECTOR };
 
 	memset(code, 0x2e, 14);
-	EXPECT_VERSION(user_run(&self->ring3, code, sizeof(code), in), sizeof(code));
+	EXPECT_VERSION(vmport_user_run(&self->ring3, code, sizeof(code), in), sizeof(code));
 
 	/* One more is #GP for its length alone. */
 	memset(longer, 0x2e, 15);
-	EXPECT_SAME(user_run(&self->ring3, longer, sizeof(longer), in),
-		    user_run(&self->plain, longer, sizeof(longer), in));
-	EXPECT_GP(user_run(&self->ring3, longer, sizeof(longer), in), in);
+	EXPECT_SAME(vmport_user_run(&self->ring3, longer, sizeof(longer), in),
+		    vmport_user_run(&self->plain, longer, sizeof(longer), in));
+	EXPECT_GP(vmport_user_run(&self->ring3, longer, sizeof(longer), in), in);
 }
 
 TEST_F(ring3, instruction_across_a_page_boundary)
@@ -660,24 +665,24 @@ TEST_F(ring3, instruction_across_a_page_boundary)
 	CODE(prefixed, 0x2e, 0x3e, 0xed);
 
 	for (at = 4096 - 3; at <= 4096; at++)
-		EXPECT_VERSION(user_run_at(&self->ring3, at, prefixed, sizeof(prefixed), in),
+		EXPECT_VERSION(vmport_user_run_at(&self->ring3, at, prefixed, sizeof(prefixed), in),
 			       at + sizeof(prefixed));
 }
 
 TEST_F(ring3, last_byte_before_an_unmapped_page)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	u64 *pte = user_pte(self->ring3.vm, self->ring3.kernel.cr3,
-			    USER_CODE + 4096, 1);
+	u64 *pte = vmport_user_pte(self->ring3.vm, self->ring3.kernel.cr3,
+				   USER_CODE + 4096, 1);
 	static const u8 in_only[] = { 0xed };
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	*pte &= ~(u64)PTE_PRESENT;
-	outcome = user_run_at(&self->ring3, 4095, in_only, sizeof(in_only), in);
+	outcome = vmport_user_run_at(&self->ring3, 4095, in_only, sizeof(in_only), in);
 	/* Answered, and then the page fault of the next instruction. */
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, PF_VECTOR);
-	EXPECT_EQ(outcome.frame.rip, user_rip(4096));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(4096));
 	EXPECT_EQ(outcome.frame.rax, 6);
 	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
 }
@@ -685,7 +690,7 @@ TEST_F(ring3, last_byte_before_an_unmapped_page)
 /* In compatibility mode only the low halves count. */
 #define EXPECT_VERSION_LOW(_outcome, _rip)					\
 do {										\
-	const struct outcome __o = (_outcome);					\
+	const struct vmport_outcome __o = (_outcome);				\
 										\
 	EXPECT_EQ(__o.nr_exits, 0);						\
 	EXPECT_EQ(__o.frame.vector, DONE_VECTOR);				\
@@ -698,77 +703,77 @@ do {										\
 TEST_F(ring3, compatibility_mode_32_bit)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	CODE(prefixed, 0x65, 0xed);
 	CODE(inw, 0x66, 0xed);
 
-	user_set_mode(&self->ring3, 32);
-	user_set_mode(&self->plain, 32);
-	user_set_mode(&self->rpc, 32);
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
-	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(code_in)));
-	outcome = user_run(&self->ring3, prefixed, sizeof(prefixed), in);
-	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(prefixed)));
-	EXPECT_SAME(user_run(&self->ring3, inw, sizeof(inw), in),
-		    user_run(&self->plain, inw, sizeof(inw), in));
+	vmport_user_set_mode(&self->ring3, 32);
+	vmport_user_set_mode(&self->plain, 32);
+	vmport_user_set_mode(&self->rpc, 32);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_VERSION_LOW(outcome, vmport_user_rip(sizeof(code_in)));
+	outcome = vmport_user_run(&self->ring3, prefixed, sizeof(prefixed), in);
+	EXPECT_VERSION_LOW(outcome, vmport_user_rip(sizeof(prefixed)));
+	EXPECT_SAME(vmport_user_run(&self->ring3, inw, sizeof(inw), in),
+		    vmport_user_run(&self->plain, inw, sizeof(inw), in));
 }
 
 /* 0x48 is no prefix here, but DEC EAX: then the magic is wrong. */
 TEST_F(ring3, compatibility_mode_has_no_rex)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	CODE(dec_in, 0x48, 0xed);
 
-	user_set_mode(&self->ring3, 32);
-	user_set_mode(&self->plain, 32);
-	EXPECT_SAME(user_run(&self->ring3, dec_in, sizeof(dec_in), in),
-		    user_run(&self->plain, dec_in, sizeof(dec_in), in));
+	vmport_user_set_mode(&self->ring3, 32);
+	vmport_user_set_mode(&self->plain, 32);
+	EXPECT_SAME(vmport_user_run(&self->ring3, dec_in, sizeof(dec_in), in),
+		    vmport_user_run(&self->plain, dec_in, sizeof(dec_in), in));
 	in.ax++;
-	outcome = user_run(&self->ring3, dec_in, sizeof(dec_in), in);
-	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(dec_in)));
+	outcome = vmport_user_run(&self->ring3, dec_in, sizeof(dec_in), in);
+	EXPECT_VERSION_LOW(outcome, vmport_user_rip(sizeof(dec_in)));
 }
 
 TEST_F(ring3, compatibility_mode_segment_base)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
-	user_set_mode(&self->ring3, 32);
+	vmport_user_set_mode(&self->ring3, 32);
 	self->ring3.sregs.cs.base = 0x12340;
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
-	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(code_in)) - 0x12340);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
+	EXPECT_VERSION_LOW(outcome, vmport_user_rip(sizeof(code_in)) - 0x12340);
 }
 
 TEST_F(ring3, compatibility_mode_16_bit)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 	u64 base;
 
 	CODE(inl, 0x66, 0xed);
 
-	user_set_mode(&self->ring3, 16);
-	user_set_mode(&self->plain, 16);
+	vmport_user_set_mode(&self->ring3, 16);
+	vmport_user_set_mode(&self->plain, 16);
 	base = USER_CODE & ~0xffffull;
 	self->ring3.sregs.cs.base = base;
 	self->plain.sregs.cs.base = base;
-	outcome = user_run(&self->ring3, inl, sizeof(inl), in);
-	EXPECT_VERSION_LOW(outcome, user_rip(sizeof(inl)) - base);
+	outcome = vmport_user_run(&self->ring3, inl, sizeof(inl), in);
+	EXPECT_VERSION_LOW(outcome, vmport_user_rip(sizeof(inl)) - base);
 	/* Without the prefix it is a 16-bit access. */
-	EXPECT_SAME(user_run(&self->ring3, code_in, sizeof(code_in), in),
-		    user_run(&self->plain, code_in, sizeof(code_in), in));
+	EXPECT_SAME(vmport_user_run(&self->ring3, code_in, sizeof(code_in), in),
+		    vmport_user_run(&self->plain, code_in, sizeof(code_in), in));
 }
 
 TEST_F(ring3, trap_flag_traps_behind_the_call)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	self->ring3.rflags = X86_EFLAGS_TF;
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_EXCEPTION(outcome, DB_VECTOR, 0, 1);
 	EXPECT_EQ(outcome.frame.rax, 6);
 	EXPECT_EQ(outcome.frame.rbx, VMPORT_HIGH_BX | VMPORT_MAGIC);
@@ -778,15 +783,15 @@ TEST_F(ring3, host_single_step_stops_behind_the_call)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
 	struct kvm_regs regs;
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	self->ring3.debug = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
-	outcome = user_run(&self->ring3, code_in, sizeof(code_in), in);
+	outcome = vmport_user_run(&self->ring3, code_in, sizeof(code_in), in);
 	EXPECT_EQ(outcome.nr_exits, 1);
 	EXPECT_EQ(outcome.exit_reason, KVM_EXIT_DEBUG);
-	EXPECT_EQ(self->ring3.vcpu->run->debug.arch.pc, user_rip(1));
+	EXPECT_EQ(self->ring3.vcpu->run->debug.arch.pc, vmport_user_rip(1));
 	vcpu_regs_get(self->ring3.vcpu, &regs);
-	EXPECT_EQ(regs.rip, user_rip(1));
+	EXPECT_EQ(regs.rip, vmport_user_rip(1));
 	EXPECT_EQ(regs.rax, 6);
 }
 
@@ -794,22 +799,22 @@ TEST_F(ring3, host_single_step_stops_behind_the_call)
 TEST_F(ring3, gp_in_ring_0_is_untouched)
 {
 	struct vmport_regs in = vmport_cmd_regs(VMPORT_CMD_GETVERSION);
-	struct outcome outcome;
+	struct vmport_outcome outcome;
 
 	CODE(load, 0x48, 0x8b, 0x03);
 	CODE(store, 0x48, 0x89, 0x03);
 
 	self->ring3.sregs = self->ring3.kernel;
 	self->plain.sregs = self->plain.kernel;
-	outcome = user_run(&self->ring3, load, sizeof(load), in);
+	outcome = vmport_user_run(&self->ring3, load, sizeof(load), in);
 	EXPECT_EQ(outcome.nr_exits, 0);
 	EXPECT_EQ(outcome.frame.vector, GP_VECTOR);
 	EXPECT_EQ(outcome.frame.error_code, 0);
-	EXPECT_EQ(outcome.frame.rip, user_rip(0));
+	EXPECT_EQ(outcome.frame.rip, vmport_user_rip(0));
 	EXPECT_EQ(outcome.frame.cs & 3, 0);
-	EXPECT_SAME(outcome, user_run(&self->plain, load, sizeof(load), in));
-	EXPECT_SAME(user_run(&self->ring3, store, sizeof(store), in),
-		    user_run(&self->plain, store, sizeof(store), in));
+	EXPECT_SAME(outcome, vmport_user_run(&self->plain, load, sizeof(load), in));
+	EXPECT_SAME(vmport_user_run(&self->ring3, store, sizeof(store), in),
+		    vmport_user_run(&self->plain, store, sizeof(store), in));
 }
 
 int main(int argc, char *argv[])

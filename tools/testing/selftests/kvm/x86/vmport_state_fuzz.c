@@ -72,7 +72,7 @@ static const u64 feature_sets[] = {
 	VMPORT_RPC | KVM_VMPORT_FEATURE_HB | KVM_VMPORT_FEATURE_HYPERCALL,
 };
 
-static struct machine plain, ours[ARRAY_SIZE(feature_sets)];
+static struct vmport_machine plain, ours[ARRAY_SIZE(feature_sets)];
 static int stats[1 + ARRAY_SIZE(feature_sets)];
 static u64 stats_at;
 static bool shadow_paging, has_la57, verbose;
@@ -81,7 +81,7 @@ static u64 nr_refused, nr_same, nr_answered, nr_raced, nr_endless;
 
 struct fuzz_case {
 	u64 number;
-	struct machine_state state;
+	struct vmport_machine_state state;
 	u32 set;		/* of features */
 	u64 addr;		/* of the code */
 	u8 code[MAX_CODE + 2];
@@ -255,7 +255,7 @@ static void make_controls(struct fuzz_case *c)
 	if (one_in(16))
 		sregs->efer ^= PICK(1, EFER_NX);
 	/* Without nested SVM's workaround for an erratum, #GP is not intercepted. */
-	if (machine_is_amd() && one_in(2))
+	if (vmport_machine_is_amd() && one_in(2))
 		sregs->efer |= EFER_SVME;
 	if (one_in(40))
 		sregs->cr3 ^= PICK(0x8, 0x10, 0x18, 0x1000, 0x80000, 1ull << 51);
@@ -266,7 +266,7 @@ static void make_controls(struct fuzz_case *c)
 /* Ports that the TSS allows. */
 static void make_bitmap(struct fuzz_case *c)
 {
-	u32 base = sregs_is_long(&c->state) ? PAGE_ADDR(PAGE_TSS64) : PAGE_ADDR(PAGE_TSS32);
+	u32 base = PAGE_ADDR(vmport_machine_is_long(&c->state) ? PAGE_TSS64 : PAGE_TSS32);
 
 	switch (rnd(6)) {
 	case 0:
@@ -310,7 +310,7 @@ static void make_debug(struct fuzz_case *c)
 
 static void make_tables(struct fuzz_case *c)
 {
-	const struct mode *mode = c->state.mode;
+	const struct vmport_mode *mode = c->state.mode;
 	u32 size = mode->cr4 & CR4_PAE ? 8 : 4, i, n = 1 + rnd(2), table;
 	u64 page, pte;
 	bool ends;
@@ -354,8 +354,8 @@ static bool make_case(struct fuzz_case *c, u64 seed, u64 number)
 	} while (mode == MODE_LONG57 && !has_la57);
 
 	c->addr = one_in(4) ? PAGE_ADDR(PAGE_CODE2) - 1 - rnd(8) : CODE + 0x100 + rnd(64);
-	state_init(&c->state, &plain, mode, mode == MODE_REAL ? 0 : rings[rnd(sizeof(rings))],
-		   c->addr);
+	vmport_machine_init(&c->state, &plain, mode, mode == MODE_REAL ? 0 :
+			    rings[rnd(sizeof(rings))], c->addr);
 	make_code(c);
 	/*
 	 * The last bytes of an address space: the code ends there or is past it.  Software
@@ -363,9 +363,9 @@ static bool make_case(struct fuzz_case *c, u64 seed, u64 number)
 	 * and KVM when it is asked for the page that would come next.
 	 */
 	if (one_in(24) && mode != MODE_COMPAT32) {
-		c->addr = modes[mode].bits == 64 ? PICK(0x800000000000, 0x100000000000000) :
-			  modes[mode].bits == 16 ? CODE + 0x10000 : 0x100000000;
-		c->addr -= modes[mode].bits == 32 ? c->size + rnd(3) : 1 + rnd(c->size + 2);
+		c->addr = vmport_modes[mode].bits == 64 ? PICK(0x800000000000, 0x100000000000000) :
+			  vmport_modes[mode].bits == 16 ? CODE + 0x10000 : 0x100000000;
+		c->addr -= vmport_modes[mode].bits == 32 ? c->size + rnd(3) : 1 + rnd(c->size + 2);
 		c->state.regs.rip = c->addr - c->state.sregs.cs.base;
 	}
 	make_regs(c);
@@ -380,7 +380,7 @@ static bool make_case(struct fuzz_case *c, u64 seed, u64 number)
 	return true;
 }
 
-static void apply(struct machine *m, const struct fuzz_case *c)
+static void apply(struct vmport_machine *m, const struct fuzz_case *c)
 {
 	u64 at;
 	u32 i;
@@ -391,13 +391,13 @@ static void apply(struct machine *m, const struct fuzz_case *c)
 	 * when an exception is pushed there, and drops the exception.
 	 */
 	if (shadow_paging)
-		TEST_ASSERT_EQ(machine_forget_tables(m), 0);
-	machine_refill(m);
+		TEST_ASSERT_EQ(vmport_machine_forget_tables(m), 0);
+	vmport_machine_refill(m);
 	for (i = 0; i < c->size + 2; i++) {
 		at = c->addr + i;
 		if (c->state.mode->bits != 64)
 			at = (u32)at;
-		*machine_at(m, at) = c->code[i];
+		*vmport_machine_at(m, at) = c->code[i];
 	}
 	for (i = 0; i < c->nr_patches; i++)
 		memcpy(m->mem + c->patches[i].at, &c->patches[i].value, c->patches[i].size);
@@ -444,10 +444,10 @@ static u64 all_exits(void)
 static void create_all(void)
 {
 	u32 i;
-	int r = machine_create(&plain, 0);
+	int r = vmport_machine_create(&plain, 0);
 
 	for (i = 0; !r && i < ARRAY_SIZE(ours); i++)
-		r = machine_create(&ours[i], feature_sets[i]);
+		r = vmport_machine_create(&ours[i], feature_sets[i]);
 	TEST_ASSERT(!r, "No machine: %d", r);
 	for (i = 0; i < ARRAY_SIZE(stats); i++)
 		stats[i] = ioctl(i ? ours[i - 1].vcpu : plain.vcpu, KVM_GET_STATS_FD, NULL);
@@ -461,12 +461,12 @@ static void destroy_all(void)
 
 	for (i = 0; i < ARRAY_SIZE(stats); i++)
 		close(stats[i]);
-	machine_destroy(&plain);
+	vmport_machine_destroy(&plain);
 	for (i = 0; i < ARRAY_SIZE(ours); i++)
-		machine_destroy(&ours[i]);
+		vmport_machine_destroy(&ours[i]);
 }
 
-static void show_seen(const char *who, const struct seen *seen)
+static void show_seen(const char *who, const struct vmport_seen *seen)
 {
 	u32 i;
 
@@ -479,7 +479,7 @@ static void show_seen(const char *who, const struct seen *seen)
 		"#   debug 0x%llx 0x%llx %u cr2 0x%llx dr6 0x%llx dr7 0x%llx shadow %u exception 0x%x data 0x%llx sregs 0x%llx, on the stack",
 		seen->debug_pc, seen->debug_dr6, seen->debug_exception, seen->sregs.cr2, seen->dr6,
 		seen->dr7, seen->shadow, seen->exception, seen->data_sum,
-		(unsigned long long)machine_sum(&seen->sregs, sizeof(seen->sregs)));
+		(unsigned long long)vmport_machine_sum(&seen->sregs, sizeof(seen->sregs)));
 	for (i = 0; i < ARRAY_SIZE(seen->stack); i++)
 		printf(" 0x%llx", seen->stack[i]);
 	for (i = 0; i < seen->nr_ports; i++)
@@ -498,7 +498,7 @@ static void show_segment(const char *name, const struct kvm_segment *s)
 
 static void show_case(const struct fuzz_case *c)
 {
-	const struct machine_state *s = &c->state;
+	const struct vmport_machine_state *s = &c->state;
 	u32 i;
 
 	printf("# case %llu: %s ring %d, features 0x%llx, code at 0x%llx:",
@@ -545,7 +545,7 @@ static bool is_rdpmc(const struct fuzz_case *c)
 }
 
 /* What a call changes in registers, other than that of GETVERSION, is for other tests. */
-static void forget_results(struct seen *seen)
+static void forget_results(struct vmport_seen *seen)
 {
 	seen->regs.rax = 0;
 	seen->regs.rbx = 0;
@@ -570,8 +570,8 @@ static bool can_be_fetched(const struct fuzz_case *c)
  * KVM's emulator, which runs what is the VMM's: it reads ahead for an IN with a REP, and
  * forgets a single step behind an OUT.
  */
-static bool is_emulators(const struct fuzz_case *c, const struct seen *with,
-			 const struct seen *vmm)
+static bool is_emulators(const struct fuzz_case *c, const struct vmport_seen *with,
+			 const struct vmport_seen *vmm)
 {
 	bool steps = c->state.regs.rflags & FLAG_TF ||
 		     c->state.debug.control & KVM_GUESTDBG_SINGLESTEP;
@@ -585,7 +585,7 @@ static bool is_emulators(const struct fuzz_case *c, const struct seen *with,
 }
 
 /* But for RSP: exceptions change no other. */
-static bool same_registers(const struct seen *a, const struct seen *b)
+static bool same_registers(const struct vmport_seen *a, const struct vmport_seen *b)
 {
 	struct kvm_regs x = a->regs, y = b->regs;
 
@@ -593,7 +593,7 @@ static bool same_registers(const struct seen *a, const struct seen *b)
 	return !memcmp(&x, &y, offsetof(struct kvm_regs, rip));
 }
 
-static bool is_internal(const struct seen *seen, u32 suberror)
+static bool is_internal(const struct vmport_seen *seen, u32 suberror)
 {
 	return seen->exit_reason == KVM_EXIT_INTERNAL_ERROR && seen->suberror == suberror;
 }
@@ -602,7 +602,7 @@ static bool is_internal(const struct seen *seen, u32 suberror)
  * What comes of an exception that cannot be delivered depends on who does it: KVM, who
  * has intercepted it, or the processor.
  */
-static bool delivery_fails(const struct seen *seen)
+static bool delivery_fails(const struct vmport_seen *seen)
 {
 	return seen->exit_reason == KVM_EXIT_SHUTDOWN || seen->exit_reason == KVM_EXIT_MMIO;
 }
@@ -612,7 +612,7 @@ static bool delivery_fails(const struct seen *seen)
  * EXITINTINFO, until an exit of any kind comes.  Newer kernels, who look there, say that
  * what they had to emulate was met while an event was delivered.
  */
-static bool seems_delivery(const struct seen *a, const struct seen *b)
+static bool seems_delivery(const struct vmport_seen *a, const struct vmport_seen *b)
 {
 	return is_internal(a, KVM_INTERNAL_ERROR_DELIVERY_EV) && a->regs.rip == b->regs.rip &&
 	       a->regs.rsp == b->regs.rsp &&
@@ -624,8 +624,8 @@ static bool seems_delivery(const struct seen *a, const struct seen *b)
  * emulation forgets that one is when KVM has injected it, and KVM is asked only where it
  * intercepts #GP.
  */
-static bool is_double_fault(const struct fuzz_case *c, const struct seen *with,
-			    const struct seen *other)
+static bool is_double_fault(const struct fuzz_case *c, const struct vmport_seen *with,
+			    const struct vmport_seen *other)
 {
 	u32 size = c->state.sregs.efer & EFER_LMA ? 16 : 8;
 
@@ -636,7 +636,7 @@ static bool is_double_fault(const struct fuzz_case *c, const struct seen *with,
 }
 
 /* Not the same, but for reasons that have nothing to do with the interface. */
-static bool ends_alike(const struct seen *a, const struct seen *b)
+static bool ends_alike(const struct vmport_seen *a, const struct vmport_seen *b)
 {
 	if (!same_registers(a, b))
 		return false;
@@ -649,37 +649,37 @@ static bool ends_alike(const struct seen *a, const struct seen *b)
 }
 
 /* With a VMM that answers, in a machine that has these flags in addition. */
-static void run_with_vmm(struct fuzz_case *c, bool allow, u64 rflags, struct seen *seen)
+static void run_with_vmm(struct fuzz_case *c, bool allow, u64 rflags, struct vmport_seen *seen)
 {
-	struct machine_state s = c->state;
+	struct vmport_machine_state s = c->state;
 
 	apply(&plain, c);
 	s.answers = feature_sets[c->set];
 	if (allow) {
-		machine_allow_ports(&plain, VMPORT_PORT, VMPORT_PORT + 3, true);
-		set_u32(plain.mem, PAGE_ADDR(PAGE_TSS32) + 100, TSS_BITMAP_BASE << 16);
-		set_u32(plain.mem, PAGE_ADDR(PAGE_TSS64) + 100, TSS_BITMAP_BASE << 16);
+		vmport_machine_allow_ports(&plain, VMPORT_PORT, VMPORT_PORT + 3, true);
+		vmport_set_u32(plain.mem, PAGE_ADDR(PAGE_TSS32) + 100, TSS_BITMAP_BASE << 16);
+		vmport_set_u32(plain.mem, PAGE_ADDR(PAGE_TSS64) + 100, TSS_BITMAP_BASE << 16);
 		s.sregs.tr.limit = 0xfff;
-		s.sregs.tr.type = machine_is_amd() ? 9 : 11;
+		s.sregs.tr.type = vmport_machine_is_amd() ? 9 : 11;
 	}
 	s.regs.rflags |= rflags;
-	machine_run(&plain, &s, seen);
+	vmport_machine_run(&plain, &s, seen);
 	seen->regs.rflags &= ~(rflags & ~c->state.regs.rflags);
 }
 
 /* In a machine that may use the port, if need be.  What is only slow gets its time. */
-static void run_permitted(struct fuzz_case *c, bool allow, struct seen *seen)
+static void run_permitted(struct fuzz_case *c, bool allow, struct vmport_seen *seen)
 {
-	machine_max_ticks = PATIENT_TICKS;
+	vmport_machine_max_ticks = PATIENT_TICKS;
 	run_with_vmm(c, allow, 0, seen);
 	/* By IOPL where no bitmap can be read, and no handler of that be found. */
 	if (allow && seen->exit_reason == KVM_EXIT_SHUTDOWN)
 		run_with_vmm(c, allow, FLAG_IOPL, seen);
-	machine_max_ticks = TICKS;
+	vmport_machine_max_ticks = TICKS;
 }
 
 /* What need not be the same where KVM skips an instruction and where another runs it. */
-static void forget_skip(const struct fuzz_case *c, struct seen *seen)
+static void forget_skip(const struct fuzz_case *c, struct vmport_seen *seen)
 {
 	/* Software emulation does not wrap the RIP of 32-bit code. */
 	if (c->state.mode->bits != 64)
@@ -689,7 +689,8 @@ static void forget_skip(const struct fuzz_case *c, struct seen *seen)
 }
 
 /* Of a run with the kernel's answer and of one with the VMM's, what need not be the same. */
-static void forget_differences(const struct fuzz_case *c, struct seen *seen, struct seen *vmm)
+static void forget_differences(const struct fuzz_case *c, struct vmport_seen *seen,
+			       struct vmport_seen *vmm)
 {
 	u32 i;
 
@@ -727,11 +728,11 @@ static bool changes_eax(const struct fuzz_case *c)
  * table is run it does anything with the results, and the trap of a single step may have
  * nowhere to go.
  */
-static bool goes_on_so(const struct fuzz_case *c, const struct seen *with)
+static bool goes_on_so(const struct fuzz_case *c, const struct vmport_seen *with)
 {
-	const struct machine_state *s = &c->state;
+	const struct vmport_machine_state *s = &c->state;
 	bool allow = s->sregs.ss.dpl || s->regs.rflags & FLAG_VM;
-	struct seen seen, expected = *with;
+	struct vmport_seen seen, expected = *with;
 	struct fuzz_case in = *c;
 	u32 i;
 
@@ -756,9 +757,10 @@ static bool goes_on_so(const struct fuzz_case *c, const struct seen *with)
 }
 
 /* Ring 3 got through, or a permitted call was answered: as with a VMM that answers? */
-static const char *check_call(struct fuzz_case *c, struct seen *with, const struct seen *without)
+static const char *check_call(struct fuzz_case *c, struct vmport_seen *with,
+			      const struct vmport_seen *without)
 {
-	struct seen vmm, seen = *with;
+	struct vmport_seen vmm, seen = *with;
 	/* Else it was #GP, if the guest could take that. */
 	bool was_port = without->nr_ports && without->ports[0].port == VMPORT_PORT;
 
@@ -784,7 +786,8 @@ static const char *check_call(struct fuzz_case *c, struct seen *with, const stru
 }
 
 /* A message that has no channel: refused, and no byte is moved. */
-static const char *check_string(struct fuzz_case *c, struct seen *with, const struct seen *without)
+static const char *check_string(struct fuzz_case *c, struct vmport_seen *with,
+				const struct vmport_seen *without)
 {
 	if (!(feature_sets[c->set] & KVM_VMPORT_FEATURE_HB))
 		return "a string instruction differs without the feature";
@@ -806,14 +809,14 @@ static bool may_be_call(const struct fuzz_case *c)
  * may run where KVM cannot fetch it: then CPUID, of the same size, ends so too, without
  * the interface.
  */
-static bool cannot_skip(const struct fuzz_case *c, const struct seen *with)
+static bool cannot_skip(const struct fuzz_case *c, const struct vmport_seen *with)
 {
 	struct fuzz_case cpuid = *c;
-	struct seen seen;
+	struct vmport_seen seen;
 
 	cpuid.code[c->opcode_at + 1] = 0xa2;
 	apply(&plain, &cpuid);
-	machine_run(&plain, &cpuid.state, &seen);
+	vmport_machine_run(&plain, &cpuid.state, &seen);
 	return is_internal(&seen, with->suberror) && seen.regs.rip == with->regs.rip;
 }
 
@@ -821,24 +824,25 @@ static bool cannot_skip(const struct fuzz_case *c, const struct seen *with)
  * A hypercall that is not all inside of the code segment, or in one that is not there, is
  * #GP.  Software emulation of SVM runs it, so without the interface KVM's skip fails.
  */
-static bool is_as_gp(const struct fuzz_case *c, const struct seen *with)
+static bool is_as_gp(const struct fuzz_case *c, const struct vmport_seen *with)
 {
-	struct machine_state s = c->state;
-	struct seen seen;
+	struct vmport_machine_state s = c->state;
+	struct vmport_seen seen;
 
 	if (can_be_fetched(c) && s.sregs.cs.present)
 		return false;
 	apply(&plain, c);
 	s.has_exception = true;
 	s.exception = GP_VECTOR;
-	machine_run(&plain, &s, &seen);
+	vmport_machine_run(&plain, &s, &seen);
 	if (with->error)
 		return seen.error == with->error;
 	return !memcmp(with, &seen, sizeof(seen)) || ends_alike(with, &seen);
 }
 
 /* What is no IN or OUT: as without the interface, but where that answers. */
-static const char *check_other(struct fuzz_case *c, struct seen *with, struct seen *without)
+static const char *check_other(struct fuzz_case *c, struct vmport_seen *with,
+			       struct vmport_seen *without)
 {
 	u64 features = feature_sets[c->set];
 
@@ -871,7 +875,7 @@ static const char *check_other(struct fuzz_case *c, struct seen *with, struct se
 }
 
 /* Why what is seen is wrong, NULL when it is not. */
-static const char *check(struct fuzz_case *c, struct seen *with, struct seen *without)
+static const char *check(struct fuzz_case *c, struct vmport_seen *with, struct vmport_seen *without)
 {
 	if (!memcmp(with, without, sizeof(*with))) {
 		nr_same++;
@@ -919,30 +923,30 @@ static const char *race(struct fuzz_case *c)
 {
 	bool has_hypercall = !(~feature_sets[c->set] & (KVM_VMPORT_FEATURE_HYPERCALL |
 							 KVM_VMPORT_FEATURE_RING3));
-	struct machine *m = &ours[c->set];
+	struct vmport_machine *m = &ours[c->set];
 	struct rewriter r = { .random = c->number };
 	const char *why = NULL;
 	pthread_t thread;
-	struct seen seen;
+	struct vmport_seen seen;
 	u32 i;
 
 	/* One that is KVM's own may fail: to skip it, KVM decodes what is there by then. */
 	if (is_hypercall(c) && !has_hypercall)
 		return NULL;
 	/* Of a plain ring 3, which gets no further than #GP without the interface. */
-	state_init(&c->state, m, c->state.mode - modes, 3, c->addr);
-	if (c->state.mode == &modes[MODE_REAL])
+	vmport_machine_init(&c->state, m, c->state.mode - vmport_modes, 3, c->addr);
+	if (c->state.mode == &vmport_modes[MODE_REAL])
 		return NULL;
 	if (c->number & 1)
 		c->state.regs.rflags |= FLAG_TF;
 	c->nr_patches = 0;
 	apply(m, c);
-	r.at = machine_at(m, c->state.mode->bits == 64 ? c->addr + c->opcode_at :
-			  (u32)(c->addr + c->opcode_at));
+	r.at = vmport_machine_at(m, c->state.mode->bits == 64 ? c->addr + c->opcode_at :
+				 (u32)(c->addr + c->opcode_at));
 	if (pthread_create(&thread, NULL, rewrite, &r))
 		return "no thread";
 	for (i = 0; i < 100 && !why; i++) {
-		machine_run(m, &c->state, &seen);
+		vmport_machine_run(m, &c->state, &seen);
 		if (seen.exit_reason == KVM_EXIT_INTERNAL_ERROR) {
 			show_seen("with", &seen);
 			why = "internal error while another processor writes code";
@@ -954,17 +958,17 @@ static const char *race(struct fuzz_case *c)
 	return why;
 }
 
-static void run_both(struct fuzz_case *c, struct seen *with, struct seen *without)
+static void run_both(struct fuzz_case *c, struct vmport_seen *with, struct vmport_seen *without)
 {
 	apply(&plain, c);
-	machine_run(&plain, &c->state, without);
+	vmport_machine_run(&plain, &c->state, without);
 	apply(&ours[c->set], c);
-	machine_run(&ours[c->set], &c->state, with);
+	vmport_machine_run(&ours[c->set], &c->state, with);
 }
 
 static void tick(int signal)
 {
-	WRITE_ONCE(machine_ticks, machine_ticks + 1);
+	WRITE_ONCE(vmport_machine_ticks, vmport_machine_ticks + 1);
 }
 
 static void start_ticks(void)
@@ -986,7 +990,7 @@ static void stop_ticks(void)
 
 static const char *run_case(struct fuzz_case *c)
 {
-	struct seen with, without;
+	struct vmport_seen with, without;
 	const char *why;
 	u32 i;
 
@@ -997,10 +1001,10 @@ static const char *run_case(struct fuzz_case *c)
 	if (with.error == -EINTR || without.error == -EINTR) {
 		/* Only slow, maybe. */
 		nr_endless++;
-		machine_max_ticks = PATIENT_TICKS;
+		vmport_machine_max_ticks = PATIENT_TICKS;
 		if (with.error != without.error)
 			run_both(c, &with, &without);
-		machine_max_ticks = TICKS;
+		vmport_machine_max_ticks = TICKS;
 	}
 	if (with.error && with.error == without.error && !with.exit_reason) {
 		nr_refused++;
@@ -1062,7 +1066,7 @@ static u32 fuzz(u64 seed, u64 first, u64 cases, u64 seconds)
 	const char *why;
 	u32 failed = 0;
 
-	has_la57 = machine_has_la57();
+	has_la57 = vmport_machine_has_la57();
 	shadow_paging = parameter_is_off("/sys/module/kvm_amd/parameters/npt") ||
 			parameter_is_off("/sys/module/kvm_intel/parameters/ept");
 	create_all();
@@ -1092,7 +1096,7 @@ static u32 fuzz(u64 seed, u64 first, u64 cases, u64 seconds)
 TEST(random_states)
 {
 	/* KVM's own backdoor lets ring 3 through, and knows no types of segments. */
-	if (backdoor_parameter())
+	if (vmport_backdoor_parameter())
 		SKIP(return, "needs enable_vmware_backdoor=0");
 	EXPECT_EQ(fuzz(1, 0, 0, DEFAULT_SECONDS), 0);
 }

@@ -120,7 +120,7 @@ struct conversation {
 };
 
 /* What came of a step: the registers, or what an ioctl said. */
-struct seen {
+struct vmport_seen {
 	struct vmport_regs regs;
 	int r;
 	u64 id;
@@ -129,10 +129,10 @@ struct seen {
 	u8 data[32];
 };
 
-static struct seen run_step(struct kvm_vcpu *vcpu, struct conversation *c, unsigned int nr)
+static struct vmport_seen run_step(struct kvm_vcpu *vcpu, struct conversation *c, unsigned int nr)
 {
 	const struct step *step = &steps[nr];
-	struct seen seen = { };
+	struct vmport_seen seen = { };
 	struct vmport_channel *channel = &c->channels[step->channel];
 	char text[32];
 
@@ -167,10 +167,10 @@ TEST(move_at_every_point_of_a_conversation)
 {
 	struct conversation c = { }, channels_at[NR_STEPS];
 	struct vmport_blob blobs[NR_STEPS];
-	struct seen seen[NR_STEPS];
+	struct vmport_seen seen[NR_STEPS];
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
-	struct seen moved;
+	struct vmport_seen moved;
 	unsigned int i, j;
 
 	/* The run that never moves; the blob is the state before the step. */
@@ -212,7 +212,7 @@ TEST(move_to_a_fresh_vm_at_every_step)
 	struct kvm_vm *vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu), *next;
 	struct kvm_vm *still_vm = vmport_vm_create(VMPORT_RPC, 1, &still_vcpu);
 	struct vmport_blob blob;
-	struct seen a, b;
+	struct vmport_seen a, b;
 	unsigned int i;
 
 	for (i = 0; i < NR_STEPS; i++) {

@@ -615,11 +615,11 @@ TEST(who_may_not_call_learns_nothing)
 {
 	static const u8 code[] = { 0xed, INT, DONE_VECTOR };
 	struct vmport_regs in = steal_regs(CLOCK);
-	struct outcome outcome, unknown;
+	struct vmport_outcome outcome, unknown;
 	struct kvm_vcpu *vcpu;
 	struct kvm_regs regs;
 	struct kvm_vm *vm;
-	struct user user;
+	struct vmport_user user;
 
 	if (!(kvm_check_cap(KVM_CAP_X86_VMPORT) & KVM_VMPORT_FEATURE_STEALCLOCK))
 		SKIP(return, "no KVM_VMPORT_FEATURE_STEALCLOCK");
@@ -632,11 +632,11 @@ TEST(who_may_not_call_learns_nothing)
 	EXPECT_EQ(vcpu->run->io.port, VMPORT_PORT);
 	kvm_vm_free(vm);
 
-	user = user_create(STEAL | KVM_VMPORT_FEATURE_RING3);
+	user = vmport_user_create(STEAL | KVM_VMPORT_FEATURE_RING3);
 	add_memory(user.vm, 0);
-	outcome = user_run(&user, code, sizeof(code), in);
+	outcome = vmport_user_run(&user, code, sizeof(code), in);
 	in.cx = 0x7fff;
-	unknown = user_run(&user, code, sizeof(code), in);
+	unknown = vmport_user_run(&user, code, sizeof(code), in);
 	EXPECT_EQ(outcome.nr_exits, 1);
 	EXPECT_EQ(outcome.io[0].port, VMPORT_PORT);
 	EXPECT_EQ(outcome.frame.rax, unknown.frame.rax);

@@ -242,8 +242,8 @@ TEST_F(trace, shows_no_values_without_the_event_for_them)
 	converse_by_blocks(self->vcpu);
 	set_events(false);
 	self->text = read_file(TRACING "trace");
-	EXPECT_TRUE(strstr(self->text, "kvm_vmport_message"));
-	EXPECT_FALSE(strstr(self->text, "secret"));
+	EXPECT_NE(strstr(self->text, "kvm_vmport_message"), NULL);
+	EXPECT_EQ(strstr(self->text, "secret"), NULL);
 }
 
 /* What a program prints; NULL where there is no such program. */
@@ -282,15 +282,15 @@ TEST_F(trace, is_read_by_trace_cmd)
 	ASSERT_EQ(system(extract), 0);
 	self->text = output_of(report);
 	ASSERT_NE(self->text, NULL);
-	EXPECT_FALSE(strstr(self->text, "FAILED TO PARSE"));
-	EXPECT_FALSE(strstr(self->text, "Error"));
+	EXPECT_EQ(strstr(self->text, "FAILED TO PARSE"), NULL);
+	EXPECT_EQ(strstr(self->text, "Error"), NULL);
 	for (i = 0; i < ARRAY_SIZE(conversation); i++) {
 		const char *text = strstr(conversation[i], ": ");
 
 		/* There more spaces stand between name and text. */
 		text = text && !strncmp(conversation[i], "kvm_", 4) ? text + 2 : conversation[i];
 		snprintf(line, sizeof(line), "%s", text);
-		EXPECT_TRUE(strstr(self->text, line)) {
+		EXPECT_NE(strstr(self->text, line), NULL) {
 			TH_LOG("not there: %s", line);
 		}
 	}
@@ -347,9 +347,10 @@ TEST_F(counts, are_those_of_a_conversation)
 		EXPECT_EQ(vmport_counter(self->vcpus[0], counts[i].name), 0)
 			TH_LOG("%s of another vCPU", counts[i].name);
 	}
-	for (i = 0; i < ARRAY_SIZE(held); i++)
+	for (i = 0; i < ARRAY_SIZE(held); i++) {
 		EXPECT_EQ(vmport_vm_counter(self->vm, held[i].name), held[i].value)
 			TH_LOG("%s", held[i].name);
+	}
 	EXPECT_GT(vmport_counter(self->vcpus[1], "vmport_calls"),
 		  vmport_counter(self->vcpus[1], "vmport_fast_calls"));
 }
@@ -435,9 +436,9 @@ TEST_F(debugfs, shows_what_there_is_and_no_secrets)
 	EXPECT_EQ(stat_buf.st_mode & 07777, 0400);
 	self->text = read_file(self->path);
 	EXPECT_TRUE(has_lines(self->text, lines, ARRAY_SIZE(lines)));
-	EXPECT_FALSE(strstr(self->text, "secret"));
+	EXPECT_EQ(strstr(self->text, "secret"), NULL);
 	snprintf(cookie, sizeof(cookie), "%x", rpci.cookie_high);
-	EXPECT_FALSE(strstr(self->text, cookie));
+	EXPECT_EQ(strstr(self->text, cookie), NULL);
 }
 
 /* More than fits into the first buffers that seq_file tries. */
@@ -451,8 +452,8 @@ TEST_F(debugfs, shows_as_many_entries_as_there_can_be)
 		TEST_ASSERT_EQ(vmport_set_text(self->vm, key, ""), 0);
 	}
 	self->text = read_file(self->path);
-	EXPECT_TRUE(strstr(self->text, "entry \"guestinfo.4095\""));
-	EXPECT_TRUE(strstr(self->text, "entries 4096, "));
+	EXPECT_NE(strstr(self->text, "entry \"guestinfo.4095\""), NULL);
+	EXPECT_NE(strstr(self->text, "entries 4096, "), NULL);
 }
 
 /* What is loaded keeps its order: as if some had been used a moment later than it was. */
@@ -472,7 +473,7 @@ TEST_F(debugfs, shows_no_age_from_the_future)
 		ASSERT_EQ(vmport_load(self->vm, &blob), 0);
 		self->text = read_file(self->path);
 		at = strstr(self->text, ", used ");
-		ASSERT_TRUE(at);
+		ASSERT_NE(at, NULL);
 		/* Milliseconds: not yet ten minutes. */
 		ASSERT_LT(strtoul(at + strlen(", used "), NULL, 10), 600000)
 			TH_LOG("%s", self->text);

@@ -118,7 +118,7 @@ static inline void *vmport_gva2hva(struct kvm_vm *vm, void *gva)
 }
 
 /* The module parameter that opens the port to ring 3 in all VMs. */
-bool backdoor_parameter(void);
+bool vmport_backdoor_parameter(void);
 
 /* What a vCPU or a VM has counted, by name. */
 u64 vmport_counter(struct kvm_vcpu *vcpu, const char *name);

@@ -104,7 +104,7 @@ enum {
 #define IN_AL			0xec
 #define OUT			0xef
 
-struct mode {
+struct vmport_mode {
 	const char *name;
 	u64 cr0;		/* of PE and PG */
 	u64 cr4;
@@ -128,9 +128,9 @@ enum {
 	NR_MODES
 };
 
-extern const struct mode modes[NR_MODES];
+extern const struct vmport_mode vmport_modes[NR_MODES];
 
-struct machine {
+struct vmport_machine {
 	int vm;
 	int vcpu;
 	struct kvm_run *run;
@@ -140,8 +140,8 @@ struct machine {
 };
 
 /* What a machine is put into.  Memory is as it is in the machine. */
-struct machine_state {
-	const struct mode *mode;
+struct vmport_machine_state {
+	const struct vmport_mode *mode;
 	int ring;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
@@ -157,7 +157,7 @@ struct machine_state {
 
 #define MAX_PORTS	4
 
-struct port_access {
+struct vmport_port_access {
 	__u64 rip;
 	u16 port;
 	u8 direction;
@@ -168,14 +168,14 @@ struct port_access {
 };
 
 /* What became of it. */
-struct seen {
+struct vmport_seen {
 	u32 exit_reason;
 	u32 suberror;
 	__u64 debug_pc;
 	__u64 debug_dr6;
 	u32 debug_exception;
 	u32 nr_ports;
-	struct port_access ports[MAX_PORTS];
+	struct vmport_port_access ports[MAX_PORTS];
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	__u64 dr6;
@@ -188,41 +188,44 @@ struct seen {
 	__u64 data_sum;
 };
 
-int machine_create(struct machine *m, u64 features);
-int machine_create_vm(struct machine *m);
-int machine_enable(struct machine *m, u64 features);
-int machine_add_vcpu(struct machine *m);
-void machine_destroy(struct machine *m);
-bool machine_is_amd(void);
-bool machine_has_la57(void);
-int machine_kvm(void);
+int vmport_machine_create(struct vmport_machine *m, u64 features);
+int vmport_machine_create_vm(struct vmport_machine *m);
+int vmport_machine_enable(struct vmport_machine *m, u64 features);
+int vmport_machine_add_vcpu(struct vmport_machine *m);
+void vmport_machine_destroy(struct vmport_machine *m);
+bool vmport_machine_is_amd(void);
+bool vmport_machine_has_la57(void);
+int vmport_machine_kvm(void);
 
 /* Memory. */
-void machine_refill(struct machine *m);
-void machine_allow_ports(struct machine *m, u16 first, u16 last, bool allow);
-u8 *machine_at(struct machine *m, u64 addr);
-void machine_set_pte(struct machine *m, const struct mode *mode, u64 addr, u64 pte);
-int machine_forget_tables(struct machine *m);
-u64 machine_sum(const void *data, size_t size);
+void vmport_machine_refill(struct vmport_machine *m);
+void vmport_machine_allow_ports(struct vmport_machine *m, u16 first, u16 last, bool allow);
+u8 *vmport_machine_at(struct vmport_machine *m, u64 addr);
+void vmport_machine_set_pte(struct vmport_machine *m, const struct vmport_mode *mode, u64 addr,
+			    u64 pte);
+int vmport_machine_forget_tables(struct vmport_machine *m);
+u64 vmport_machine_sum(const void *data, size_t size);
 
-static inline void set_u64(u8 *mem, u64 addr, u64 value)
+static inline void vmport_set_u64(u8 *mem, u64 addr, u64 value)
 {
 	memcpy(mem + addr, &value, sizeof(value));
 }
 
-static inline void set_u32(u8 *mem, u64 addr, u32 value)
+static inline void vmport_set_u32(u8 *mem, u64 addr, u32 value)
 {
 	memcpy(mem + addr, &value, sizeof(value));
 }
 
 /* Counts up now and then if a test has a timer: what never ends is to be stopped. */
-extern u32 machine_ticks;
-extern u32 machine_max_ticks;
+extern u32 vmport_machine_ticks;
+extern u32 vmport_machine_max_ticks;
 
-void state_init(struct machine_state *s, struct machine *m, int mode, int ring, u64 addr);
-void machine_run(struct machine *m, struct machine_state *s, struct seen *seen);
+void vmport_machine_init(struct vmport_machine_state *s, struct vmport_machine *m, int mode,
+			 int ring, u64 addr);
+void vmport_machine_run(struct vmport_machine *m, struct vmport_machine_state *s,
+			struct vmport_seen *seen);
 
-static inline bool sregs_is_long(const struct machine_state *s)
+static inline bool vmport_machine_is_long(const struct vmport_machine_state *s)
 {
 	return s->mode->efer & EFER_LMA;
 }

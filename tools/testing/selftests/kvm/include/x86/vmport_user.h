@@ -40,16 +40,16 @@
 #define USER_CODE_SIZE	(2 * 4096)
 
 /* Guest: where the last exception came from. */
-extern struct ex_regs user_frame;
+extern struct ex_regs vmport_user_frame;
 
-enum tss_bitmap {
+enum vmport_tss_bitmap {
 	BITMAP_NONE,		/* past the TSS's limit: all denied */
 	BITMAP_DENY,		/* there, and all set */
 	BITMAP_DENY_LAST,	/* only the last byte of the access is denied */
 	BITMAP_ALLOW,
 };
 
-struct user {
+struct vmport_user {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpu;
 	struct kvm_sregs kernel;
@@ -60,7 +60,7 @@ struct user {
 };
 
 /* All that came of one run. */
-struct outcome {
+struct vmport_outcome {
 	u32 nr_exits;
 	u32 exit_reason;	/* the last one, when that is not the port of ours */
 	struct {
@@ -73,42 +73,44 @@ struct outcome {
 	struct ex_regs frame;	/* how it ended in ring 3 */
 };
 
-struct user user_create(u64 features);
-u64 *user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level);
-void user_map(struct user *user, void *start, size_t size);
-void user_set_bitmap(struct user *user, enum tss_bitmap kind);
-void user_set_mode(struct user *user, int bits);
-struct outcome user_continue(struct user *user);
-void user_start(struct user *user, u32 offset, const u8 *code, u32 size, struct kvm_regs *regs);
-struct outcome user_run_at(struct user *user, u32 offset, const u8 *code, u32 size,
-			   struct vmport_regs in);
-struct outcome user_run(struct user *user, const u8 *code, u32 size, struct vmport_regs in);
-u64 user_rip(u32 offset);
-struct kvm_vcpu *user_kernel(struct user *user);
-u8 *user_buffer(struct user *user);
-u64 user_buffer_addr(u32 offset);
-u64 *user_buffer_pte(struct user *user, u32 offset);
-struct vmport_channel user_announce(struct user *user, u32 size);
-struct vmport_channel user_expect_reply(struct user *user, u32 size, u8 *reply);
+struct vmport_user vmport_user_create(u64 features);
+u64 *vmport_user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level);
+void vmport_user_map(struct vmport_user *user, void *start, size_t size);
+void vmport_user_set_bitmap(struct vmport_user *user, enum vmport_tss_bitmap kind);
+void vmport_user_set_mode(struct vmport_user *user, int bits);
+struct vmport_outcome vmport_user_continue(struct vmport_user *user);
+void vmport_user_start(struct vmport_user *user, u32 offset, const u8 *code, u32 size,
+		       struct kvm_regs *regs);
+struct vmport_outcome vmport_user_run_at(struct vmport_user *user, u32 offset, const u8 *code,
+					 u32 size, struct vmport_regs in);
+struct vmport_outcome vmport_user_run(struct vmport_user *user, const u8 *code, u32 size,
+				      struct vmport_regs in);
+u64 vmport_user_rip(u32 offset);
+struct kvm_vcpu *vmport_user_kernel(struct vmport_user *user);
+u8 *vmport_user_buffer(struct vmport_user *user);
+u64 vmport_user_buffer_addr(u32 offset);
+u64 *vmport_user_buffer_pte(struct vmport_user *user, u32 offset);
+struct vmport_channel vmport_user_announce(struct vmport_user *user, u32 size);
+struct vmport_channel vmport_user_expect_reply(struct vmport_user *user, u32 size, u8 *reply);
 
 /* Code that ends with an exception of our own. */
 #define CODE(_name, ...)	static const u8 _name[] = { __VA_ARGS__, INT, DONE_VECTOR }
 
 #define EXPECT_EXCEPTION(_outcome, _vector, _error_code, _offset)		\
 do {										\
-	const struct outcome __e = (_outcome);					\
+	const struct vmport_outcome __e = (_outcome);				\
 										\
 	EXPECT_EQ(__e.nr_exits, 0);						\
 	EXPECT_EQ(__e.frame.vector, _vector);					\
 	EXPECT_EQ(__e.frame.error_code, _error_code);				\
-	EXPECT_EQ(__e.frame.rip, user_rip(_offset));				\
+	EXPECT_EQ(__e.frame.rip, vmport_user_rip(_offset));			\
 	EXPECT_EQ(__e.frame.cs, USER_CS);					\
 } while (0)
 
 /* The same exits, the same exception, the same registers. */
 #define EXPECT_SAME(_a, _b)							\
 do {										\
-	const struct outcome __a = (_a), __b = (_b);				\
+	const struct vmport_outcome __a = (_a), __b = (_b);			\
 										\
 	EXPECT_EQ(memcmp(&__a, &__b, sizeof(__a)), 0)				\
 		TH_LOG("%u exits, vector %lu (%lu) at 0x%lx; %u, %lu (%lu) at 0x%lx", \

@@ -329,7 +329,7 @@ int vmport_answer(struct kvm_vm *vm, u64 id, const void *reply, u32 size)
 }
 
 /* The module parameter that opens the port to ring 3 in all VMs. */
-bool backdoor_parameter(void)
+bool vmport_backdoor_parameter(void)
 {
 	FILE *file = fopen("/sys/module/kvm/parameters/enable_vmware_backdoor", "r");
 	int value;

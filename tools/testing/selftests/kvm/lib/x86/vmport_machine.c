@@ -7,7 +7,7 @@
 
 #include "vmport_machine.h"
 
-const struct mode modes[NR_MODES] = {
+const struct vmport_mode vmport_modes[NR_MODES] = {
 	[MODE_REAL] = { "real", .bits = 16 },
 	[MODE_VM86] = { "vm86", CR0_PE, .bits = 16, .vm86 = true },
 	[MODE_PROT16] = { "prot16", CR0_PE, .bits = 16 },
@@ -24,7 +24,7 @@ const struct mode modes[NR_MODES] = {
 			  PAGE_ADDR(PAGE_PML5), 64 },
 };
 
-bool machine_is_amd(void)
+bool vmport_machine_is_amd(void)
 {
 	static int is_amd = -1;
 	u32 eax = 0, ebx, ecx = 0, edx;
@@ -51,26 +51,26 @@ static void machine_fill_tables(u8 *mem)
 {
 	u64 i;
 
-	set_u64(mem, PAGE_ADDR(PAGE_PML5), PAGE_ADDR(PAGE_PML4) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PML5) + 8 * 255, PAGE_ADDR(PAGE_PML4) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PML5) + 8 * 511, PAGE_ADDR(PAGE_PML4) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PML4), PAGE_ADDR(PAGE_PDPT) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PML4) + 8 * 255, PAGE_ADDR(PAGE_TOP_PDPT) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PML4) + 8 * 511, PAGE_ADDR(PAGE_TOP_PDPT) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PDPT), PAGE_ADDR(PAGE_PD) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PDPT) + 8 * 3, PAGE_ADDR(PAGE_TOP_PD) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PD), PAGE_ADDR(PAGE_PT) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_PAE_PDPT), PAGE_ADDR(PAGE_PD) | PAGE_P);
-	set_u64(mem, PAGE_ADDR(PAGE_PAE_PDPT) + 8 * 3, PAGE_ADDR(PAGE_TOP_PD) | PAGE_P);
-	set_u64(mem, PAGE_ADDR(PAGE_TOP_PDPT) + 8 * 511, PAGE_ADDR(PAGE_TOP_PD) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_TOP_PD) + 8 * 511, PAGE_ADDR(PAGE_TOP_PT) | PAGE_RWU);
-	set_u64(mem, PAGE_ADDR(PAGE_TOP_PT) + 8 * 511, TOP_ADDR | PAGE_RWU);
-	set_u32(mem, PAGE_ADDR(PAGE_PD32), PAGE_ADDR(PAGE_PT32) | PAGE_RWU);
-	set_u32(mem, PAGE_ADDR(PAGE_PD32) + 4 * 1023, PAGE_ADDR(PAGE_TOP_PT32) | PAGE_RWU);
-	set_u32(mem, PAGE_ADDR(PAGE_TOP_PT32) + 4 * 1023, TOP_ADDR | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PML5), PAGE_ADDR(PAGE_PML4) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PML5) + 8 * 255, PAGE_ADDR(PAGE_PML4) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PML5) + 8 * 511, PAGE_ADDR(PAGE_PML4) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PML4), PAGE_ADDR(PAGE_PDPT) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PML4) + 8 * 255, PAGE_ADDR(PAGE_TOP_PDPT) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PML4) + 8 * 511, PAGE_ADDR(PAGE_TOP_PDPT) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PDPT), PAGE_ADDR(PAGE_PD) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PDPT) + 8 * 3, PAGE_ADDR(PAGE_TOP_PD) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PD), PAGE_ADDR(PAGE_PT) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PAE_PDPT), PAGE_ADDR(PAGE_PD) | PAGE_P);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_PAE_PDPT) + 8 * 3, PAGE_ADDR(PAGE_TOP_PD) | PAGE_P);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_TOP_PDPT) + 8 * 511, PAGE_ADDR(PAGE_TOP_PD) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_TOP_PD) + 8 * 511, PAGE_ADDR(PAGE_TOP_PT) | PAGE_RWU);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_TOP_PT) + 8 * 511, TOP_ADDR | PAGE_RWU);
+	vmport_set_u32(mem, PAGE_ADDR(PAGE_PD32), PAGE_ADDR(PAGE_PT32) | PAGE_RWU);
+	vmport_set_u32(mem, PAGE_ADDR(PAGE_PD32) + 4 * 1023, PAGE_ADDR(PAGE_TOP_PT32) | PAGE_RWU);
+	vmport_set_u32(mem, PAGE_ADDR(PAGE_TOP_PT32) + 4 * 1023, TOP_ADDR | PAGE_RWU);
 	for (i = 0; i < 512; i++) {
-		set_u64(mem, PAGE_ADDR(PAGE_PT) + 8 * i, PAGE_ADDR(i) | PAGE_RWU);
-		set_u32(mem, PAGE_ADDR(PAGE_PT32) + 4 * i, PAGE_ADDR(i) | PAGE_RWU);
+		vmport_set_u64(mem, PAGE_ADDR(PAGE_PT) + 8 * i, PAGE_ADDR(i) | PAGE_RWU);
+		vmport_set_u32(mem, PAGE_ADDR(PAGE_PT32) + 4 * i, PAGE_ADDR(i) | PAGE_RWU);
 	}
 }
 
@@ -90,11 +90,11 @@ static void machine_fill(u8 *mem)
 	memset(mem + PAGE_ADDR(PAGE_CODE_END), HLT, 3 * 4096);
 	memcpy(mem + PAGE_ADDR(PAGE_GDT), gdt, sizeof(gdt));
 	for (i = 0; i < NR_VECTORS; i++) {
-		set_u32(mem, PAGE_ADDR(PAGE_IVT) + 4 * i, HANDLER(i));
-		set_u64(mem, PAGE_ADDR(PAGE_IDT32) + 8 * i,
-			HANDLER(i) | SEL_CODE32 << 16 | 0x8e00ull << 32);
-		set_u64(mem, PAGE_ADDR(PAGE_IDT64) + 16 * i,
-			HANDLER(i) | SEL_CODE64 << 16 | 0x8e00ull << 32);
+		vmport_set_u32(mem, PAGE_ADDR(PAGE_IVT) + 4 * i, HANDLER(i));
+		vmport_set_u64(mem, PAGE_ADDR(PAGE_IDT32) + 8 * i,
+			       HANDLER(i) | SEL_CODE32 << 16 | 0x8e00ull << 32);
+		vmport_set_u64(mem, PAGE_ADDR(PAGE_IDT64) + 16 * i,
+			       HANDLER(i) | SEL_CODE64 << 16 | 0x8e00ull << 32);
 		mem[HANDLER(i)] = HLT;
 	}
 	/*
@@ -102,21 +102,21 @@ static void machine_fill(u8 *mem)
 	 * mode too, and #GP again in its handler.  Ports are anybody's there.
 	 */
 	memcpy(mem + HANDLER(NR_VECTORS), end, sizeof(end));
-	set_u32(mem, PAGE_ADDR(PAGE_IVT) + 4 * GP_VECTOR, HANDLER(NR_VECTORS));
+	vmport_set_u32(mem, PAGE_ADDR(PAGE_IVT) + 4 * GP_VECTOR, HANDLER(NR_VECTORS));
 
 	/* A stack for exceptions of ring 3, and no port for it. */
-	set_u32(mem, PAGE_ADDR(PAGE_TSS32) + 4, KERNEL_STACK);
-	set_u32(mem, PAGE_ADDR(PAGE_TSS32) + 8, SEL_DATA);
-	set_u64(mem, PAGE_ADDR(PAGE_TSS64) + 4, KERNEL_STACK);
+	vmport_set_u32(mem, PAGE_ADDR(PAGE_TSS32) + 4, KERNEL_STACK);
+	vmport_set_u32(mem, PAGE_ADDR(PAGE_TSS32) + 8, SEL_DATA);
+	vmport_set_u64(mem, PAGE_ADDR(PAGE_TSS64) + 4, KERNEL_STACK);
 	for (i = PAGE_TSS32; i <= PAGE_TSS64; i++) {
-		set_u32(mem, PAGE_ADDR(i) + 100, TSS_BITMAP_BASE << 16);
+		vmport_set_u32(mem, PAGE_ADDR(i) + 100, TSS_BITMAP_BASE << 16);
 		memset(mem + PAGE_ADDR(i) + TSS_BITMAP_BASE, 0xff, 4096 - TSS_BITMAP_BASE);
 	}
 	machine_fill_tables(mem);
 }
 
 /* Memory as it was in the beginning, where cases change it. */
-void machine_refill(struct machine *m)
+void vmport_machine_refill(struct vmport_machine *m)
 {
 	const size_t size = PAGE_ADDR(NR_PAGES + 1);
 	static u8 *pristine;
@@ -129,7 +129,7 @@ void machine_refill(struct machine *m)
 }
 
 /* The TSS's bitmap lets ring 3 have the ports @first to @last, or not. */
-void machine_allow_ports(struct machine *m, u16 first, u16 last, bool allow)
+void vmport_machine_allow_ports(struct vmport_machine *m, u16 first, u16 last, bool allow)
 {
 	u32 port;
 	u8 *bitmap;
@@ -145,7 +145,7 @@ void machine_allow_ports(struct machine *m, u16 first, u16 last, bool allow)
 }
 
 /* Where the host has what lies at a linear address. */
-u8 *machine_at(struct machine *m, u64 addr)
+u8 *vmport_machine_at(struct vmport_machine *m, u64 addr)
 {
 	if (addr < PAGE_ADDR(NR_PAGES))
 		return m->mem + addr;
@@ -153,7 +153,8 @@ u8 *machine_at(struct machine *m, u64 addr)
 }
 
 /* The last entry of the tables for @addr, in the mode's format. */
-void machine_set_pte(struct machine *m, const struct mode *mode, u64 addr, u64 pte)
+void vmport_machine_set_pte(struct vmport_machine *m, const struct vmport_mode *mode, u64 addr,
+			    u64 pte)
 {
 	bool top = addr >= PAGE_ADDR(NR_PAGES) && addr != PAGE_ADDR(PAGE_NOTHING);
 
@@ -161,14 +162,14 @@ void machine_set_pte(struct machine *m, const struct mode *mode, u64 addr, u64 p
 
 	if (mode->cr4 & CR4_PAE) {
 		table = PAGE_ADDR(top ? PAGE_TOP_PT : PAGE_PT);
-		set_u64(m->mem, table + (nr & 511) * 8, pte);
+		vmport_set_u64(m->mem, table + (nr & 511) * 8, pte);
 	} else {
 		table = PAGE_ADDR(top ? PAGE_TOP_PT32 : PAGE_PT32);
-		set_u32(m->mem, table + (nr & 1023) * 4, pte);
+		vmport_set_u32(m->mem, table + (nr & 1023) * 4, pte);
 	}
 }
 
-int machine_kvm(void)
+int vmport_machine_kvm(void)
 {
 	static int kvm = -1;
 
@@ -177,7 +178,7 @@ int machine_kvm(void)
 	return kvm;
 }
 
-int machine_add_vcpu(struct machine *m)
+int vmport_machine_add_vcpu(struct vmport_machine *m)
 {
 	static struct {
 		struct kvm_cpuid2 head;
@@ -188,16 +189,16 @@ int machine_add_vcpu(struct machine *m)
 	m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, 0);
 	if (m->vcpu < 0)
 		return -errno;
-	if (ioctl(machine_kvm(), KVM_GET_SUPPORTED_CPUID, &cpuid) ||
+	if (ioctl(vmport_machine_kvm(), KVM_GET_SUPPORTED_CPUID, &cpuid) ||
 	    ioctl(m->vcpu, KVM_SET_CPUID2, &cpuid) ||
 	    ioctl(m->vcpu, KVM_GET_SREGS, &m->reset))
 		return -errno;
-	m->run = mmap(NULL, ioctl(machine_kvm(), KVM_GET_VCPU_MMAP_SIZE, 0),
+	m->run = mmap(NULL, ioctl(vmport_machine_kvm(), KVM_GET_VCPU_MMAP_SIZE, 0),
 		      PROT_READ | PROT_WRITE, MAP_SHARED, m->vcpu, 0);
 	return m->run == MAP_FAILED ? -errno : 0;
 }
 
-static int machine_set_memory(struct machine *m, bool there)
+static int machine_set_memory(struct vmport_machine *m, bool there)
 {
 	struct kvm_userspace_memory_region low = {
 		.memory_size = there ? PAGE_ADDR(NR_PAGES) : 0,
@@ -215,18 +216,18 @@ static int machine_set_memory(struct machine *m, bool there)
 }
 
 /* What KVM has made of page tables that are no guest's to write is gone. */
-int machine_forget_tables(struct machine *m)
+int vmport_machine_forget_tables(struct vmport_machine *m)
 {
 	return machine_set_memory(m, false) ?: machine_set_memory(m, true);
 }
 
-static int machine_add_memory(struct machine *m)
+static int machine_add_memory(struct vmport_machine *m)
 {
 	m->mem = mmap(NULL, PAGE_ADDR(NR_PAGES + 1), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (m->mem == MAP_FAILED)
 		return -errno;
-	machine_refill(m);
+	vmport_machine_refill(m);
 	/* VMX without unrestricted guests has real mode in there. */
 	if (ioctl(m->vm, KVM_SET_TSS_ADDR, 0xfffbd000))
 		return -errno;
@@ -234,15 +235,15 @@ static int machine_add_memory(struct machine *m)
 }
 
 /* A VM without a vCPU. */
-int machine_create_vm(struct machine *m)
+int vmport_machine_create_vm(struct vmport_machine *m)
 {
 	memset(m, 0, sizeof(*m));
 	m->vcpu = -1;
-	m->vm = ioctl(machine_kvm(), KVM_CREATE_VM, 0);
+	m->vm = ioctl(vmport_machine_kvm(), KVM_CREATE_VM, 0);
 	return m->vm < 0 ? -errno : machine_add_memory(m);
 }
 
-int machine_enable(struct machine *m, u64 features)
+int vmport_machine_enable(struct vmport_machine *m, u64 features)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_VMPORT, .args = { features } };
 
@@ -250,19 +251,19 @@ int machine_enable(struct machine *m, u64 features)
 }
 
 /* With @features on, or without the capability when there are none. */
-int machine_create(struct machine *m, u64 features)
+int vmport_machine_create(struct vmport_machine *m, u64 features)
 {
-	int r = machine_create_vm(m);
+	int r = vmport_machine_create_vm(m);
 
 	if (!r && features)
-		r = machine_enable(m, features);
-	return r ?: machine_add_vcpu(m);
+		r = vmport_machine_enable(m, features);
+	return r ?: vmport_machine_add_vcpu(m);
 }
 
-void machine_destroy(struct machine *m)
+void vmport_machine_destroy(struct vmport_machine *m)
 {
 	if (m->run)
-		munmap(m->run, ioctl(machine_kvm(), KVM_GET_VCPU_MMAP_SIZE, 0));
+		munmap(m->run, ioctl(vmport_machine_kvm(), KVM_GET_VCPU_MMAP_SIZE, 0));
 	if (m->vcpu >= 0)
 		close(m->vcpu);
 	if (m->mem)
@@ -270,7 +271,7 @@ void machine_destroy(struct machine *m)
 	close(m->vm);
 }
 
-bool machine_has_la57(void)
+bool vmport_machine_has_la57(void)
 {
 	struct {
 		struct kvm_cpuid2 head;
@@ -278,7 +279,7 @@ bool machine_has_la57(void)
 	} cpuid = { .head.nent = 256 };
 	u32 i;
 
-	if (ioctl(machine_kvm(), KVM_GET_SUPPORTED_CPUID, &cpuid))
+	if (ioctl(vmport_machine_kvm(), KVM_GET_SUPPORTED_CPUID, &cpuid))
 		return false;
 	for (i = 0; i < cpuid.head.nent; i++) {
 		if (cpuid.entries[i].function == 7 && !cpuid.entries[i].index)
@@ -287,7 +288,7 @@ bool machine_has_la57(void)
 	return false;
 }
 
-u64 machine_sum(const void *data, size_t size)
+u64 vmport_machine_sum(const void *data, size_t size)
 {
 	const u64 *words = data;
 	u64 sum = 0;

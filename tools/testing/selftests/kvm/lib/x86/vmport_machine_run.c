@@ -6,8 +6,8 @@
 
 #include "vmport_machine.h"
 
-u32 machine_ticks;
-u32 machine_max_ticks = 4;
+u32 vmport_machine_ticks;
+u32 vmport_machine_max_ticks = 4;
 
 static struct kvm_segment machine_segment(u16 selector, u64 base, u32 limit, u8 type, u8 dpl)
 {
@@ -17,9 +17,9 @@ static struct kvm_segment machine_segment(u16 selector, u64 base, u32 limit, u8 
 	};
 }
 
-static void state_set_segments(struct machine_state *s)
+static void state_set_segments(struct vmport_machine_state *s)
 {
-	const struct mode *mode = s->mode;
+	const struct vmport_mode *mode = s->mode;
 	bool real = !(mode->cr0 & CR0_PE), is16 = mode->bits == 16;
 	bool low = real || mode->vm86;
 	u32 limit = low ? 0xffff : 0xffffffff;
@@ -40,9 +40,9 @@ static void state_set_segments(struct machine_state *s)
 	s->sregs.gs = s->sregs.ss;
 }
 
-static void state_set_tables(struct machine_state *s)
+static void state_set_tables(struct vmport_machine_state *s)
 {
-	const struct mode *mode = s->mode;
+	const struct vmport_mode *mode = s->mode;
 	bool real = !(mode->cr0 & CR0_PE), is_long = mode->efer & EFER_LONG;
 
 	s->sregs.gdt = (struct kvm_dtable) { PAGE_ADDR(PAGE_GDT), 0x3f };
@@ -52,16 +52,17 @@ static void state_set_tables(struct machine_state *s)
 	};
 	/* Software emulation of SVM looks into the bitmap of an idle TSS only. */
 	s->sregs.tr = machine_segment(SEL_TSS, PAGE_ADDR(is_long ? PAGE_TSS64 : PAGE_TSS32), 0xfff,
-				      machine_is_amd() ? 9 : 11, 0);
+				      vmport_machine_is_amd() ? 9 : 11, 0);
 	s->sregs.tr.s = 0;
 	s->sregs.ldt = (struct kvm_segment) { .unusable = 1, .type = 2 };
 }
 
 /* Flat segments, flags clear, the code at @addr, the registers those of GETVERSION. */
-void state_init(struct machine_state *s, struct machine *m, int mode, int ring, u64 addr)
+void vmport_machine_init(struct vmport_machine_state *s, struct vmport_machine *m, int mode,
+			 int ring, u64 addr)
 {
 	memset(s, 0, sizeof(*s));
-	s->mode = &modes[mode];
+	s->mode = &vmport_modes[mode];
 	s->ring = s->mode->vm86 ? 3 : ring;
 	s->sregs = m->reset;
 	s->sregs.cr0 = 0x30 | s->mode->cr0;
@@ -96,7 +97,7 @@ static bool has_error_code(u8 vector)
  * Where KVM cannot load the page directory pointers it goes on with those of the last state:
  * there are none.
  */
-static int machine_forget_pdptrs(struct machine *m, const struct machine_state *s)
+static int machine_forget_pdptrs(struct vmport_machine *m, const struct vmport_machine_state *s)
 {
 	struct kvm_sregs2 sregs = { };
 
@@ -105,7 +106,7 @@ static int machine_forget_pdptrs(struct machine *m, const struct machine_state *
 	return ioctl(m->vcpu, KVM_SET_SREGS2, &sregs);
 }
 
-static int machine_set_state(struct machine *m, struct machine_state *s)
+static int machine_set_state(struct vmport_machine *m, struct vmport_machine_state *s)
 {
 	struct kvm_vcpu_events events = {
 		.flags = KVM_VCPUEVENT_VALID_SHADOW,
@@ -123,7 +124,7 @@ static int machine_set_state(struct machine *m, struct machine_state *s)
 	if (m->debugged && ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &none))
 		return -errno;
 	m->debugged = s->debug.control;
-	if (s->mode == &modes[MODE_PAE] && machine_forget_pdptrs(m, s))
+	if (s->mode == &vmport_modes[MODE_PAE] && machine_forget_pdptrs(m, s))
 		return -errno;
 	if (ioctl(m->vcpu, KVM_SET_SREGS, &s->sregs) ||
 	    ioctl(m->vcpu, KVM_SET_REGS, &s->regs) ||
@@ -137,7 +138,8 @@ static int machine_set_state(struct machine *m, struct machine_state *s)
 }
 
 /* RF in the frame of a fault: set by KVM and by hardware, not by software emulation. */
-static void machine_clear_rf(struct machine *m, const struct seen *seen, const struct mode *mode)
+static void machine_clear_rf(struct vmport_machine *m, const struct vmport_seen *seen,
+			     const struct vmport_mode *mode)
 {
 	bool is_long = mode->efer & EFER_LMA;
 	u32 vector = (seen->regs.rip - HANDLER(0)) / 8;
@@ -148,10 +150,11 @@ static void machine_clear_rf(struct machine *m, const struct seen *seen, const s
 		at = (u32)(seen->sregs.ss.base + (seen->sregs.ss.db ? at : (u16)at));
 	if (!(mode->cr0 & CR0_PE) || at >= PAGE_ADDR(NR_PAGES) || vector >= NR_VECTORS)
 		return;
-	*machine_at(m, at + width * (2 + has_error_code(vector)) + 2) &= ~1;
+	*vmport_machine_at(m, at + width * (2 + has_error_code(vector)) + 2) &= ~1;
 }
 
-static void machine_look(struct machine *m, struct machine_state *s, struct seen *seen)
+static void machine_look(struct vmport_machine *m, struct vmport_machine_state *s,
+			 struct vmport_seen *seen)
 {
 	struct kvm_debugregs debugregs = { };
 	struct kvm_vcpu_events events = { };
@@ -178,9 +181,10 @@ static void machine_look(struct machine *m, struct machine_state *s, struct seen
 	if (events.exception.injected || events.exception.pending)
 		seen->exception = 0x80 | events.exception.nr;
 	machine_clear_rf(m, seen, s->mode);
-	memcpy(seen->stack, machine_at(m, KERNEL_STACK - sizeof(seen->stack)), sizeof(seen->stack));
-	seen->data_sum = machine_sum(machine_at(m, DATA), 2 * 4096) ^
-			 machine_sum(machine_at(m, PAGE_ADDR(PAGE_USER_STACK)), 4096);
+	memcpy(seen->stack, vmport_machine_at(m, KERNEL_STACK - sizeof(seen->stack)),
+	       sizeof(seen->stack));
+	seen->data_sum = vmport_machine_sum(vmport_machine_at(m, DATA), 2 * 4096) ^
+			 vmport_machine_sum(vmport_machine_at(m, PAGE_ADDR(PAGE_USER_STACK)), 4096);
 }
 
 static void set_low(unsigned long long *reg, u32 value)
@@ -193,7 +197,7 @@ static void set_low(unsigned long long *reg, u32 value)
  * those that the guest is to have, but for what the IN itself reads: @data.  Returns
  * whether it answers at all.
  */
-static bool machine_answer(struct machine *m, const struct machine_state *s,
+static bool machine_answer(struct vmport_machine *m, const struct vmport_machine_state *s,
 			   struct kvm_regs *regs, u32 *data)
 {
 	const struct kvm_run *run = m->run;
@@ -219,10 +223,11 @@ static bool machine_answer(struct machine *m, const struct machine_state *s,
 }
 
 /* One access to a port that is the VMM's.  False: that was the last. */
-static bool machine_port(struct machine *m, struct machine_state *s, struct seen *seen)
+static bool machine_port(struct vmport_machine *m, struct vmport_machine_state *s,
+			 struct vmport_seen *seen)
 {
 	struct kvm_run *run = m->run;
-	struct port_access *port = &seen->ports[seen->nr_ports];
+	struct vmport_port_access *port = &seen->ports[seen->nr_ports];
 	void *data = (void *)run + run->io.data_offset;
 	bool answered = false;
 	struct kvm_regs regs;
@@ -257,7 +262,7 @@ static bool machine_port(struct machine *m, struct machine_state *s, struct seen
 }
 
 /* What waits for the VMM's answer would be carried on in the next state. */
-static void machine_drop_pending(struct machine *m)
+static void machine_drop_pending(struct vmport_machine *m)
 {
 	struct kvm_regs regs;
 	u32 i;
@@ -272,19 +277,20 @@ static void machine_drop_pending(struct machine *m)
 	m->run->immediate_exit = 0;
 }
 
-static int machine_enter(struct machine *m)
+static int machine_enter(struct vmport_machine *m)
 {
-	u32 until = READ_ONCE(machine_ticks) + machine_max_ticks;
+	u32 until = READ_ONCE(vmport_machine_ticks) + vmport_machine_max_ticks;
 	int r;
 
 	do {
 		r = ioctl(m->vcpu, KVM_RUN, 0);
-	} while (r && errno == EINTR && (int)(READ_ONCE(machine_ticks) - until) < 0);
+	} while (r && errno == EINTR && (int)(READ_ONCE(vmport_machine_ticks) - until) < 0);
 	return r ? -errno : 0;
 }
 
 /* Run to the first HLT, or to whatever else ends it. */
-void machine_run(struct machine *m, struct machine_state *s, struct seen *seen)
+void vmport_machine_run(struct vmport_machine *m, struct vmport_machine_state *s,
+			struct vmport_seen *seen)
 {
 	u32 i;
 

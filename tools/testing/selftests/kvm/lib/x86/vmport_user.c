@@ -6,15 +6,15 @@
 
 #include "vmport_compat.h"
 
-struct ex_regs user_frame;
+struct ex_regs vmport_user_frame;
 
 static void user_exception(struct ex_regs *regs)
 {
-	user_frame = *regs;
+	vmport_user_frame = *regs;
 	vmport_guest_done();
 }
 
-u64 *user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level)
+u64 *vmport_user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level)
 {
 	u64 *table = addr_gpa2hva(vm, cr3 & ~0xfffull);
 	u64 *pte = NULL;
@@ -29,7 +29,7 @@ u64 *user_pte(struct kvm_vm *vm, u64 cr3, u64 gva, int level)
 	return pte;
 }
 
-void user_map(struct user *user, void *start, size_t size)
+void vmport_user_map(struct vmport_user *user, void *start, size_t size)
 {
 	u64 gva;
 	int level;
@@ -37,11 +37,11 @@ void user_map(struct user *user, void *start, size_t size)
 	for (gva = (unsigned long)start & ~0xfffull; gva < (unsigned long)start + size;
 	     gva += 4096) {
 		for (level = 4; level; level--)
-			*user_pte(user->vm, user->kernel.cr3, gva, level) |= PTE_USER;
+			*vmport_user_pte(user->vm, user->kernel.cr3, gva, level) |= PTE_USER;
 	}
 }
 
-void user_set_bitmap(struct user *user, enum tss_bitmap kind)
+void vmport_user_set_bitmap(struct vmport_user *user, enum vmport_tss_bitmap kind)
 {
 	u8 *tss = addr_gva2hva(user->vm, user->kernel.tr.base);
 	u16 base = TSS_BITMAP;
@@ -56,18 +56,18 @@ void user_set_bitmap(struct user *user, enum tss_bitmap kind)
 }
 
 /* 64: long mode; 32 and 16: compatibility mode. */
-void user_set_mode(struct user *user, int bits)
+void vmport_user_set_mode(struct vmport_user *user, int bits)
 {
 	user->sregs.cs.l = bits == 64;
 	user->sregs.cs.db = bits == 32;
 }
 
-struct user user_create(u64 features)
+struct vmport_user vmport_user_create(u64 features)
 {
 	static const u8 vectors[] = { DB_VECTOR, UD_VECTOR, SS_VECTOR, GP_VECTOR, PF_VECTOR,
 				      DONE_VECTOR };
 	u64 rsp0 = vmport_stack_top(0);
-	struct user user = { };
+	struct vmport_user user = { };
 	struct idt_entry *idt;
 	u64 *gdt;
 	int i;
@@ -102,23 +102,23 @@ struct user user_create(u64 features)
 	idt = addr_gva2hva(user.vm, user.kernel.idt.base);
 	idt[DONE_VECTOR].dpl = 3;
 	memcpy(addr_gva2hva(user.vm, user.kernel.tr.base) + TSS_RSP0, &rsp0, sizeof(rsp0));
-	user_set_bitmap(&user, BITMAP_DENY);
+	vmport_user_set_bitmap(&user, BITMAP_DENY);
 	TEST_ASSERT_EQ(vm_alloc(user.vm, USER_CODE_SIZE, USER_CODE), USER_CODE);
-	user_map(&user, (void *)USER_CODE, USER_CODE_SIZE);
-	user_map(&user, (void *)vmport_buffer(0), VMPORT_BUFFER_SIZE);
+	vmport_user_map(&user, (void *)USER_CODE, USER_CODE_SIZE);
+	vmport_user_map(&user, (void *)vmport_buffer(0), VMPORT_BUFFER_SIZE);
 	return user;
 }
 
 /* Run on, to the end that user_exception() is. */
-struct outcome user_continue(struct user *user)
+struct vmport_outcome vmport_user_continue(struct vmport_user *user)
 {
 	struct kvm_run *run = user->vcpu->run;
-	struct outcome outcome = { };
+	struct vmport_outcome outcome = { };
 	void *data;
 	int i;
 
-	memset(&user_frame, 0, sizeof(user_frame));
-	sync_global_to_guest(user->vm, user_frame);
+	memset(&vmport_user_frame, 0, sizeof(vmport_user_frame));
+	sync_global_to_guest(user->vm, vmport_user_frame);
 	vcpu_run(user->vcpu);
 
 	for (i = 0; i < ARRAY_SIZE(outcome.io) && !vmport_is_done(user->vcpu); i++) {
@@ -138,15 +138,16 @@ struct outcome user_continue(struct user *user)
 		vcpu_run(user->vcpu);
 	}
 	TEST_ASSERT(vmport_is_done(user->vcpu), "exit %u", run->exit_reason);
-	sync_global_from_guest(user->vm, user_frame);
-	outcome.frame = user_frame;
+	sync_global_from_guest(user->vm, vmport_user_frame);
+	outcome.frame = vmport_user_frame;
 	/* A fault's RF: set by KVM and by hardware, not by software emulation. */
 	outcome.frame.rflags &= ~(u64)X86_EFLAGS_RF;
 	return outcome;
 }
 
 /* Get ready to run @code, put at @offset of the user pages. */
-void user_start(struct user *user, u32 offset, const u8 *code, u32 size, struct kvm_regs *regs)
+void vmport_user_start(struct vmport_user *user, u32 offset, const u8 *code, u32 size,
+		       struct kvm_regs *regs)
 {
 	struct kvm_guest_debug debug = { .control = user->debug };
 
@@ -160,53 +161,55 @@ void user_start(struct user *user, u32 offset, const u8 *code, u32 size, struct 
 }
 
 /* Run it in ring 3, from these registers. */
-struct outcome user_run_at(struct user *user, u32 offset, const u8 *code, u32 size,
-			   struct vmport_regs in)
+struct vmport_outcome vmport_user_run_at(struct vmport_user *user, u32 offset, const u8 *code,
+					 u32 size, struct vmport_regs in)
 {
 	struct kvm_regs regs;
 
 	vmport_set_regs(user->vcpu, &regs, &in);
 	regs.rsp = vmport_buffer(0) + 2048;
-	user_start(user, offset, code, size, &regs);
-	return user_continue(user);
+	vmport_user_start(user, offset, code, size, &regs);
+	return vmport_user_continue(user);
 }
 
-struct outcome user_run(struct user *user, const u8 *code, u32 size, struct vmport_regs in)
+struct vmport_outcome vmport_user_run(struct vmport_user *user, const u8 *code, u32 size,
+				      struct vmport_regs in)
 {
-	return user_run_at(user, 0, code, size, in);
+	return vmport_user_run_at(user, 0, code, size, in);
 }
 
-u64 user_rip(u32 offset)
+u64 vmport_user_rip(u32 offset)
 {
 	return USER_CODE + offset;
 }
 
 /* The guest is in ring 0 and may use the port. */
-struct kvm_vcpu *user_kernel(struct user *user)
+struct kvm_vcpu *vmport_user_kernel(struct vmport_user *user)
 {
 	vcpu_sregs_set(user->vcpu, &user->kernel);
 	return user->vcpu;
 }
 
-u8 *user_buffer(struct user *user)
+u8 *vmport_user_buffer(struct vmport_user *user)
 {
 	return addr_gva2hva(user->vm, vmport_buffer(0));
 }
 
-u64 user_buffer_addr(u32 offset)
+u64 vmport_user_buffer_addr(u32 offset)
 {
 	return vmport_buffer(0) + offset;
 }
 
-u64 *user_buffer_pte(struct user *user, u32 offset)
+u64 *vmport_user_buffer_pte(struct vmport_user *user, u32 offset)
 {
-	return user_pte(user->vm, user->kernel.cr3, user_buffer_addr(offset), 1);
+	return vmport_user_pte(user->vm, user->kernel.cr3, vmport_user_buffer_addr(offset), 1);
 }
 
 /* Announce a message of @size bytes. */
-struct vmport_channel user_announce(struct user *user, u32 size)
+struct vmport_channel vmport_user_announce(struct vmport_user *user, u32 size)
 {
-	struct vmport_channel channel = vmport_open(user_kernel(user), VMPORT_RPCI | VMPORT_COOKIE);
+	struct kvm_vcpu *vcpu = vmport_user_kernel(user);
+	struct vmport_channel channel = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
 
 	TEST_ASSERT_EQ(vmport_msg_status(&channel, VMPORT_MSG_SENDSIZE, size),
 		       VMPORT_SUCCESS | VMPORT_HB);
@@ -214,9 +217,10 @@ struct vmport_channel user_announce(struct user *user, u32 size)
 }
 
 /* Make a reply of @size bytes wait, "1 " and a pattern. */
-struct vmport_channel user_expect_reply(struct user *user, u32 size, u8 *reply)
+struct vmport_channel vmport_user_expect_reply(struct vmport_user *user, u32 size, u8 *reply)
 {
-	struct vmport_channel channel = vmport_open(user_kernel(user), VMPORT_RPCI | VMPORT_COOKIE);
+	struct kvm_vcpu *vcpu = vmport_user_kernel(user);
+	struct vmport_channel channel = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
 	u32 i;
 
 	memcpy(reply, "1 ", 2);
