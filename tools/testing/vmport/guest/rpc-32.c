@@ -8,27 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAGIC		0x564d5868
-#define PORT		0x5658
-#define BLOCK_PORT	0x5659
-#define CMD_MESSAGE	30
-#define RPCI		0x49435052
-#define FLAG_COOKIE	0x80000000
-
-enum { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOSE };
-
-#define STATUS_SUCCESS	0x01
-#define STATUS_DORECV	0x02
-#define STATUS_HB	0x80
+#include "message.h"
 
 #define NR_EXIT		1
 #define NR_WRITE	4
-
-struct channel {
-	uint32_t id;
-	uint32_t cookie_high;
-	uint32_t cookie_low;
-};
 
 static int system_call(int nr, int a, const void *b, size_t c)
 {
@@ -59,27 +42,6 @@ static void need(uint32_t status, uint32_t wanted, const char *what)
 	say(what);
 	say(" failed\n");
 	system_call(NR_EXIT, 1, NULL, 0);
-}
-
-/* One MESSAGE call; returns its status, and EBX in *@ebx. */
-static uint32_t message(struct channel *channel, uint32_t type, uint32_t *ebx)
-{
-	uint32_t eax = MAGIC;
-	uint32_t ecx = type << 16 | CMD_MESSAGE;
-	uint32_t edx = channel->id << 16 | PORT;
-	uint32_t esi = channel->cookie_high;
-	uint32_t edi = channel->cookie_low;
-
-	asm volatile("inl %%dx, %%eax"
-		     : "+a"(eax), "+b"(*ebx), "+c"(ecx), "+d"(edx), "+S"(esi), "+D"(edi)
-		     :
-		     : "memory", "cc");
-	if (type == OPEN) {
-		channel->id = edx >> 16;
-		channel->cookie_high = esi;
-		channel->cookie_low = edi;
-	}
-	return ecx >> 16;
 }
 
 struct regs {

@@ -16,46 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAGIC		0x564d5868
-#define PORT		0x5658
-#define CMD_MESSAGE	30
-#define RPCI		0x49435052
-#define TCLO		0x4f4c4354
-#define FLAG_COOKIE	0x80000000
-
-enum { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOSE };
-
-#define STATUS_SUCCESS	0x01
-#define STATUS_DORECV	0x02
+#include "message.h"
 
 #define NO_PAUSE	SIZE_MAX
-
-struct channel {
-	uint32_t id;
-	uint32_t cookie_high;
-	uint32_t cookie_low;
-};
-
-/* One MESSAGE call; returns its status, and EBX in *@ebx. */
-static uint32_t message(struct channel *channel, int type, uint32_t *ebx)
-{
-	uint32_t eax = MAGIC;
-	uint32_t ecx = (uint32_t)type << 16 | CMD_MESSAGE;
-	uint32_t edx = channel->id << 16 | PORT;
-	uint32_t esi = channel->cookie_high;
-	uint32_t edi = channel->cookie_low;
-
-	asm volatile("inl %%dx, %%eax"
-		     : "+a"(eax), "+b"(*ebx), "+c"(ecx), "+d"(edx), "+S"(esi), "+D"(edi)
-		     :
-		     : "memory", "cc");
-	if (type == OPEN) {
-		channel->id = edx >> 16;
-		channel->cookie_high = esi;
-		channel->cookie_low = edi;
-	}
-	return ecx >> 16;
-}
 
 static void need(uint32_t status, uint32_t wanted, const char *what)
 {

@@ -21,27 +21,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAGIC		0x564d5868
-#define PORT		0x5658
-#define BLOCK_PORT	0x5659
-#define CMD_MESSAGE	30
-#define RPCI		0x49435052
-#define FLAG_COOKIE	0x80000000
-
-enum { OPEN, SENDSIZE, SENDPAYLOAD, RECVSIZE, RECVPAYLOAD, RECVSTATUS, CLOSE };
-
-#define STATUS_SUCCESS	0x01
-#define STATUS_DORECV	0x02
+#include "message.h"
 
 #define BLOCK_SIZE	20480
 #define ROOM		(BLOCK_SIZE + 32)
 #define PAUSE		200000		/* us in the middle of a message */
-
-struct channel {
-	uint32_t id;
-	uint32_t cookie_high;
-	uint32_t cookie_low;
-};
 
 /* How a worker sends its messages. */
 struct manner {
@@ -58,27 +42,6 @@ static const struct manner manners[] = {
 	{ .name = "block", .block = 1 },
 	{ }
 };
-
-/* One MESSAGE call; returns its status, and EBX in *@ebx. */
-static uint32_t message(struct channel *channel, int type, uint32_t *ebx)
-{
-	uint32_t eax = MAGIC;
-	uint32_t ecx = (uint32_t)type << 16 | CMD_MESSAGE;
-	uint32_t edx = channel->id << 16 | PORT;
-	uint32_t esi = channel->cookie_high;
-	uint32_t edi = channel->cookie_low;
-
-	asm volatile("inl %%dx, %%eax"
-		     : "+a"(eax), "+b"(*ebx), "+c"(ecx), "+d"(edx), "+S"(esi), "+D"(edi)
-		     :
-		     : "memory", "cc");
-	if (type == OPEN) {
-		channel->id = edx >> 16;
-		channel->cookie_high = esi;
-		channel->cookie_low = edi;
-	}
-	return ecx >> 16;
-}
 
 /* The high-bandwidth port has a cookie in RBP, where the compiler keeps its frame. */
 static int send_block(struct channel *channel, const char *data, uint64_t size)
