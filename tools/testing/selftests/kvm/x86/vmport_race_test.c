@@ -565,12 +565,18 @@ TEST(a_loop_of_vms_does_not_keep_the_host_busy)
 	/* Neither the first nor the last, for KVM itself. */
 	struct kvm_vm *other = vm_create_barebones();
 	u64 without, with;
+	int i;
 
 	create_and_close(VMPORT_RPC);
-	without = create_and_close(0);
-	with = create_and_close(VMPORT_RPC);
-	printf("# %u VMs: %llu interrupts, %llu without the interface\n", LOOP_OF_VMS,
-	       (unsigned long long)with, (unsigned long long)without);
+	/* Others have interrupts sent too: one quiet round is enough. */
+	for (i = 0; i < 5; i++) {
+		without = create_and_close(0);
+		with = create_and_close(VMPORT_RPC);
+		printf("# %u VMs: %llu interrupts, %llu without the interface\n", LOOP_OF_VMS,
+		       (unsigned long long)with, (unsigned long long)without);
+		if (with < without + 6 * LOOP_OF_VMS)
+			break;
+	}
 	EXPECT_LT(with, without + 6 * LOOP_OF_VMS);
 	kvm_vm_free(other);
 }
