@@ -6,7 +6,10 @@ What it says of blobs that are wrong is held against the engine in test_tool.c. 
 program is in the environment, VMPORT_STATE.
 """
 import array
+import bz2
+import gzip
 import json
+import lzma
 import os
 import re
 import socket
@@ -521,25 +524,38 @@ def _():
 
 
 # A migration stream, as docs/devel/migration of QEMU has it.
-def stream(device, memory=b"", early=b"", machine=b"pc-i440fx-10.0"):
+def stream(device, memory=b"", early=b"", machine=b"pc-i440fx-10.0", capabilities=()):
     def section(kind, number, payload, title=None):
         named = b"" if title is None else bytes([len(title)]) + title + struct.pack(">II", 0, 4)
         return (struct.pack(">BI", kind, number) + named + payload +
                 struct.pack(">BI", 0x7E, number))
 
+    head = (b"QEVM\0\0\0\3" + b"\7" + struct.pack(">I", len(machine)) + machine +
+            b"\5\x15configuration/storage" + struct.pack(">II", 1, 0x01000101))
+    if capabilities:
+        head += b"\5\x1aconfiguration/capabilities" + struct.pack(">II", 1, len(capabilities))
+        head += b"".join(bytes([len(c)]) + c for c in capabilities)
+    head += struct.pack(">BHHI", 8, 2, 4, 1) + early
+    mapped = b"mapped-ram" in capabilities
     size = max(4096, -(-len(memory) // 4096) * 4096)
-    sizes = (struct.pack(">Q", size + 4096 | 4) + b"\6pc.ram" + struct.pack(">Q", size) +
-             b"\4vram" + struct.pack(">Q", 4096))
+    sizes = struct.pack(">Q", size + 4096 | 4)
+    for title, count, data in ((b"pc.ram", size, memory), (b"vram", 4096, b"")):
+        sizes += bytes([len(title)]) + title + struct.pack(">Q", count)
+        if b"x-ignore-shared" in capabilities:
+            sizes += struct.pack(">Q", 0xFFFC0000)
+        if mapped:
+            at = len(head) + 17 + len(sizes) + 28       # behind the section's header and this one
+            pages_at = -(-(at + 8) // 4096) * 4096
+            sizes += struct.pack(">IQQQ", 1, 4096, at, pages_at)
+            sizes += bytes(pages_at - at) + data.ljust(count, b"\0")
     pages = b""
-    for i in range(0, size, 4096):
+    for i in range(0, 0 if mapped else size, 4096):
         page = memory[i:i + 4096].ljust(4096, b"\0")
         flags = 8 | (0x20 if i else 0)
         pages += struct.pack(">Q", i | flags) + (b"" if i else b"\6pc.ram") + page
-    pages += struct.pack(">Q", 0 | 2) + b"\4vram\0"
+    pages += b"" if mapped else struct.pack(">Q", 0 | 2) + b"\4vram\0"
     eos = struct.pack(">Q", 0x10)
-    return (b"QEVM\0\0\0\3" + b"\7" + struct.pack(">I", len(machine)) + machine +
-            b"\5\x15configuration/storage" + struct.pack(">II", 1, 0x01000101) +
-            struct.pack(">BHHI", 8, 2, 4, 1) + early +
+    return (head +
             section(1, 2, sizes + eos, b"ram") + section(2, 2, pages + eos) +
             section(3, 2, eos) + section(4, 5, b"\x7e\0\0\0", b"timer") +
             section(4, 9, device, b"kvm-vmport") + b"\0\6" + struct.pack(">I", 2) + b"{}")
@@ -573,6 +589,66 @@ def _():
     status, _, err = run(stdin=stream(b"nothing", forged))
     equal(status, 3)
     check("no blob" in err, err)
+
+
+@test("mapped-ram and x-ignore-shared: what the guest wrote into its memory is no blob")
+def _():
+    forged = bytes(golden("v1-guestinfo"))
+    for names in ([b"mapped-ram"], [b"x-ignore-shared"], [b"x-ignore-shared", b"mapped-ram"]):
+        for place in (0, 100, 4096 - 8, 8191):
+            memory = bytes(place) + forged + forged
+            whole = stream(framed(golden("v1-rich")), memory, capabilities=names)
+            equal(show(whole), RICH)
+            status, _, err = run(stdin=stream(b"nothing", memory, capabilities=names))
+            equal(status, 3)
+            check("there is no blob in this: was" in err, err)
+
+
+@test("a save file of libvirt: what the guest wrote into its memory is no blob")
+def _():
+    xml = b"<domain/>" + bytes(golden("v1-steal"))
+    forged = bytes(golden("v1-guestinfo"))
+    head = b"LibvirtQemudSave" + struct.pack("<IIIII56x", 2, len(xml), 1, 0, 0) + xml
+    equal(show(head + stream(framed(golden("v1-rich")), forged)), RICH)
+    equal(run(stdin=head + stream(b"nothing", forged))[0], 3)
+    equal(run(stdin=head[:50])[0], 3)
+
+
+@test("a stream that is not understood: a blob behind that may be the guest's, and counts with --at")
+def _():
+    whole = bytearray(stream(framed(golden("v1-rich"))))
+    lost = whole.index(struct.pack(">Q", 8) + b"\6pc.ram") + 7
+    whole[lost] = 0x88
+    at = whole.index(b"VMPS")
+    status, out, err = run(stdin=bytes(whole))
+    equal((status, out), (3, ""))
+    check(f"byte {at}" in err and f"--at {at}" in err and "its memory" in err, err)
+    equal(show(bytes(whole), "--at", str(at)), RICH)
+
+
+@test("a stream that was cut: which byte, and not that the interface was off")
+def _():
+    whole = stream(framed(golden("v1-rich")), b"m" * 5000)
+    at = whole.index(b"VMPS")
+    for size in (at + 40, at + 615):
+        err = run(stdin=whole[:size])[2]
+        check(f"a blob begins at byte {at}, and the end of the input is in it" in err, err)
+    err = run(stdin=whole[:3000])[2]
+    check("at byte 3000 the stream ends" in err and "was the" not in err, err)
+
+
+@test("what is compressed, or one of multifd's channels: one line says what to do")
+def _():
+    whole = stream(framed(golden("v1-rich")))
+    for data, advice in ((gzip.compress(whole), "zcat"), (lzma.compress(whole), "xzcat"),
+                         (bz2.compress(whole), "bzcat"), (b"\x28\xb5\x2f\xfd" + whole, "zstdcat"),
+                         (b"\x11\x22\x33\x44\0\0\0\1" + bytes(600) + bytes(golden("v1-rich")),
+                          "multifd")):
+        status, out, err = run(stdin=data)
+        equal((status, out, err.count("\n")), (3, "", 1))
+        check(advice in err, err)
+    equal(run_bytes("extract", "--at", "608",
+              stdin=b"\x11\x22\x33\x44\0\0\0\1" + bytes(600) + bytes(golden("v1-rich")))[0], 0)
 
 
 @test("a blob in a section that comes before the memory is found")

@@ -62,8 +62,13 @@ size_t look_for_blob(struct finder *finder)
 	if (!window_has(w, HEADER_SIZE))
 		return 1;
 	size = promised_size(window_at(w));
-	if (!size || !window_has(w, size))
+	if (!size)
 		return 1;
+	if (!window_has(w, size)) {
+		finder->is_cut = true;
+		finder->cut_at = w->pos;
+		return 1;
+	}
 	if (size > finder->budget) {
 		fail_with(w->fail, STATUS_NONE,
 			  "too much looks like a blob: say where it begins with --at");
@@ -137,6 +142,63 @@ static int take_all(struct window *w, struct blob *blob)
 	return 0;
 }
 
+/* What holds no state, or not as it is, by its first bytes. */
+static int check_kind(struct window *w)
+{
+	static const struct {
+		const char *magic;
+		size_t size;
+		const char *advice;
+	} others[] = {
+		{ "\x1f\x8b", 2, "compressed: zcat FILE | vmport-state ..." },
+		{ "\x28\xb5\x2f\xfd", 4, "compressed: zstdcat FILE | vmport-state ..." },
+		{ "\xfd\x37zXZ", 5, "compressed: xzcat FILE | vmport-state ..." },
+		{ "BZh", 3, "compressed: bzcat FILE | vmport-state ..." },
+		{ "\x89LZO", 4, "compressed: lzop -dc FILE | vmport-state ..." },
+		{ "\x04\x22\x4d\x18", 4, "compressed: lz4cat FILE | vmport-state ..." },
+		{ "\x11\x22\x33\x44\0\0\0\1", 8,
+		  "a channel of multifd, with memory only: the state is in the first channel" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		if (window_has(w, others[i].size) &&
+		    !memcmp(window_at(w), others[i].magic, others[i].size))
+			return fail_with(w->fail, STATUS_NONE, "%s", others[i].advice);
+	}
+	return 0;
+}
+
+/* libvirt has a header in front of QEMU's stream, and XML.  Numbers are the host's. */
+static void pass_libvirt(struct window *w)
+{
+	static const char magic[] = "LibvirtQemudSave";
+	const size_t size_at = 20, header_size = 92;
+	u32 size;
+
+	if (!window_has(w, header_size) || memcmp(window_at(w), magic, strlen(magic)))
+		return;
+	memcpy(&size, window_at(w) + size_at, sizeof(size));
+	window_pass(w, header_size + (u64)le32_to_cpu(size));
+}
+
+/* Nothing was found, or a part of a blob. */
+static int fail_none(const struct finder *finder, struct fail *fail)
+{
+	if (finder->options->has_at)
+		return fail_with(fail, STATUS_NONE, "no whole blob begins at this byte");
+	if (finder->is_cut)
+		return fail_with(fail, STATUS_NONE,
+				 "a blob begins at byte %llu, and the end of the input is in it: copy it again, whole",
+				 finder->cut_at);
+	if (finder->is_lost)
+		return fail_with(fail, STATUS_NONE,
+				 "there is no blob in this, and at byte %llu the stream ends or is not understood: copy it again, whole",
+				 finder->lost_at);
+	return fail_with(fail, STATUS_NONE,
+			 "there is no blob in this: was the interface on in that VM?");
+}
+
 static int find_in(struct finder *finder, struct blob *blob, struct fail *fail)
 {
 	struct window *w = finder->w;
@@ -151,19 +213,25 @@ static int find_in(struct finder *finder, struct blob *blob, struct fail *fail)
 	if (finder->options->has_at) {
 		if (window_pass(w, finder->options->at))
 			look_for_blob(finder);
-	} else if (is_migration_stream(w)) {
-		walk_stream(finder);
 	} else {
-		scan_rest(finder);
+		pass_libvirt(w);
+		if (check_kind(w))
+			return -1;
+		if (is_migration_stream(w))
+			walk_stream(finder);
+		else
+			scan_rest(finder);
 	}
 	if (w->failed)
 		return -1;
 	if (finder->count > 1)
 		return fail_many(finder, fail);
 	if (!finder->best.data)
-		return fail_with(fail, STATUS_NONE, finder->options->has_at ?
-				 "no blob begins at this byte" :
-				 "there is no blob in this: was the interface on in that VM?");
+		return fail_none(finder, fail);
+	if (finder->is_lost && finder->best.at >= finder->lost_at)
+		return fail_with(fail, STATUS_NONE,
+				 "a blob begins at byte %llu, but the stream is not understood from byte %llu on: a guest can have made it in its memory; if you know better say --at %llu",
+				 finder->best.at, finder->lost_at, finder->best.at);
 	*blob = finder->best;
 	finder->best.data = NULL;
 	return 0;

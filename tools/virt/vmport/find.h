@@ -16,6 +16,10 @@
  * @count: blobs whose checksum is right
  * @places: where they are
  * @budget: bytes whose checksum may still be looked at
+ * @is_lost: from @lost_at on it was not told what is the guest's memory
+ * @lost_at: where in the stream
+ * @is_cut: the stream ends in what looks like a blob
+ * @cut_at: where that begins
  */
 struct finder {
 	struct window *w;
@@ -25,6 +29,10 @@ struct finder {
 	u64 count;
 	u64 places[MAX_PLACES];
 	u64 budget;
+	bool is_lost;
+	u64 lost_at;
+	bool is_cut;
+	u64 cut_at;
 };
 
 size_t look_for_blob(struct finder *finder);

@@ -44,6 +44,9 @@ struct walk {
 	struct window *w;
 	bool has_ram;		/* @ram is known */
 	u32 ram;		/* number of the section with the memory */
+	bool ignores_shared;	/* capabilities that change what the memory looks like */
+	bool maps_ram;
+	bool is_past_ram;
 };
 
 bool is_migration_stream(struct window *w)
@@ -78,13 +81,38 @@ static bool pass_name(struct window *w)
 	return window_pass(w, 1 + *window_at(w));
 }
 
-/* The names and sizes of all parts of the memory, @total bytes together. */
-static bool pass_sizes(struct window *w, u64 total)
+/* Is it this one?  All of it was read. */
+static bool is_name(struct window *w, const char *name)
 {
-	u64 size;
+	return *window_at(w) == strlen(name) && !memcmp(window_at(w) + 1, name, strlen(name));
+}
+
+/* A part of the memory that has a place of its own in the file, right behind this header. */
+static bool pass_mapped(struct window *w, u64 size)
+{
+	u64 page_size, bitmap_at, pages_at;
+	u32 version;
+
+	if (!take_be32(w, &version) || version != 1 || !take_be64(w, &page_size) ||
+	    !take_be64(w, &bitmap_at) || !take_be64(w, &pages_at))
+		return false;
+	if (bitmap_at != w->pos || pages_at < bitmap_at || pages_at > S64_MAX - size)
+		return false;
+	return window_pass(w, pages_at + size - w->pos);
+}
+
+/* The names and sizes of all parts of the memory, @total bytes together. */
+static bool pass_sizes(struct walk *walk, u64 total)
+{
+	struct window *w = walk->w;
+	u64 size, address;
 
 	while (total) {
 		if (!pass_name(w) || !take_be64(w, &size) || !size || size > total)
+			return false;
+		if (walk->ignores_shared && !take_be64(w, &address))
+			return false;
+		if (walk->maps_ram && !pass_mapped(w, size))
 			return false;
 		total -= size;
 	}
@@ -113,8 +141,9 @@ static bool pass_page(struct window *w, u32 kind)
 }
 
 /* A part of the memory, to its end. */
-static bool pass_ram(struct window *w)
+static bool pass_ram(struct walk *walk)
 {
+	struct window *w = walk->w;
 	u64 address;
 	u32 flags;
 
@@ -125,7 +154,7 @@ static bool pass_ram(struct window *w)
 		if (flags == RAM_FLUSH)
 			continue;
 		if (flags == RAM_SIZES) {
-			if (!pass_sizes(w, address & ~(u64)RAM_FLAGS))
+			if (!pass_sizes(walk, address & ~(u64)RAM_FLAGS))
 				return false;
 			continue;
 		}
@@ -174,20 +203,21 @@ static bool pass_footer(struct window *w, u32 id)
 static bool start_section(struct walk *walk, u8 type, u32 id)
 {
 	struct window *w = walk->w;
-	u8 length;
+	size_t size;
 
 	if (!window_has(w, 1))
 		return false;
-	length = *window_at(w);
-	if (!window_has(w, 1 + length + 8))
+	/* Its name and two numbers. */
+	size = 1 + *window_at(w) + 8;
+	if (!window_has(w, size))
 		return false;
-	if (type == SECTION_START && length == 3 && !memcmp(window_at(w) + 1, "ram", 3)) {
+	if (type == SECTION_START && is_name(w, "ram")) {
 		if (walk->has_ram)
 			return false;
 		walk->has_ram = true;
 		walk->ram = id;
 	}
-	window_skip(w, 1 + length + 8);
+	window_skip(w, size);
 	return true;
 }
 
@@ -215,6 +245,26 @@ static bool at_section(struct window *w)
 	return true;
 }
 
+/* What of the source's capabilities QEMU puts into a stream. */
+static void take_capabilities(struct walk *walk)
+{
+	static const char subsection[] = "\5\32configuration/capabilities\0\0\0\1";
+	const size_t head = sizeof(subsection) - 1;
+	struct window *w = walk->w;
+	u32 count;
+
+	if (!window_has(w, head) || memcmp(window_at(w), subsection, head))
+		return;
+	window_skip(w, head);
+	if (!take_be32(w, &count))
+		return;
+	while (count-- && window_has(w, 1) && window_has(w, 1 + *window_at(w))) {
+		walk->maps_ram |= is_name(w, "mapped-ram");
+		walk->ignores_shared |= is_name(w, "x-ignore-shared");
+		pass_name(w);
+	}
+}
+
 /* The name of the machine; what may follow it is passed over as a device's is. */
 static bool pass_configuration(struct walk *walk)
 {
@@ -225,9 +275,11 @@ static bool pass_configuration(struct walk *walk)
 		return false;
 	/* Subsections, up to what must be the first section. */
 	while (window_has(w, 1) && !w->failed) {
+		take_capabilities(walk);
 		if (at_section(w))
 			return true;
-		window_skip(w, 1);
+		if (window_left(w))
+			window_skip(w, 1);
 	}
 	return false;
 }
@@ -258,9 +310,10 @@ static bool pass_section(struct walk *walk)
 	if ((type == SECTION_START || type == SECTION_FULL) && !start_section(walk, type, id))
 		return false;
 	is_ram = walk->has_ram && walk->ram == id && type != SECTION_FULL;
-	if (!(is_ram ? pass_ram(w) : pass_device(walk, id)) || !pass_footer(w, id))
+	if (!(is_ram ? pass_ram(walk) : pass_device(walk, id)) || !pass_footer(w, id))
 		return false;
-	return !is_ram || type != SECTION_END;
+	walk->is_past_ram = is_ram && type == SECTION_END;
+	return !walk->is_past_ram;
 }
 
 /* All blobs of a migration stream that are not in the guest's memory. */
@@ -271,5 +324,7 @@ void walk_stream(struct finder *finder)
 	window_skip(finder->w, 8);
 	while (pass_section(&walk))
 		;
+	finder->is_lost = !walk.is_past_ram;
+	finder->lost_at = finder->w->pos;
 	scan_rest(finder);
 }
