@@ -12,6 +12,7 @@ import json
 import lzma
 import os
 import re
+import resource
 import socket
 import struct
 import subprocess
@@ -116,6 +117,7 @@ def run(*args, stdin=b""):
 
 def new_file(name, data):
     name = os.path.join(DIR.name, name)
+    os.makedirs(os.path.dirname(name), exist_ok=True)
     with open(name, "wb") as file:
         file.write(data)
     return name
@@ -521,6 +523,157 @@ def _():
     out = run("diff", path("v1-rich"), path("v1-names"))[1]
     check("- channels[3]\n" in out and "~ requests.next: 7 -> 3\n" in out, out)
     check("~ channels[1].cookie: differs" in out and "2da8f5e6" not in out, out)
+
+
+def on_terminal(*args, stdin=None):
+    """What the program writes to a terminal, and its status."""
+    master, terminal = os.openpty()
+    done = subprocess.run([TOOL, *args], stdin=stdin, stdout=terminal, stderr=subprocess.PIPE,
+                          check=False)
+    os.close(terminal)
+    os.set_blocking(master, False)
+    try:
+        seen = os.read(master, 65536)
+    except OSError:
+        seen = b""
+    os.close(master)
+    return done.returncode, seen, done.stderr.decode()
+
+
+@test("a terminal gets no blob, and no value with control characters")
+def _():
+    blob = new_file("blob", bytes(golden("v1-empty")))
+    run("set", blob, "plain=gr\u00fc\u00df\n\tx", "title=\x1b]0;x\x07", "csi=\u009b31m")
+    equal(on_terminal("get", blob, "plain")[:2], (0, "gr\u00fc\u00df\r\n\tx".encode()))
+    for key in ("title", "csi"):
+        status, seen, err = on_terminal("get", blob, key)
+        equal((status, seen), (2, b""))
+        check("-o" in err, err)
+        equal(run_bytes("get", blob, key)[0], 0)
+    for command in (("extract", blob), ("set", "-", "a=b"), ("delete", "-", "title")):
+        with open(blob, "rb") as file:
+            status, seen, err = on_terminal(*command, stdin=file)
+        equal((status, seen), (2, b""))
+        check("-o" in err, err)
+
+
+@test("names of files are shown so that they are nothing but names")
+def _():
+    for name in ("a\x1b[31m", "a\nb: good, 1 bytes", "a\u009b31m", b"a\x9b"):
+        name = os.fsdecode(os.path.join(os.fsencode(DIR.name), os.fsencode(name)))
+        for data in (golden("v1-empty"), golden("v1-empty")[:-1], b"n" * 100):
+            new_file(name, bytes(data))
+            _, out, err = run_bytes("verify", name)
+            text = out + err.encode()
+            check(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), text)
+            equal(text.count(b"\n"), 1)
+        err = run("get", name, "a")[2]
+        check("\x1b" not in err and err.count("\n") == 1, err)
+    new_file("gr\u00fc\u00df", bytes(golden("v1-empty")))
+    check(run("verify", os.path.join(DIR.name, "gr\u00fc\u00df"))[1].endswith("gr\u00fc\u00df: good, 32 bytes\n"))
+
+
+@test("set: the file keeps its owner and mode, and a link stays a link")
+def _():
+    blob = new_file("blob", bytes(golden("v1-empty")))
+    link = os.path.join(DIR.name, "link")
+    os.symlink("blob", link)
+    os.chmod(blob, 0o640)
+    if not os.getuid():
+        os.chown(blob, 12345, 54321)
+    before = os.stat(blob)
+    equal(run("set", link, "a=b"), (0, "", ""))
+    after = os.stat(blob)
+    check(os.path.islink(link))
+    equal((after.st_mode, after.st_uid, after.st_gid),
+          (before.st_mode, before.st_uid, before.st_gid))
+    equal(run("get", blob, "a"), (0, "b", ""))
+    os.unlink(link)
+    # Where -o is a name of what the shell has opened.
+    out = os.path.join(DIR.name, "out")
+    with open(out, "wb") as file:
+        os.symlink(f"/proc/{os.getpid()}/fd/{file.fileno()}", link)
+        equal(run("get", blob, "a", "-o", link), (0, "", ""))
+    check(os.path.islink(link))
+    equal(content(out), b"b")
+    os.unlink(link)
+
+
+@test("what was read is not overwritten, but for a blob by set and delete")
+def _():
+    blob = new_file("blob", bytes(golden("v1-rich")))
+    whole = new_file("stream", stream(framed(golden("v1-rich"))))
+    text = new_file("text", run_bytes("--json", "--values", "--cookies", blob)[1])
+    os.link(whole, whole + ".link")
+    for args in (("get", whole, "machine.id"), ("extract", whole), ("set", whole, "a=b"),
+                 ("delete", whole, "machine.id"), ("build", text), ("get", blob, "machine.id")):
+        for output in (args[1], whole + ".link" if args[1] == whole else args[1]):
+            before = content(output)
+            status, _, err = run(*args, "-o", output)
+            equal(status, 2)
+            check("another name" in err, err)
+            equal(content(output), before)
+    equal(run("set", blob, "a=b", "-o", blob), (0, "", ""))
+    equal(run("get", blob, "a"), (0, "b", ""))
+
+
+@test("set: from a named pipe, with -o; without it says so")
+def _():
+    pipe = os.path.join(DIR.name, "pipe")
+    os.mkfifo(pipe)
+    for options, status in ((["-o", os.path.join(DIR.name, "out")], 0), ([], 2)):
+        with subprocess.Popen(["cp", path("v1-rich"), pipe]) as writer:
+            try:
+                done = subprocess.run([TOOL, "set", pipe, "a=b", *options], check=False,
+                                      stderr=subprocess.PIPE, timeout=20)
+            except subprocess.TimeoutExpired:
+                check(False, "it waits for a second writer")
+            finally:
+                writer.kill()
+        equal(done.returncode, status)
+
+
+@test("standard input is read for one thing only")
+def _():
+    for args in (("set", "-", "--value-file", "-", "a"), ("diff", "-", "-"),
+                 ("verify", "-", "-")):
+        status, _, err = run_bytes(*args, stdin=bytes(golden("v1-rich")))
+        equal(status, 2)
+        check("standard input: it can only be read once" in err, err)
+
+
+@test("set: where the file cannot be written nothing is left beside it")
+def _():
+    blob = new_file("alone/blob", bytes(golden("v1-empty")))
+    done = subprocess.run([TOOL, "set", blob, "a=" + "x" * 3000], stderr=subprocess.PIPE,
+                          check=False, preexec_fn=lambda: resource.setrlimit(
+                              resource.RLIMIT_FSIZE, (1024, 1024)))
+    equal(done.returncode, 2)
+    check(b"too large" in done.stderr, done.stderr)
+    equal(os.listdir(os.path.dirname(blob)), ["blob"])
+    equal(content(blob), bytes(golden("v1-empty")))
+
+
+@test("-o where nothing is written to it is no success")
+def _():
+    for args in (("show", path("v1-rich")), (path("v1-rich"),), ("verify", path("v1-rich")),
+                 ("diff", path("v1-rich"), path("v1-rich"))):
+        status, out, err = run(*args, "-o", os.path.join(DIR.name, "no"))
+        equal((status, out), (2, ""))
+        check("-o" in err, err)
+
+
+@test("verify: --quiet with --json, and records that end too soon")
+def _():
+    equal(run("verify", "--quiet", "--json", path("v1-rich")), (0, "", ""))
+    bad = golden("v1-rich")
+    bad[100] ^= 1
+    check(not json.loads(run("verify", "--quiet", "--json", stdin=bad)[1])["good"])
+    record = struct.pack("<I", 616) + bytes(golden("v1-rich"))
+    for size in (1, 3, 4, 619):
+        status, out, err = run("verify", "--records", stdin=record + record[:size])
+        equal((status, out.count("\n")), (2, 1))
+        check("record 1 is cut" in err, err)
 
 
 # A migration stream, as docs/devel/migration of QEMU has it.

@@ -14,6 +14,10 @@ int check_blob(const struct options *options, const char *name, const struct blo
 int load_blob(const struct options *options, const char *name, struct blob *blob,
 	      struct vmport_state **state);
 
+/* To -o or standard output goes what was read from @input or made of it. */
+int write_output(const struct options *options, const char *input, const struct blob *data,
+		 bool is_for_terminals);
+
 /* Commands, with their arguments. */
 int do_get(const struct options *options, char **args);
 int do_set(const struct options *options, char **args);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Reading and changing guestinfo in a saved blob, with the kernel's own store. */
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "guestinfo.h"
@@ -8,7 +9,9 @@
 
 static int no_key(const char *name, const char *key)
 {
-	fprintf(stderr, TOOL_NAME ": %s: no such key: ", input_name(name));
+	fprintf(stderr, TOOL_NAME ": ");
+	print_name(stderr, input_name(name));
+	fprintf(stderr, ": no such key: ");
 	print_quoted(stderr, (const u8 *)key, strlen(key));
 	fputc('\n', stderr);
 	return STATUS_NO_KEY;
@@ -18,8 +21,7 @@ int do_get(const struct options *options, char **args)
 {
 	struct vmport_state *state;
 	struct vmport_entry *entry;
-	struct fail fail;
-	struct blob blob;
+	struct blob blob, value;
 	int status;
 
 	status = load_blob(options, args[0], &blob, &state);
@@ -29,9 +31,11 @@ int do_get(const struct options *options, char **args)
 	if (!entry) {
 		status = no_key(args[0], args[1]);
 	} else {
-		if (write_file(options->output, vmport_entry_value(entry), entry->value_size,
-			       &fail))
-			status = complain(options->output ?: "standard output", &fail);
+		value.data = (u8 *)vmport_entry_value(entry);
+		value.size = entry->value_size;
+		/* A guest does not get to write to a terminal. */
+		status = write_output(options, args[0], &value,
+				      is_plain(value.data, value.size, "\t\n"));
 		vmport_guestinfo_put(entry);
 	}
 	vmport_state_free(state);
@@ -39,37 +43,34 @@ int do_get(const struct options *options, char **args)
 	return status;
 }
 
+/* Is the input a file with the blob and nothing else? */
+static bool is_only_blob(const char *name, const struct blob *blob)
+{
+	struct stat info;
+
+	return !blob->at && !stat(name, &info) && S_ISREG(info.st_mode) &&
+	       info.st_size == blob->size;
+}
+
 /* Where a changed blob goes: back to its file, but into no stream or image. */
-static int write_changed(const struct options *options, const char *name, bool is_blob,
-			 const struct blob *blob)
+static int write_changed(const struct options *options, const char *name,
+			 const struct blob *old, const struct blob *blob)
 {
 	const char *output = options->output ?: name;
 	struct fail fail;
 
-	if (!options->output && !is_blob) {
-		fail_with(&fail, STATUS_TROUBLE,
-			  "not a blob but a stream or an image, which is not changed: say with -o where the blob goes");
-		return complain(input_name(name), &fail);
-	}
-	if (write_file(output, blob->data, blob->size, &fail))
+	if (!strcmp(output, "-"))
+		return write_output(options, name, blob, false);
+	if (is_same_file(output, name) && is_only_blob(name, old)) {
+		if (!write_file(output, blob->data, blob->size, &fail))
+			return STATUS_OK;
 		return complain(output, &fail);
-	return STATUS_OK;
-}
-
-/* Does the input begin with the blob and hold nothing else? */
-static bool is_only_blob(const char *name, const struct blob *blob)
-{
-	struct fail fail;
-	struct blob all;
-	bool same;
-
-	if (!strcmp(name, "-"))
-		return true;
-	if (read_all(name, KVM_VMPORT_MAX_STATE, &all, &fail))
-		return false;
-	same = all.size == blob->size && !memcmp(all.data, blob->data, all.size);
-	free(all.data);
-	return same;
+	}
+	if (options->output)
+		return write_output(options, name, blob, false);
+	fail_with(&fail, STATUS_TROUBLE,
+		  "not a blob but a stream or an image, which is not changed: say with -o where the blob goes");
+	return complain(input_name(name), &fail);
 }
 
 static int change_all(const struct options *options, const char *name, struct blob *blob,
@@ -77,7 +78,6 @@ static int change_all(const struct options *options, const char *name, struct bl
 		      int (*change)(const struct options *options, const char *name,
 				    struct vmport_state *state, char *arg))
 {
-	bool is_blob = is_only_blob(name, blob);
 	struct vmport_state *again;
 	struct blob changed;
 	int status = STATUS_OK;
@@ -94,7 +94,7 @@ static int change_all(const struct options *options, const char *name, struct bl
 	status = check_blob(options, "the changed blob", &changed, &again);
 	if (!status) {
 		vmport_state_free(again);
-		status = write_changed(options, name, is_blob, &changed);
+		status = write_changed(options, name, blob, &changed);
 	}
 	free(changed.data);
 	return status;
@@ -112,7 +112,7 @@ static int set_one(const struct options *options, const char *name, struct vmpor
 
 	if (options->value_file) {
 		if (read_all(options->value_file, KVM_VMPORT_MAX_VALUE, &value, &fail))
-			return complain(options->value_file, &fail);
+			return complain(input_name(options->value_file), &fail);
 		equals = arg + strlen(arg);
 	} else if (!equals) {
 		fail_with(&fail, STATUS_TROUBLE, "no '=' behind the key, and no --value-file");

@@ -24,7 +24,7 @@ int fail_with(struct fail *fail, int status, const char *fmt, ...)
 	vsnprintf(fail->text, sizeof(fail->text), fmt, args);
 	va_end(args);
 	for (c = fail->text; *c; c++) {
-		if ((u8)*c < 0x20 || *c == 0x7f)
+		if ((u8)*c < 0x20 || (u8)*c >= 0x7f)
 			*c = '?';
 	}
 	return -1;

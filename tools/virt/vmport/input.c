@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,7 +23,9 @@ static u64 now(void)
 
 static void say_progress(struct progress *p, const char *end)
 {
-	fprintf(stderr, "\r" TOOL_NAME ": %s: %llu", p->name, p->done >> 20);
+	fprintf(stderr, "\r" TOOL_NAME ": ");
+	print_name(stderr, p->name);
+	fprintf(stderr, ": %llu", p->done >> 20);
 	if (p->total)
 		fprintf(stderr, " of %llu", p->total >> 20);
 	fprintf(stderr, " MiB read%s", end);
@@ -77,8 +80,14 @@ ssize_t fd_read(struct reader *reader, u8 *to, size_t size, struct fail *fail)
 
 static int open_input(const char *name, struct fail *fail)
 {
-	int fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	static bool stdin_was_read;
+	bool is_stdin = !strcmp(name, "-");
+	int fd;
 
+	if (is_stdin && stdin_was_read)
+		return fail_with(fail, STATUS_TROUBLE, "it can only be read once");
+	stdin_was_read |= is_stdin;
+	fd = is_stdin ? dup(STDIN_FILENO) : open(name, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? fail_with(fail, STATUS_TROUBLE, "%s", strerror(errno)) : fd;
 }
 
@@ -279,16 +288,26 @@ static int write_fd(int fd, const void *data, size_t size)
 }
 
 /* Who may read the old file may read the new one: a state has secrets of the guest. */
+static int copy_owner(int fd, const struct stat *old)
+{
+	mode_t mode = old->st_mode & 0777;
+
+	/* Who cannot give a file away has one of a group of their own. */
+	if (fchown(fd, old->st_uid, old->st_gid))
+		mode &= 0700;
+	return fchmod(fd, mode);
+}
+
 static int write_beside(const char *name, char *beside, const void *data, size_t size)
 {
-	struct stat info;
+	struct stat old;
 	int fd = mkstemp(beside), r;
 
 	if (fd < 0)
 		return -1;
 	r = write_fd(fd, data, size);
-	if (!r && !stat(name, &info))
-		r = fchmod(fd, info.st_mode & 0777);
+	if (!r && !stat(name, &old))
+		r = copy_owner(fd, &old);
 	if (!r)
 		r = fsync(fd);
 	if (close(fd))
@@ -300,10 +319,37 @@ static int write_beside(const char *name, char *beside, const void *data, size_t
 	return r;
 }
 
+/* Nobody finds half of it, nor the file that it is written to first. */
+static int write_whole(const char *name, const void *data, size_t size)
+{
+	/* Not the link to it. */
+	char *target = realpath(name, NULL), *beside = NULL;
+	sigset_t all, old;
+	int r = -1;
+
+	if (asprintf(&beside, "%s.XXXXXX", target ?: name) >= 0) {
+		sigfillset(&all);
+		sigprocmask(SIG_BLOCK, &all, &old);
+		r = write_beside(target ?: name, beside, data, size);
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		free(beside);
+	}
+	free(target);
+	return r;
+}
+
+/* Is that the file, or a name of it, which was read? */
+bool is_same_file(const char *a, const char *b)
+{
+	struct stat info_a, info_b;
+
+	return !stat(a, &info_a) && !stat(b, &info_b) && S_ISREG(info_a.st_mode) &&
+	       info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
+}
+
 int write_file(const char *name, const void *data, size_t size, struct fail *fail)
 {
 	struct stat info;
-	char *beside;
 	int r, fd;
 
 	if (!name || !strcmp(name, "-")) {
@@ -314,10 +360,7 @@ int write_file(const char *name, const void *data, size_t size, struct fail *fai
 		if (fd >= 0 && close(fd))
 			r = -1;
 	} else {
-		if (asprintf(&beside, "%s.XXXXXX", name) < 0)
-			return fail_with(fail, STATUS_TROUBLE, "no memory");
-		r = write_beside(name, beside, data, size);
-		free(beside);
+		r = write_whole(name, data, size);
 	}
 	return r ? fail_with(fail, STATUS_TROUBLE, "cannot write it: %s", strerror(errno)) : 0;
 }

@@ -12,7 +12,6 @@ struct progress {
 	u64 total;		/* bytes, 0: not known */
 	u64 done;
 	u64 said;		/* when, seconds */
-	u64 began;
 	bool always;
 	bool is_shown;
 };
@@ -36,6 +35,7 @@ int read_blob(const char *name, const struct options *options, struct blob *blob
 int read_all(const char *name, size_t max, struct blob *data, struct fail *fail);
 /* A file that is there whole or not at all; "-" or NULL: standard output. */
 int write_file(const char *name, const void *data, size_t size, struct fail *fail);
+bool is_same_file(const char *a, const char *b);
 
 /* qmp.c */
 int blob_from_vm(const char *path, const struct options *options, struct blob *blob,

@@ -144,7 +144,8 @@ void print_verdict(FILE *out, const char *name, const struct blob *blob,
 {
 	unsigned int i;
 
-	fprintf(out, "%s: ", name);
+	print_name(out, name);
+	fprintf(out, ": ");
 	if (blob->at)
 		fprintf(out, "the blob at byte %llu: ", blob->at);
 	for (i = 0; i < ARRAY_SIZE(errors) && errors[i].error != verdict->why.error; i++)

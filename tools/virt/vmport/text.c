@@ -2,6 +2,8 @@
 /* A state as text, for people. */
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "channels.h"
 #include "section.h"
 #include "steal.h"
@@ -20,6 +22,31 @@ void print_quoted(FILE *out, const u8 *data, size_t size)
 			fprintf(out, "\\x%02x", data[i]);
 	}
 	fputc('"', out);
+}
+
+/* UTF-8 with nothing in it that a terminal takes for more than text? */
+bool is_plain(const u8 *data, size_t size, const char *also)
+{
+	json_t *text = json_stringn(size ? (const char *)data : "", size);
+	bool plain = text;
+	size_t i;
+
+	json_decref(text);
+	for (i = 0; plain && i < size; i++) {
+		if ((data[i] < 0x20 && (!data[i] || !strchr(also, data[i]))) || data[i] == 0x7f ||
+		    (data[i] == 0xc2 && data[i + 1] < 0xa0))
+			plain = false;
+	}
+	return plain;
+}
+
+/* The name of a file: whoever sent it has chosen it. */
+void print_name(FILE *out, const char *name)
+{
+	if (is_plain((const u8 *)name, strlen(name), ""))
+		fputs(name, out);
+	else
+		print_quoted(out, (const u8 *)name, strlen(name));
 }
 
 struct shower {

@@ -96,6 +96,8 @@ int parse_number(const char *text, u64 max, u64 *number);
 
 /* text.c */
 void print_quoted(FILE *out, const u8 *data, size_t size);
+bool is_plain(const u8 *data, size_t size, const char *also);
+void print_name(FILE *out, const char *name);
 void show_text(FILE *out, const struct options *options, const struct blob *blob,
 	       struct vmport_state *state);
 

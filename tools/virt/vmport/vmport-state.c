@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,7 +18,12 @@
 
 int complain(const char *name, const struct fail *fail)
 {
-	fprintf(stderr, TOOL_NAME ": %s%s%s\n", name ?: "", name ? ": " : "", fail->text);
+	fprintf(stderr, TOOL_NAME ": ");
+	if (name) {
+		print_name(stderr, name);
+		fprintf(stderr, ": ");
+	}
+	fprintf(stderr, "%s\n", fail->text);
 	return fail->status;
 }
 
@@ -30,13 +36,14 @@ int check_blob(const struct options *options, const char *name, const struct blo
 	       struct vmport_state **state)
 {
 	struct verdict verdict;
+	struct fail fail;
 
 	*state = engine_load(&options->config, blob, &verdict);
 	if (*state)
 		return STATUS_OK;
 	if (verdict.r == -ENOMEM) {
-		fprintf(stderr, TOOL_NAME ": %s: no memory\n", name);
-		return STATUS_TROUBLE;
+		fail_with(&fail, STATUS_TROUBLE, "no memory");
+		return complain(name, &fail);
 	}
 	fflush(stdout);
 	fprintf(stderr, TOOL_NAME ": ");
@@ -101,14 +108,17 @@ static int verify_blob(const struct options *options, const char *name, const st
 	json_t *json;
 
 	vmport_state_free(engine_load(&options->config, blob, &verdict));
+	if (options->quiet && !verdict.r)
+		return STATUS_OK;
 	if (options->json) {
 		json = verdict_to_json(name, blob, &verdict);
 		print_json(stdout, json, false);
 		json_decref(json);
 	} else if (verdict.r) {
 		print_verdict(stdout, name, blob, &verdict);
-	} else if (!options->quiet) {
-		printf("%s: good, %zu bytes\n", name, blob->size);
+	} else {
+		print_name(stdout, name);
+		printf(": good, %zu bytes\n", blob->size);
 	}
 	return verdict.r ? STATUS_REFUSED : STATUS_OK;
 }
@@ -124,14 +134,17 @@ static int verify_records(const struct options *options)
 	char name[32];
 	u32 size, n;
 
-	for (n = 0; window_has(&w, 4); n++) {
-		memcpy(&size, window_at(&w), sizeof(size));
-		blob = (struct blob){ .size = le32_to_cpu(size) };
-		window_skip(&w, 4);
-		if (!window_has(&w, blob.size)) {
+	for (n = 0; window_has(&w, 1); n++) {
+		blob = (struct blob){ };
+		if (window_has(&w, sizeof(size))) {
+			memcpy(&size, window_at(&w), sizeof(size));
+			blob.size = le32_to_cpu(size);
+		}
+		if (!window_has(&w, sizeof(size) + blob.size)) {
 			fail_with(&fail, STATUS_TROUBLE, "record %u is cut, or too long", n);
 			break;
 		}
+		window_skip(&w, sizeof(size));
 		/* Of its own, so that nothing behind it is read unseen. */
 		blob.data = malloc(blob.size ?: 1);
 		if (!blob.data) {
@@ -195,29 +208,33 @@ static int do_diff(const struct options *options, char **args)
 	return status;
 }
 
-static int write_blob(const struct options *options, const struct blob *blob)
+int write_output(const struct options *options, const char *input, const struct blob *data,
+		 bool is_for_terminals)
 {
+	const char *name = options->output ?: "standard output";
 	struct fail fail;
 
-	if (!options->output && isatty(STDOUT_FILENO)) {
-		fprintf(stderr, TOOL_NAME ": a blob is not for terminals: use -o\n");
-		return STATUS_TROUBLE;
-	}
-	if (write_file(options->output, blob->data, blob->size, &fail))
-		return complain(options->output ?: "standard output", &fail);
-	return STATUS_OK;
+	if (!options->output && !is_for_terminals && isatty(STDOUT_FILENO))
+		fail_with(&fail, STATUS_TROUBLE, "this is not for terminals: use -o");
+	else if (options->output && is_same_file(options->output, input))
+		fail_with(&fail, STATUS_TROUBLE,
+			  "it was read, and would be lost: use another name");
+	else if (!write_file(options->output, data->data, data->size, &fail))
+		return STATUS_OK;
+	return complain(name, &fail);
 }
 
 static int do_extract(const struct options *options, char **args)
 {
+	const char *name = args[0] ?: "-";
 	struct fail fail;
 	struct blob blob;
 	int status;
 
 	/* Good or bad: to look at what KVM refuses is what this is for. */
-	if (read_blob(args[0] ?: "-", options, &blob, &fail))
-		return complain(input_name(args[0] ?: "-"), &fail);
-	status = write_blob(options, &blob);
+	if (read_blob(name, options, &blob, &fail))
+		return complain(input_name(name), &fail);
+	status = write_output(options, name, &blob, false);
 	free(blob.data);
 	return status;
 }
@@ -261,7 +278,7 @@ static int do_build(const struct options *options, char **args)
 			fprintf(stderr, TOOL_NAME ": no memory\n");
 			status = STATUS_TROUBLE;
 		} else {
-			status = write_blob(options, &blob);
+			status = write_output(options, name, &blob, false);
 			free(blob.data);
 		}
 		vmport_state_free(state);
@@ -280,7 +297,7 @@ static int do_from_vm(const struct options *options, char **args)
 	if (blob_from_vm(args[0], options, &blob, &fail))
 		return complain(args[0], &fail);
 	if (options->output) {
-		status = write_blob(options, &blob);
+		status = write_output(options, args[0], &blob, false);
 	} else {
 		status = check_blob(options, args[0], &blob, &state);
 		if (!status) {
@@ -298,16 +315,17 @@ static const struct command {
 	int min;		/* arguments */
 	int max;
 	const char *usage;
+	bool has_output;
 } commands[] = {
 	{ "show", do_show, 0, 1, "[FILE]" },
 	{ "verify", do_verify, 0, 1 << 20, "[FILE...]" },
 	{ "diff", do_diff, 2, 2, "FILE FILE" },
-	{ "get", do_get, 2, 2, "FILE KEY" },
-	{ "set", do_set, 2, 1 << 20, "FILE KEY=VALUE..." },
-	{ "delete", do_delete, 2, 1 << 20, "FILE KEY..." },
-	{ "extract", do_extract, 0, 1, "[FILE]" },
-	{ "build", do_build, 0, 1, "[JSON]" },
-	{ "from-vm", do_from_vm, 1, 1, "SOCKET" },
+	{ "get", do_get, 2, 2, "FILE KEY", true },
+	{ "set", do_set, 2, 1 << 20, "FILE KEY=VALUE...", true },
+	{ "delete", do_delete, 2, 1 << 20, "FILE KEY...", true },
+	{ "extract", do_extract, 0, 1, "[FILE]", true },
+	{ "build", do_build, 0, 1, "[JSON]", true },
+	{ "from-vm", do_from_vm, 1, 1, "SOCKET", true },
 };
 
 static void usage(FILE *out)
@@ -445,28 +463,35 @@ static int parse_options(int argc, char *argv[], struct options *options)
 	return -1;
 }
 
+static int run_command(const struct options *options, const struct command *command, int count,
+		       char **args)
+{
+	if (count < command->min || count > command->max) {
+		fprintf(stderr, "usage: " TOOL_NAME " %s %s\n", command->name, command->usage);
+		return STATUS_TROUBLE;
+	}
+	if (options->output && !command->has_output) {
+		fprintf(stderr, TOOL_NAME ": %s writes to standard output, not to -o\n",
+			command->name);
+		return STATUS_TROUBLE;
+	}
+	return command->run(options, args);
+}
+
 static int run(const struct options *options, int count, char **args)
 {
 	unsigned int i;
 
 	for (i = 0; count && i < ARRAY_SIZE(commands); i++) {
-		const struct command *command = &commands[i];
-
-		if (strcmp(args[0], command->name))
-			continue;
-		if (count - 1 < command->min || count - 1 > command->max) {
-			fprintf(stderr, "usage: " TOOL_NAME " %s %s\n", command->name,
-				command->usage);
-			return STATUS_TROUBLE;
-		}
-		return command->run(options, args + 1);
+		if (!strcmp(args[0], commands[i].name))
+			return run_command(options, &commands[i], count - 1, args + 1);
 	}
 	if (count > 1) {
 		fprintf(stderr, TOOL_NAME ": no such command: %s: see " TOOL_NAME " --help\n",
 			args[0]);
 		return STATUS_TROUBLE;
 	}
-	return do_show(options, args);
+	return run_command(options, &commands[0], count, args);
 }
 
 int main(int argc, char *argv[])
@@ -475,8 +500,11 @@ int main(int argc, char *argv[])
 		.config.features = (1ull << nr_feature_names) - 1,
 		.config.limits = vmport_max_limits,
 	};
-	int status = parse_options(argc, argv, &options);
+	int status;
 
+	/* A file that may not grow is an error like a disk that is full. */
+	signal(SIGXFSZ, SIG_IGN);
+	status = parse_options(argc, argv, &options);
 	if (status < 0)
 		status = run(&options, argc - optind, argv + optind);
 	if (fflush(stdout) || ferror(stdout)) {
