@@ -921,6 +921,17 @@ def _():
         equal(show(image), RICH)
 
 
+@test("savevm: an image of another compression is read where it is not compressed")
+def _():
+    for compressed, seen in ((False, (0, RICH)), (True, (2, ""))):
+        image = bytearray(qcow2(stream(framed(golden("v1-rich"))), compressed=compressed))
+        struct.pack_into(">Q", image, 72, 8)
+        struct.pack_into(">IB", image, 100, 112, 1)
+        status, out, err = run(new_file("image", bytes(image)))
+        equal((status, out), seen)
+        check(not compressed or "else than zlib" in err, err)
+
+
 @test("savevm: which snapshot, if there are several")
 def _():
     image = new_file("image", qcow2(stream(framed(golden("v1-rich"))), snapshots=2))
@@ -949,7 +960,9 @@ def _():
     wrong("byte 20 of the image", (20, "I", 63))
     wrong("byte 32 of the image", (32, "I", 1))
     wrong("byte 60 of the image", (60, "I", 0xFFFFFFFF))
-    wrong("byte 72 of the image", (72, "Q", 4))
+    wrong("byte 72 of the image: features 0x2 that are not known here: QEMU has", (72, "Q", 2))
+    wrong("byte 72 of the image: features 0x4 that are not known here: its data", (72, "Q", 4))
+    wrong("byte 72 of the image: features 0x8000000000000000", (72, "Q", 1 << 63))
     wrong("ends or cannot be read", (64, "Q", 1 << 63))
     wrong("ends or cannot be read", (64, "Q", len(good)))
     wrong("extra data", (65536 + 36, "I", 0xFFFFFFFF))

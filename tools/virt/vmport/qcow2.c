@@ -14,6 +14,8 @@
 
 /* Bits of the features that a reader must know. */
 #define FEATURE_DIRTY		BIT_ULL(0)
+#define FEATURE_CORRUPT		BIT_ULL(1)
+#define FEATURE_DATA_FILE	BIT_ULL(2)
 #define FEATURE_COMPRESSION	BIT_ULL(3)	/* the kind is in the header */
 #define FEATURE_SUBCLUSTERS	BIT_ULL(4)
 #define FEATURES_KNOWN		(FEATURE_DIRTY | FEATURE_COMPRESSION | FEATURE_SUBCLUSTERS)
@@ -40,6 +42,7 @@
  * @cluster_bits: log2 of bytes in a cluster
  * @l2_bits: log2 of clusters in a table of the second level
  * @has_subclusters: entries of those have a second half
+ * @has_zlib: that is what made compressed clusters small
  * @disk_size: of the image, bytes
  * @l1: the snapshot's table of the first level, in the host's byte order
  * @l1_size: entries
@@ -56,6 +59,7 @@ struct vmstate {
 	u32 cluster_bits;
 	u32 l2_bits;
 	bool has_subclusters;
+	bool has_zlib;
 	u64 disk_size;
 	u64 *l1;
 	u32 l1_size;
@@ -94,16 +98,19 @@ static int read_image(struct image *image, void *to, size_t size, u64 at, struct
 	return fail_with(fail, STATUS_TROUBLE, "the image ends or cannot be read at byte %llu", at);
 }
 
-static int check_features(u64 features, u32 compression, struct fail *fail)
+static int check_features(u64 features, struct fail *fail)
 {
-	if (features & ~FEATURES_KNOWN)
-		return fail_with(fail, STATUS_TROUBLE,
-				 "byte 72 of the image: features 0x%llx that are not known here",
-				 features & ~FEATURES_KNOWN);
-	if (compression)
-		return fail_with(fail, STATUS_TROUBLE,
-				 "byte 104 of the image: compressed with something else than zlib: qemu-img convert loses snapshots, save it as a migration stream instead");
-	return 0;
+	const char *advice = "made by a newer QEMU: let that save a migration stream";
+
+	if (!(features & ~FEATURES_KNOWN))
+		return 0;
+	if (features & FEATURE_CORRUPT)
+		advice = "QEMU has marked it as damaged: repair it with qemu-img check -r all";
+	else if (features & FEATURE_DATA_FILE)
+		advice = "its data is in another file: QEMU makes no snapshots of that";
+	return fail_with(fail, STATUS_TROUBLE,
+			 "byte 72 of the image: features 0x%llx that are not known here: %s",
+			 features & ~FEATURES_KNOWN, advice);
 }
 
 /* What of the header counts; out: where the snapshots are. */
@@ -118,7 +125,8 @@ static int read_header(struct vmstate *v, u32 *count, u64 *snapshots_at, struct 
 	version = get_be32(header + 4);
 	if (version != 2 && version != 3)
 		return fail_with(fail, STATUS_TROUBLE,
-				 "byte 4 of the image: qcow2 version %u", version);
+				 "byte 4 of the image: qcow2 version %u, not 2 or 3: is it damaged?",
+				 version);
 	if (version == 3) {
 		if (read_image(v->image, header, HEADER_V3, 0, fail))
 			return -1;
@@ -127,8 +135,9 @@ static int read_header(struct vmstate *v, u32 *count, u64 *snapshots_at, struct 
 			return -1;
 		features = get_be64(header + 72);
 	}
-	if (check_features(features, features & FEATURE_COMPRESSION ? header[104] : 0, fail))
+	if (check_features(features, fail))
 		return -1;
+	v->has_zlib = !(features & FEATURE_COMPRESSION) || !header[104];
 	if (get_be32(header + 32))
 		return fail_with(fail, STATUS_TROUBLE,
 				 "byte 32 of the image: it is encrypted: decrypt it with qemu-img amend");
@@ -277,6 +286,10 @@ static int inflate_cluster(struct vmstate *v, u64 entry, struct fail *fail)
 	z_stream stream = { };
 	int r;
 
+	if (!v->has_zlib)
+		return fail_with(fail, STATUS_TROUBLE,
+				 "byte %llu of the image: compressed with something else than zlib: save a migration stream instead",
+				 at);
 	/* The last sectors of an image need not be there. */
 	if (n <= 0)
 		return fail_with(fail, STATUS_TROUBLE, "the image ends at byte %llu", at);
