@@ -459,6 +459,49 @@ def _():
     equal(run("build", stdin=b'{"format":1,"format":2}')[0], 2)
 
 
+@test("build: a field that is missing, misspelt or no such thing does not become a 0")
+def _():
+    def fails(change, text, source="v1-rich"):
+        state = as_json(golden(source))
+        change(state)
+        code, out, err = built(state)
+        check((code, out) == (2, b"") and text in err, f"{code}, {err}, not {text}")
+
+    fails(lambda s: s.update(stealclocks=[{"vcpu": 3}]), "stealclocks[0].address: not there")
+    fails(lambda s: s.update(stealclocks=[{"address": "0x40"}]), "stealclocks[0].vcpu: not there")
+    fails(lambda s: s.update(stealclocks=[5]), "stealclocks[0]: not an object")
+    fails(lambda s: s["channels"][0].pop("id"), "channels[0].id: not there")
+    fails(lambda s: s["channels"][0]["send"].pop("size"), "channels[0].send.size: not there")
+    fails(lambda s: s["channels"][1]["receive"].pop("done"), "channels[1].receive.done: not there")
+    fails(lambda s: s["channels"][0].update(privileged=1), "channels[0].privileged: not true")
+    fails(lambda s: s["channels"][0].update(cancelled="x"), "channels[0].cancelled: not true")
+    fails(lambda s: s["requests"]["items"][0].pop("id"), "requests.items[0].id: not there")
+    fails(lambda s: s["requests"].pop("next"), "requests.next: not there")
+    fails(lambda s: s.update(requests=[]), "requests: not an object", "v1-guestinfo")
+    for change, text in (
+            (lambda s: s.update(guestInfo=[]), "guestInfo"),
+            (lambda s: s["channels"][0].update(privilegd=True), "channels[0].privilegd"),
+            (lambda s: s["channels"][0]["send"].update(x=1), "channels[0].send.x"),
+            (lambda s: s["requests"].update(x=1), "requests.x"),
+            (lambda s: s["requests"]["items"][0].update({"From": "x"}), "requests.items[0].From"),
+            (lambda s: s["guestinfo"][0].update(flag=["privileged"]), "guestinfo[0].flag"),
+            (lambda s: s.update(stealclocks=[{"vcpu": 0, "address": 64, "x": 1}]),
+             "stealclocks[0].x")):
+        fails(change, text + ": no such field")
+    fails(lambda s: s.update(format="kvm-vmport-state\0x"), "format: ")
+    fails(lambda s: s["channels"][0].update(protocol="RPCI\0"), "channels[0].protocol: ")
+    fails(lambda s: s["channels"][0].update(id="0\0"), "channels[0].id: ")
+    fails(lambda s: s["guestinfo"][0].update(flags=["privileged\0"]), "guestinfo[0].flags: ")
+    # What may be left out.
+    state = as_json(golden("v1-guestinfo"))
+    for name in ("version", "size", "checksum", "features", "channels", "requests", "order",
+                 "stealclocks", "unknown"):
+        del state[name]
+    for entry in state["guestinfo"]:
+        del entry["size"]
+    equal(built(state), (0, bytes(golden("v1-guestinfo")), ""))
+
+
 @test("get, set and delete: an entry of a saved blob")
 def _():
     blob = new_file("blob", bytes(golden("v1-rich")))

@@ -92,29 +92,69 @@ static void end(struct builder *b, size_t at)
 	pad(b);
 }
 
-/* A number, or where it is too large for one a string with it; 0 when it is not there. */
+/* What a string says; NULL where it is none, or has a NUL in it. */
+static const char *text_of(const json_t *json)
+{
+	const char *text = json_string_value(json);
+
+	return text && strlen(text) == json_string_length(json) ? text : NULL;
+}
+
+/* An object with no other fields than @names, which end with NULL: one may be misspelt. */
+static void check_fields(struct builder *b, const json_t *json, const char *const *names)
+{
+	const char *key;
+	json_t *value;
+	u32 i;
+
+	if (!json_is_object(json))
+		wrong(b, "", "not an object");
+	json_object_foreach((json_t *)json, key, value) {
+		for (i = 0; names[i] && strcmp(names[i], key); i++)
+			;
+		if (!names[i])
+			wrong(b, key, "no such field");
+	}
+}
+
+/* A number, or where it is too large for one a string with it. */
 static u64 number(struct builder *b, const json_t *object, const char *key, u64 max)
 {
 	const json_t *json = json_object_get(object, key);
+	const char *text = text_of(json);
 	u64 n = 0;
 
-	if (!json)
-		return 0;
 	if (json_is_integer(json)) {
 		n = json_integer_value(json);
 		if (json_integer_value(json) < 0 || n > max)
 			wrong(b, key, "the number is out of range");
-	} else if (!json_is_string(json) || parse_number(json_string_value(json), max, &n)) {
-		wrong(b, key, "not a number, or out of range");
+	} else if (!text || parse_number(text, max, &n)) {
+		wrong(b, key, json ? "not a number, or out of range" : "not there");
 	}
 	return n;
+}
+
+/* The request that a channel holds; 0: none. */
+static u64 request_of(struct builder *b, const json_t *channel)
+{
+	return json_object_get(channel, "request") ? number(b, channel, "request", S64_MAX) : 0;
+}
+
+/* True or false; false when it is not there. */
+static bool flag(struct builder *b, const json_t *object, const char *key)
+{
+	const json_t *json = json_object_get(object, key);
+
+	if (json && !json_is_boolean(json))
+		wrong(b, key, "not true or false");
+	return json_is_true(json);
 }
 
 /* One of @names, which end with NULL; its place. */
 static u32 word(struct builder *b, const json_t *object, const char *key,
 		const char *const *names)
 {
-	const char *text = json_string_value(json_object_get(object, key));
+	const char *text = text_of(json_object_get(object, key));
 	u32 i;
 
 	for (i = 0; text && names[i]; i++) {
@@ -145,7 +185,7 @@ static struct bytes bytes(struct builder *b, const json_t *object, const char *k
 	size_t length = json_string_length(hex ?: json), i;
 	struct bytes bytes = { };
 
-	if (!text) {
+	if (!text || (hex && json_object_size(json) > 1)) {
 		wrong(b, key, "not there: make the JSON with --values and --cookies");
 		return bytes;
 	}
@@ -190,7 +230,7 @@ static u64 features(struct builder *b, const json_t *root)
 	size_t i;
 
 	for (i = 0; i < json_array_size(json); i++) {
-		const char *text = json_string_value(json_array_get(json, i));
+		const char *text = text_of(json_array_get(json, i));
 
 		if (!text || parse_features(text, &some, &fail))
 			wrong(b, "features", "no such feature");
@@ -203,11 +243,11 @@ static u64 features(struct builder *b, const json_t *root)
 static void cookie(struct builder *b, const json_t *json, struct kvm_vmport_blob_channel *channel)
 {
 	const json_t *cookie = json_object_get(json, "cookie");
-	const char *text = json_string_value(cookie);
+	const char *text = text_of(cookie);
 	static const char digits[] = "0123456789abcdef";
 	unsigned int high, low;
 
-	if (!cookie || json_is_null(cookie) || json_is_false(cookie))
+	if (!cookie || json_is_null(cookie))
 		return;
 	if (!text || strspn(text, digits) != 8 || text[8] != ':' || strspn(text + 9, digits) != 8 ||
 	    text[17] || sscanf(text, "%x:%x", &high, &low) != 2) {
@@ -221,9 +261,28 @@ static void cookie(struct builder *b, const json_t *json, struct kvm_vmport_blob
 
 static bool is_asking(const json_t *channel)
 {
-	const char *activity = json_string_value(json_object_get(channel, "activity"));
+	const char *activity = text_of(json_object_get(channel, "activity"));
 
 	return activity && !strcmp(activity, "asking");
+}
+
+/* What a channel sends or receives: its bytes, and the number that does not follow from them. */
+static struct bytes message(struct builder *b, const json_t *channel, const char *key, size_t max,
+			    const char *number_key, __le32 *n)
+{
+	static const char *const fields[] = { "size", "done", "data", NULL };
+	const json_t *json = json_object_get(channel, key);
+	size_t length = strlen(b->path);
+	struct bytes data = { };
+
+	if (!json)
+		return data;
+	snprintf(b->path + length, sizeof(b->path) - length, ".%s", key);
+	check_fields(b, json, fields);
+	data = bytes(b, json, "data", max);
+	*n = cpu_to_le32(number(b, json, number_key, U32_MAX));
+	b->path[length] = 0;
+	return data;
 }
 
 static void build_channel(struct builder *b, const json_t *json)
@@ -238,31 +297,28 @@ static void build_channel(struct builder *b, const json_t *json)
 		KVM_VMPORT_CHANNEL_RECV | KVM_VMPORT_CHANNEL_SEND, KVM_VMPORT_CHANNEL_RUN,
 		KVM_VMPORT_CHANNEL_RUN | KVM_VMPORT_CHANNEL_SEND, KVM_VMPORT_CHANNEL_ASK,
 	};
-	const json_t *send = json_object_get(json, "send");
-	const json_t *receive = json_object_get(json, "receive");
+	static const char *const fields[] = {
+		"id", "protocol", "activity", "cookie", "send", "receive", "privileged", "request",
+		"cancelled", "for", "name", NULL,
+	};
 	struct kvm_vmport_blob_channel packed = { };
-	struct bytes sent = { }, waits = { };
+	struct bytes sent, waits;
 	size_t at;
 
+	check_fields(b, json, fields);
 	packed.id = cpu_to_le16(number(b, json, "id", U16_MAX));
 	packed.protocol = cpu_to_le32(word(b, json, "protocol", protocols) ?
 				      VMPORT_PROTOCOL_TCLO : VMPORT_PROTOCOL_RPCI);
 	cookie(b, json, &packed);
 	packed.flags |= flags[word(b, json, "activity", activities)];
-	if (json_is_true(json_object_get(json, "privileged")) && !is_asking(json))
+	if (flag(b, json, "privileged") && !is_asking(json))
 		packed.flags |= KVM_VMPORT_CHANNEL_PRIVILEGED;
 	packed.flags = cpu_to_le16(packed.flags);
-	packed.request = cpu_to_le64(number(b, json, "request", S64_MAX));
-	if (send) {
-		sent = bytes(b, send, "data", KVM_VMPORT_MAX_MESSAGE);
-		packed.send_size = cpu_to_le32(number(b, send, "size", U32_MAX));
-		packed.send_done = cpu_to_le32(sent.size);
-	}
-	if (receive) {
-		waits = bytes(b, receive, "data", KVM_VMPORT_MAX_REPLY);
-		packed.recv_size = cpu_to_le32(waits.size);
-		packed.recv_done = cpu_to_le32(number(b, receive, "done", U32_MAX));
-	}
+	packed.request = cpu_to_le64(request_of(b, json));
+	sent = message(b, json, "send", KVM_VMPORT_MAX_MESSAGE, "size", &packed.send_size);
+	packed.send_done = cpu_to_le32(sent.size);
+	waits = message(b, json, "receive", KVM_VMPORT_MAX_REPLY, "done", &packed.recv_done);
+	packed.recv_size = cpu_to_le32(waits.size);
 
 	at = begin(b, KVM_VMPORT_SECTION_CHANNEL, KVM_VMPORT_SECTION_CRITICAL);
 	add(b, &packed, sizeof(packed));
@@ -276,9 +332,11 @@ static void build_channel(struct builder *b, const json_t *json)
 static void build_request(struct builder *b, const json_t *json)
 {
 	static const char *const kinds[] = { "answered", "lost", "queued", NULL };
+	static const char *const fields[] = { "id", "kind", "for", "size", "data", NULL };
 	struct kvm_vmport_blob_request packed = { };
 	struct bytes data = bytes(b, json, "data", KVM_VMPORT_MAX_MESSAGE);
 
+	check_fields(b, json, fields);
 	packed.id = cpu_to_le64(number(b, json, "id", S64_MAX));
 	packed.kind = cpu_to_le16(word(b, json, "kind", kinds));
 	packed.size = cpu_to_le32(data.size);
@@ -290,11 +348,16 @@ static void build_request(struct builder *b, const json_t *json)
 
 static void build_requests(struct builder *b, const json_t *requests)
 {
+	static const char *const fields[] = { "next", "items", NULL };
 	const json_t *items = array(b, requests, "items");
 	struct kvm_vmport_blob_tclo packed = { };
-	u64 next = number(b, requests, "next", S64_MAX);
 	size_t at, i;
+	u64 next;
 
+	if (!requests)
+		return;
+	check_fields(b, requests, fields);
+	next = number(b, requests, "next", S64_MAX);
 	if (next <= 1 && !json_array_size(items))
 		return;
 	at = begin(b, KVM_VMPORT_SECTION_TCLO, KVM_VMPORT_SECTION_CRITICAL);
@@ -310,6 +373,7 @@ static void build_requests(struct builder *b, const json_t *requests)
 
 static void build_entry(struct builder *b, const json_t *json)
 {
+	static const char *const fields[] = { "key", "flags", "size", "value", NULL };
 	const json_t *flags = array(b, json, "flags");
 	struct kvm_vmport_blob_guestinfo packed = { };
 	struct bytes key = bytes(b, json, "key", KVM_VMPORT_MAX_KEY), value;
@@ -317,9 +381,10 @@ static void build_entry(struct builder *b, const json_t *json)
 	struct fail fail;
 	size_t i;
 
+	check_fields(b, json, fields);
 	value = bytes(b, json, "value", KVM_VMPORT_MAX_VALUE);
 	for (i = 0; i < json_array_size(flags); i++) {
-		const char *text = json_string_value(json_array_get(flags, i));
+		const char *text = text_of(json_array_get(flags, i));
 
 		if (!text || parse_flags(text, &some, &fail))
 			wrong(b, "flags", "no such flag");
@@ -402,7 +467,7 @@ static void build_names(struct builder *b, const json_t *channels, const json_t 
 		build_name(b, json, "name", KVM_VMPORT_NAME_CHANNEL,
 			   number(b, json, "id", U16_MAX));
 		build_name(b, json, "for", KVM_VMPORT_NAME_REQUEST,
-			   number(b, json, "request", S64_MAX));
+			   request_of(b, json));
 	}
 	for (i = 0; i < json_array_size(items); i++) {
 		json = json_array_get(items, i);
@@ -415,6 +480,7 @@ static void build_names(struct builder *b, const json_t *channels, const json_t 
 
 static void build_steals(struct builder *b, const json_t *steals)
 {
+	static const char *const fields[] = { "vcpu", "address", NULL };
 	size_t at, i;
 
 	if (!json_array_size(steals))
@@ -425,6 +491,7 @@ static void build_steals(struct builder *b, const json_t *steals)
 		struct kvm_vmport_blob_stealclock packed = { };
 
 		enter(b, "stealclocks[%zu]", i);
+		check_fields(b, json, fields);
 		packed.vcpu_id = cpu_to_le32(number(b, json, "vcpu", U32_MAX));
 		packed.address = cpu_to_le64(number(b, json, "address", U64_MAX));
 		add(b, &packed, sizeof(packed));
@@ -432,13 +499,13 @@ static void build_steals(struct builder *b, const json_t *steals)
 	end(b, at);
 }
 
-static u8 marks_of(const json_t *channel)
+static u8 marks_of(struct builder *b, const json_t *channel)
 {
 	u8 marks = 0;
 
-	if (json_is_true(json_object_get(channel, "cancelled")))
+	if (flag(b, channel, "cancelled"))
 		marks |= KVM_VMPORT_MARK_CANCELLED;
-	if (is_asking(channel) && json_is_true(json_object_get(channel, "privileged")))
+	if (is_asking(channel) && flag(b, channel, "privileged"))
 		marks |= KVM_VMPORT_MARK_PRIVILEGED;
 	return marks;
 }
@@ -450,11 +517,12 @@ static void build_marks(struct builder *b, const json_t *channels)
 
 	for (i = 0; i < json_array_size(channels); i++) {
 		const json_t *json = json_array_get(channels, i);
-		struct kvm_vmport_blob_mark packed = { .marks = marks_of(json) };
+		struct kvm_vmport_blob_mark packed = { };
 
+		enter(b, "channels[%zu]", i);
+		packed.marks = marks_of(b, json);
 		if (!packed.marks)
 			continue;
-		enter(b, "channels[%zu]", i);
 		packed.id = number(b, json, "id", 255);
 		add(b, &packed, sizeof(packed));
 	}
@@ -463,7 +531,11 @@ static void build_marks(struct builder *b, const json_t *channels)
 
 static void check_schema(struct builder *b, const json_t *root)
 {
-	const char *format = json_string_value(json_object_get(root, "format"));
+	static const char *const fields[] = {
+		"format", "schema", "version", "size", "checksum", "features", "channels",
+		"requests", "guestinfo", "order", "stealclocks", "unknown", NULL,
+	};
+	const char *format = text_of(json_object_get(root, "format"));
 
 	if (!format || strcmp(format, JSON_FORMAT))
 		wrong(b, "format", "not \"" JSON_FORMAT "\": is this from vmport-state --json?");
@@ -472,6 +544,7 @@ static void check_schema(struct builder *b, const json_t *root)
 	if (json_array_size(array(b, root, "unknown")))
 		wrong(b, "unknown",
 		      "sections that this program does not know cannot be built: remove it");
+	check_fields(b, root, fields);
 }
 
 /* The blob that @root describes; malloc()ed, sealed, not checked. */
