@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -1045,11 +1046,12 @@ def _():
 class Qemu(threading.Thread):
     """As much of QEMU's monitor as the program talks to."""
 
-    def __init__(self, state, running=True, refuses=None):
-        super().__init__()
+    def __init__(self, state, running=True, refuses=None, answer=None, name="qmp"):
+        super().__init__(daemon=True)
         self.state, self.running, self.refuses = state, running, refuses
         self.was_running, self.migrated, self.said, self.pipe = running, False, [], None
-        self.path = os.path.join(DIR.name, "qmp")
+        self.answer_it = answer or Qemu.answer
+        self.path = os.path.join(DIR.name, name)
         if os.path.exists(self.path):
             os.unlink(self.path)
         self.server = socket.socket(socket.AF_UNIX)
@@ -1091,7 +1093,10 @@ class Qemu(threading.Thread):
                 break
             command = json.loads(data)["execute"]
             self.said.append(command)
-            self.answer(command)
+            try:
+                self.answer_it(self, command)
+            except OSError:
+                break
         self.client.close()
         self.server.close()
 
@@ -1126,6 +1131,45 @@ def _():
     status, _, err = run("from-vm", "/nowhere/socket")
     equal(status, 2)
     check("-qmp" in err, err)
+
+
+def says_for_ever(what):
+    def answer(qemu, _):
+        while True:
+            qemu.client.sendall(what)
+            time.sleep(0.001)
+    return answer
+
+
+def stalls(qemu, command):
+    """The migration waits for somebody, and is over when it is cancelled."""
+    if command == "migrate":
+        os.write(qemu.pipe, b"QEVM\0\0\0\3")
+    qemu.migrated = command == "migrate_cancel"
+    qemu.send({"return": {"running": True, "status": "cancelled"}})
+
+
+@test("from-vm: a QEMU that is silent, or talks of other things, is not waited for, for ever")
+def _():
+    def ask(number, answer):
+        qemu = Qemu(b"", answer=answer, name=f"qmp{number}")
+        try:
+            done = subprocess.run([TOOL, "from-vm", qemu.path], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=150, check=False)
+            seen[number] = done.returncode, done.stderr.decode(), qemu.said
+        except subprocess.TimeoutExpired:
+            pass
+
+    answers = (says_for_ever(b'{"event":"x"}\n'), says_for_ever(b"x"), lambda *_: None, stalls)
+    seen = [None] * len(answers)
+    threads = [threading.Thread(target=ask, args=one) for one in enumerate(answers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one, text in zip(seen, ("no answer", "no answer", "no answer", "in the middle")):
+        check(one and one[0] == 2 and text in one[1], one)
+    equal(seen[3][2][-3:], ["migrate_cancel", "query-migrate", "query-status"])
 
 
 @test("a reader that goes away, and a disk that is full, are no success")

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,8 +17,11 @@
 
 #define MAX_LINE	(1024 * 1024)
 #define FD_NAME		"vmport-state"
-/* How long QEMU may take for an answer, and to notice that a migration is over. */
+/* How long QEMU may take for an answer, and be silent in the middle of the stream. */
+#ifndef ANSWER_SECONDS
 #define ANSWER_SECONDS	60
+#endif
+/* And to notice that a migration is over. */
 #define POLL_MS		50
 #define POLLS		600
 
@@ -26,7 +30,36 @@ struct qmp {
 	struct fail *fail;
 	char *buffer;
 	size_t size;
+	time_t deadline;	/* for the answer that is waited for */
 };
+
+static time_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+/* Is there something to be read, before @deadline? */
+static bool wait_until(int fd, time_t deadline)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	time_t left;
+	int r = 0;
+
+	do {
+		left = deadline - now();
+		if (left > 0)
+			r = poll(&poll_fd, 1, left * 1000);
+	} while (left > 0 && r < 0 && errno == EINTR);
+	return r > 0;
+}
+
+static void expect_answer(struct qmp *qmp)
+{
+	qmp->deadline = now() + ANSWER_SECONDS;
+}
 
 static int qmp_connect(struct qmp *qmp, const char *path)
 {
@@ -39,11 +72,12 @@ static int qmp_connect(struct qmp *qmp, const char *path)
 	qmp->buffer = malloc(MAX_LINE);
 	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (!qmp->buffer || qmp->fd < 0 ||
-	    setsockopt(qmp->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
+	    setsockopt(qmp->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
 	    connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)))
 		return fail_with(qmp->fail, STATUS_TROUBLE,
 				 "%s: start QEMU with -qmp unix:SOCKET,server=on,wait=off",
 				 strerror(errno));
+	expect_answer(qmp);
 	return 0;
 }
 
@@ -59,13 +93,14 @@ static json_t *qmp_line(struct qmp *qmp)
 			fail_with(qmp->fail, STATUS_TROUBLE, "QEMU says too much in one line");
 			return NULL;
 		}
-		n = read(qmp->fd, qmp->buffer + qmp->size, MAX_LINE - qmp->size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
+		if (!wait_until(qmp->fd, qmp->deadline)) {
 			fail_with(qmp->fail, STATUS_TROUBLE,
-				  n ? "QEMU gives no answer: is another client connected to it?" :
-				      "QEMU has closed the socket");
+				  "QEMU gives no answer: is another client connected to it?");
+			return NULL;
+		}
+		n = read(qmp->fd, qmp->buffer + qmp->size, MAX_LINE - qmp->size);
+		if (n <= 0) {
+			fail_with(qmp->fail, STATUS_TROUBLE, "QEMU has closed the socket");
 			return NULL;
 		}
 		qmp->size += n;
@@ -113,6 +148,7 @@ static json_t *qmp_command(struct qmp *qmp, const char *text, int fd)
 	json_t *line, *result, *error;
 	const char *why;
 
+	expect_answer(qmp);
 	if (qmp_send(qmp, text, fd))
 		return NULL;
 	while ((line = qmp_line(qmp))) {
@@ -194,11 +230,22 @@ static int qmp_migrate(struct qmp *qmp, int *from)
 	return -1;
 }
 
+/* QEMU writes all the time until it has written all. */
+static ssize_t stream_read(struct reader *reader, u8 *to, size_t size, struct fail *fail)
+{
+	const struct fd_reader *file = container_of(reader, struct fd_reader, reader);
+
+	if (!wait_until(file->fd, now() + ANSWER_SECONDS))
+		return fail_with(fail, STATUS_TROUBLE,
+				 "QEMU stops in the middle of the VM's state: is pause-before-switchover on?");
+	return fd_read(reader, to, size, fail);
+}
+
 static int qmp_blob(struct qmp *qmp, const char *path, const struct options *options,
 		    struct blob *blob)
 {
 	struct fail *fail = qmp->fail, later;
-	struct fd_reader stream = { .reader.read = fd_read };
+	struct fd_reader stream = { .reader.read = stream_read };
 	struct progress progress;
 	bool was_running, running = true;
 	int r, waited;
@@ -212,8 +259,10 @@ static int qmp_blob(struct qmp *qmp, const char *path, const struct options *opt
 	close(stream.fd);
 
 	/* Whatever came of it, the VM is to be as it was. */
-	if (r)
+	if (r) {
 		qmp->fail = &later;
+		qmp_do(qmp, "{\"execute\":\"migrate_cancel\"}\n");
+	}
 	waited = qmp_wait(qmp);
 	if (!r && waited)
 		free(blob->data);
