@@ -801,6 +801,17 @@ def _():
             check("there is no blob in this: was" in err, err)
 
 
+@test("background-snapshot, and a VM without memory: the end of the sections is one, too")
+def _():
+    end = struct.pack(">BIQBI", 3, 2, 0x10, 0x7E, 2)
+    for device, status in ((framed(golden("v1-rich")), 0), (b"nothing", 3)):
+        whole = stream(device, bytes(golden("v1-guestinfo")))
+        check(whole.count(end) == 1)
+        result = run(stdin=whole.replace(end, b""))
+        equal(result[0], status)
+        check(not status or "was the interface on" in result[2], result[2])
+
+
 @test("a save file of libvirt: what the guest wrote into its memory is no blob")
 def _():
     xml = b"<domain/>" + bytes(golden("v1-steal"))

@@ -14,7 +14,8 @@
 
 /* The first byte of a section. */
 enum {
-	SECTION_START = 1,
+	SECTION_EOF,
+	SECTION_START,
 	SECTION_PART,
 	SECTION_END,
 	SECTION_FULL,
@@ -284,7 +285,10 @@ static bool pass_configuration(struct walk *walk)
 	return false;
 }
 
-/* One section before the end of the memory; false when that is over, or not understood. */
+/*
+ * One section before the end of the memory; false when that is over, or not understood.
+ * A background snapshot has no end of the memory but that of all sections.
+ */
 static bool pass_section(struct walk *walk)
 {
 	struct window *w = walk->w;
@@ -295,6 +299,10 @@ static bool pass_section(struct walk *walk)
 	if (!window_has(w, 1))
 		return false;
 	type = *window_at(w);
+	if (type == SECTION_EOF) {
+		walk->is_past_ram = true;
+		return false;
+	}
 	if (type == SECTION_CONFIGURATION) {
 		window_skip(w, 1);
 		return pass_configuration(walk);
