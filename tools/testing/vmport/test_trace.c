@@ -313,6 +313,19 @@ TEST("trace: text is bounded, and a word ends with a space, a NUL or the bytes")
 	CHECK(!strcmp(to, "tw"));
 }
 
+TEST("trace: nothing of what was in an event's place before is behind its text")
+{
+	static const char none[32];
+	char to[32];
+
+	memset(to, 'x', sizeof(to));
+	vmport_text_copy(to, sizeof(to), (const u8 *)"abc", 3);
+	CHECK(!memcmp(to + 3, none, sizeof(to) - 3));
+	memset(to, 'x', sizeof(to));
+	vmport_text_word(to, sizeof(to), (const u8 *)"abc def", 7, 1);
+	CHECK(!memcmp(to + 3, none, sizeof(to) - 3));
+}
+
 TEST("trace: calls and results have each command and request by its name")
 {
 	static const struct command commands[] = { VMPORT_COMMANDS(COMMAND_ROW) };

@@ -9,7 +9,7 @@
 
 /*
  * Copy bytes as text.
- * @to: out: ends with a NUL
+ * @to: out: ends with a NUL, and all behind it is 0, too: an event is shown as it is
  * @room: bytes there, 1 or more
  *
  * A '.' stands for what is not printable, and for what ends or escapes text in quotation
@@ -24,7 +24,7 @@ void vmport_text_copy(char *to, size_t room, const u8 *from, size_t size)
 		c = from[i];
 		to[i] = c >= ' ' && c <= '~' && !strchr("'\"\\", c) ? c : '.';
 	}
-	to[n] = '\0';
+	memset(to + n, 0, room - n);
 }
 
 /*
