@@ -341,13 +341,15 @@ def _():
 @test("completion: commands, options, the words of an option, the keys of a blob")
 def _():
     script = os.path.join(HERE, "../../virt/vmport/vmport-state.bash")
+    # One at which nobody types.
+    terminal, keyboard = os.pipe()
 
     def complete(*words):
         done = subprocess.run(
             ["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
              '_vmport_state; printf "%s\\n" "${COMPREPLY[@]}"', script, "vmport-state", *words],
             env={**os.environ, "PATH": os.path.dirname(TOOL) + ":" + os.environ["PATH"]},
-            cwd=DIR.name, capture_output=True, check=True)
+            cwd=DIR.name, capture_output=True, check=True, stdin=terminal, timeout=20)
         equal(done.stderr, b"")
         return done.stdout.decode().split()
 
@@ -359,6 +361,18 @@ def _():
     equal(complete("delete", path("v1-rich"), "machine.id", "guestinfo.r"), ["guestinfo.ro"])
     new_file("a-file", b"")
     equal(complete("show", "a-f"), ["a-file"])
+    equal(complete("-o", "a-f"), ["a-file"])
+    equal(complete("--features", "ENABLE,R"), ["ENABLE,RPC", "ENABLE,RING3"])
+    equal(complete("set", "--flags", "read-only,w"), ["read-only,wipeable"])
+    os.mkfifo(os.path.join(DIR.name, "fifo"))
+    try:
+        equal(complete("get", "-", ""), [])
+        equal(complete("get", "fifo", ""), [])
+    except subprocess.TimeoutExpired:
+        check(False, "it waits for a terminal or a pipe")
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
 
 
 @test("features that the guest was promised; a VM that lacks some refuses the blob")

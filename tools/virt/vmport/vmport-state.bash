@@ -22,6 +22,20 @@ _vmport_state_words()
 	done
 }
 
+# The last of words between commas.
+_vmport_state_list()
+{
+	mapfile -t COMPREPLY < <(compgen -P "${current%"${current##*,}"}" -W "$1" -- "${current##*,}")
+}
+
+# The keys of a file that ends, and soon: a stream can have gigabytes.
+_vmport_state_keys()
+{
+	[[ -f $1 ]] || return
+	timeout 2 vmport-state "$1" </dev/null 2>/dev/null |
+		sed -n '/^guestinfo: /,/^[^ ]/s/^  "\([A-Za-z0-9._-]*\)": .*/\1/p'
+}
+
 _vmport_state()
 {
 	local commands='show verify diff get set delete extract build from-vm'
@@ -33,18 +47,22 @@ _vmport_state()
 
 	case $previous in
 	--features)
-		mapfile -t COMPREPLY < <(compgen -W "$features" -- "$current")
+		_vmport_state_list "$features"
 		return
 		;;
 	--flags)
-		mapfile -t COMPREPLY < <(compgen -W 'none read-only privileged wipeable' -- "$current")
+		_vmport_state_list 'none read-only privileged wipeable'
 		return
 		;;
 	--limits)
-		mapfile -t COMPREPLY < <(compgen -W 'channels= keys= value= guestinfo=' -- "$current")
+		_vmport_state_list 'channels= keys= value= guestinfo='
 		return
 		;;
 	--snapshot | --at)
+		return
+		;;
+	--output | -o | --value-file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$current")
 		return
 		;;
 	esac
@@ -60,8 +78,7 @@ _vmport_state()
 			compgen -f -- "$current")
 		;;
 	get:1 | set:[1-9]* | delete:[1-9]*)
-		keys=$(vmport-state "${COMP_WORDS[COMP_CWORD - arguments]}" 2>/dev/null |
-			sed -n '/^guestinfo: /,/^[^ ]/s/^  "\([A-Za-z0-9._-]*\)": .*/\1/p')
+		keys=$(_vmport_state_keys "${COMP_WORDS[COMP_CWORD - arguments]}")
 		mapfile -t COMPREPLY < <(compgen -W "$keys" -- "$current")
 		;;
 	*)
