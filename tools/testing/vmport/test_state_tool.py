@@ -556,6 +556,15 @@ def _():
     equal(run("delete", blob, "guestinfo.no")[0], 4)
 
 
+@test("set and delete: a section that is not known is not left out without a word")
+def _():
+    blob = new_file("blob", bytes(blob_of((0x77, 0, b"later"), (0x7A, 0, b""))))
+    status, out, err = run("set", blob, "a=b")
+    equal((status, out), (0, ""))
+    equal([f"section {n} is not known" in err for n in (0x77, 0x7A, 0x78)], [True, True, False])
+    equal(run("delete", blob, "a"), (0, "", ""))
+
+
 @test("set: from standard input to standard output, or with -o to another file")
 def _():
     status, out, _ = run_bytes("set", "-", "a=b", stdin=bytes(golden("v1-empty")))

@@ -73,6 +73,21 @@ static int write_changed(const struct options *options, const char *name,
 	return complain(input_name(name), &fail);
 }
 
+/* As in the kernel, what is not known does not become part of the state. */
+static void tell_losses(const char *name, const struct blob *blob)
+{
+	struct section_walk walk = { .blob = blob };
+	struct fail fail;
+
+	while (next_section(&walk)) {
+		if (is_known_section(walk.type))
+			continue;
+		fail_with(&fail, STATUS_OK, "note: section %u is not known and is left out",
+			  walk.type);
+		complain(input_name(name), &fail);
+	}
+}
+
 static int change_all(const struct options *options, const char *name, struct blob *blob,
 		      struct vmport_state *state, char **args,
 		      int (*change)(const struct options *options, const char *name,
@@ -94,6 +109,7 @@ static int change_all(const struct options *options, const char *name, struct bl
 	status = check_blob(options, "the changed blob", &changed, &again);
 	if (!status) {
 		vmport_state_free(again);
+		tell_losses(name, blob);
 		status = write_changed(options, name, blob, &changed);
 	}
 	free(changed.data);

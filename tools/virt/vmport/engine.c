@@ -157,6 +157,12 @@ void seal_blob(struct blob *blob)
 	memcpy(blob->data, &header, sizeof(header));
 }
 
+/* Does this kernel's code have it? */
+bool is_known_section(u32 type)
+{
+	return type < 64 && (vmport_section_types() >> type & 1);
+}
+
 bool next_section(struct section_walk *walk)
 {
 	struct kvm_vmport_blob_section section;

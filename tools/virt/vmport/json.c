@@ -269,7 +269,7 @@ static json_t *unknown_to_json(const struct blob *blob)
 	json_t *array = json_array(), *object;
 
 	while (next_section(&walk)) {
-		if (walk.type < 64 && (vmport_section_types() >> walk.type & 1))
+		if (is_known_section(walk.type))
 			continue;
 		object = json_object();
 		set_number(object, "type", walk.type);

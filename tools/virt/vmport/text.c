@@ -274,7 +274,7 @@ static void show_rest(const struct shower *s, const struct blob *blob)
 	struct blob again;
 
 	while (next_section(&walk)) {
-		if (walk.type >= 64 || !(vmport_section_types() >> walk.type & 1))
+		if (!is_known_section(walk.type))
 			fprintf(s->out, "section %u: not known, %llu byte%s\n", walk.type,
 				walk.size, plural(walk.size));
 	}

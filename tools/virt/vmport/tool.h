@@ -119,6 +119,7 @@ struct section_walk {
 	u64 size;		/* of the payload */
 };
 
+bool is_known_section(u32 type);
 bool next_section(struct section_walk *walk);
 
 #endif /* _VMPORT_TOOL_H */
