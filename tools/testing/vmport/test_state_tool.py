@@ -624,6 +624,25 @@ def _():
         check("-o" in err, err)
 
 
+@test("keys and values: nothing that is shown has a control character")
+def _():
+    blob = new_file("blob", bytes(golden("v1-empty")))
+    every = "".join(chr(c) for c in range(1, 0xA1) if c != ord("\n"))
+    equal(run("set", blob, f"key{every.replace(' ', '').replace('=', '')}=v", f"a={every}\n")[0], 0)
+    for args in (("--values", blob), ("--json", "--values", blob),
+                 ("diff", "--values", blob, path("v1-empty")),
+                 ("diff", "--values", path("v1-empty"), blob)):
+        out = run_bytes(*args)[1]
+        check(b"key" in out and not re.search(rb"[^\n -~]", out), out)
+    state = run("--json", "--values", blob)[1]
+    equal(json.loads(state)["guestinfo"][0]["value"], every + "\n")
+    equal(run_bytes("build", stdin=state.encode())[1], content(blob))
+    other = new_file("other", content(blob))
+    run("set", other, "a=\x7fx")
+    out = run("diff", "--values", blob, other)[1]
+    check('\\u007Fx"\n' in out and not re.search("[^\n -~]", out), out)
+
+
 @test("names of files are shown so that they are nothing but names")
 def _():
     for name in ("a\x1b[31m", "a\nb: good, 1 bytes", "a\u009b31m", b"a\x9b"):

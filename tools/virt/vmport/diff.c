@@ -37,7 +37,7 @@ static bool is_secret(const struct differ *d, const char *key)
 /* A leaf, in one line of ASCII. */
 static void print_leaf(const struct differ *d, const json_t *json)
 {
-	char *text = json_dumps(json, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT);
+	char *text = json_text(json, JSON_COMPACT);
 
 	fprintf(d->out, "%s", json ? text ?: "?" : "nothing");
 	free(text);
@@ -54,8 +54,7 @@ static json_t *index_list(const json_t *list)
 
 	for (i = 0; i < json_array_size(list); i++) {
 		json_t *element = json_array_get(list, i);
-		char *name = json_dumps(identity(element), JSON_ENCODE_ANY | JSON_ENSURE_ASCII |
-					JSON_COMPACT);
+		char *name = json_text(identity(element), JSON_COMPACT);
 
 		if (name)
 			json_object_set(index, name, element);

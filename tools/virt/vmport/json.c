@@ -7,13 +7,34 @@
 #include "section.h"
 #include "steal.h"
 
+/* In ASCII, for free(); without DEL, which jansson takes for a character like others. */
+char *json_text(const json_t *json, size_t flags)
+{
+	char *plain = json_dumps(json, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | flags), *text, *to;
+	const char *from;
+	size_t count = 0;
+
+	for (from = plain; from && *from; from++)
+		count += *from == 0x7f;
+	if (!plain || !count)
+		return plain;
+	text = malloc(strlen(plain) + 5 * count + 1);
+	for (from = plain, to = text; to && *from; from++)
+		to = *from == 0x7f ? stpcpy(to, "\\u007F") : stpncpy(to, from, 1);
+	if (to)
+		*to = 0;
+	free(plain);
+	return text;
+}
+
 int print_json(FILE *out, const json_t *json, bool indent)
 {
-	size_t flags = JSON_ENSURE_ASCII | (indent ? JSON_INDENT(2) : JSON_COMPACT);
+	char *text = json_text(json, indent ? JSON_INDENT(2) : JSON_COMPACT);
 
-	if (!json || json_dumpf(json, out, flags))
+	if (!text)
 		return -1;
-	fputc('\n', out);
+	fprintf(out, "%s\n", text);
+	free(text);
 	return 0;
 }
 

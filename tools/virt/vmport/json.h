@@ -14,6 +14,7 @@ json_t *state_to_json(const struct options *options, const struct blob *blob,
 json_t *verdict_to_json(const char *name, const struct blob *blob,
 			const struct verdict *verdict);
 int json_to_blob(const json_t *root, struct blob *blob, struct fail *fail);
+char *json_text(const json_t *json, size_t flags);
 /* One line of ASCII, or indented; 0 or -1. */
 int print_json(FILE *out, const json_t *json, bool indent);
 
