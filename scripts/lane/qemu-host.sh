@@ -63,8 +63,21 @@ refused "vmware.nested=on needs vmware.ring3=on" $qemu_options,vmware.nested=on,
 begin "the interface without KVM"
 refused "only KVM has the VMware guest interface: use -accel kvm" -accel tcg -machine vmware.state=on
 
-begin "vmport=off"
-refused "vmport=off contradicts vmware.state=on" $qemu_options -machine vmport=off
+begin "with vmport=off, which virt-install writes, QEMU runs and says what is missing"
+seen=$(echo quit | timeout 30 $program $qemu_options -machine vmport=off -monitor stdio 2>&1)
+holds "... there are no commands of QEMU's vmport" "$seen" "there are no commands of QEMU's vmport"
+
+begin "before the machine is there the limits count that it will have"
+refused "the value has 5 bytes, and vmware-interface.max-value=4" $qemu_options \
+	-global vmware-interface.max-value=4 \
+	-object vmware-guestinfo,id=a,key=guestinfo.a,value=abcd \
+	-object vmware-guestinfo,id=b,key=guestinfo.b,value=abcde
+
+begin "and all of them together"
+refused "all objects together have 2 entries, and vmware-interface.max-keys=1" $qemu_options \
+	-global vmware-interface.max-keys=1 \
+	-object vmware-guestinfo,id=a,key=guestinfo.a,value=1 \
+	-object vmware-guestinfo,id=b,key=guestinfo.b,value=2
 
 begin "Xen"
 refused "a Xen guest has Xen's interface" -machine vmware.state=on \
@@ -84,7 +97,7 @@ refused "the VMware guest interface is off: use -machine vmware.state=on" \
 
 begin "guestinfo without GuestRPC"
 refused "it needs a part of the VMware guest interface that is off, such as vmware.rpc" \
-	$qemu_options,vmware.rpc=off,vmware.hb=off \
+	$qemu_options,vmware.rpc=off,vmware.hb=off,vmware.tools=off \
 	-object vmware-guestinfo,id=a,key=guestinfo.a,value=1
 
 begin "two objects with one key"
@@ -313,8 +326,14 @@ same "$(printf 'both\nPermission denied\nbase64')" "$seen"
 begin "a source whose guest has gone takes no request and no change, which nobody would see"
 gone="the guest has migrated: ask its destination"
 seen=$(qmp source vmware-tclo-request '{ "request": "ping" }' 2>&1
-	qmp source vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.late", "value": "x" } ] }' 2>&1)
-same "$(printf 'qmp: source.qmp: %s: %s\n' vmware-tclo-request "$gone" vmware-guestinfo-set "$gone")" "$seen"
+	qmp source vmware-tclo-cancel '{ "id": 1 }' 2>&1
+	qmp source vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.late", "value": "x" } ] }' 2>&1
+	qmp source vmware-tools-power '{ "operation": "shutdown" }' 2>&1
+	qmp source vmware-snapshot-freeze 2>&1
+	qmp source vmware-snapshot-thaw 2>&1)
+same "$(for i in tclo-request tclo-cancel guestinfo-set tools-power snapshot-freeze snapshot-thaw; do
+	echo "qmp: source.qmp: vmware-$i: $gone"
+done)" "$seen"
 
 begin "the source's QEMU ends cleanly"
 quit source

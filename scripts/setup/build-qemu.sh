@@ -110,7 +110,7 @@ configure() {
 }
 
 compile() {
-	ninja -C "$tree/build" -j"$jobs" qemu-system-x86_64
+	ninja -C "$tree/build" -j"$jobs" qemu-system-x86_64 tests/unit/test-vmware-report
 }
 
 # A line now and then that says how far the build is.
