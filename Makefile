@@ -11,6 +11,7 @@ help:
 	@echo 'make guests   the real guests alone: open-vm-tools, cloud-init, Linux, one in a guest'
 	@echo 'make test-qemu  QEMU: its options, refused migrations, snapshots; part of guests'
 	@echo 'make test-migration  two hosts, a guest under load goes there and back; MIGRATIONS, 20'
+	@echo 'make test-tools  QEMU and open-vm-tools: reports, power, snapshots; not part of make test'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
@@ -42,6 +43,9 @@ test-qemu:
 
 test-migration:
 	@scripts/suite/test-migration.sh
+
+test-tools:
+	@scripts/suite/tools.sh
 
 test-intel:
 	@scripts/suite/test-intel.sh
@@ -100,4 +104,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh series series-check lint clean distclean
