@@ -279,6 +279,7 @@ TEST_F(trace, is_read_by_trace_cmd)
 
 	ASSERT_EQ(system(record), 0);
 	converse(self->vm, self->vcpu);
+	converse_by_blocks(self->vcpu);
 	ASSERT_EQ(system(extract), 0);
 	self->text = output_of(report);
 	ASSERT_NE(self->text, NULL);
