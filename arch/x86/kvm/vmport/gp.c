@@ -313,9 +313,12 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
 bool kvm_vmport_is_emulated_call(struct kvm_vcpu *vcpu, u16 port)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
+	struct kvm_segment cs;
 
+	kvm_get_segment(vcpu, &cs, VCPU_SREG_CS);
 	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_RING3) ||
-	    !kvm_vmport_can_call(vcpu) || (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC)
+	    !kvm_vmport_can_call(vcpu) || (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC ||
+	    !vmport_is_code_segment(vcpu, &cs))
 		return false;
 
 	if (port == VMPORT_HB_PORT)
