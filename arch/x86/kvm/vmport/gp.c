@@ -51,6 +51,14 @@ static bool vmport_is_code_segment(struct kvm_vcpu *vcpu, const struct kvm_segme
 	       (kvm_get_rflags(vcpu) & X86_EFLAGS_VM);
 }
 
+static bool vmport_runs_code_segment(struct kvm_vcpu *vcpu)
+{
+	struct kvm_segment cs;
+
+	kvm_get_segment(vcpu, &cs, VCPU_SREG_CS);
+	return vmport_is_code_segment(vcpu, &cs);
+}
+
 static bool vmport_gp_begin_insn(struct kvm_vcpu *vcpu, struct gp_insn *insn)
 {
 	struct kvm_segment cs;
@@ -236,10 +244,8 @@ static bool vmport_emulate_permitted(struct kvm_vcpu *vcpu,
 				     bool (*is_ours)(const struct x86_emulate_ctxt *ctxt), int *r)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
-	struct kvm_segment cs;
 
-	kvm_get_segment(vcpu, &cs, VCPU_SREG_CS);
-	if (!vmport_is_code_segment(vcpu, &cs) ||
+	if (!vmport_runs_code_segment(vcpu) ||
 	    x86_decode_emulated_instruction(vcpu, 0, NULL, 0) != EMULATION_OK || !is_ours(ctxt))
 		return false;
 
@@ -313,12 +319,10 @@ EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_vmport_is_l2_gp);
 bool kvm_vmport_is_emulated_call(struct kvm_vcpu *vcpu, u16 port)
 {
 	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
-	struct kvm_segment cs;
 
-	kvm_get_segment(vcpu, &cs, VCPU_SREG_CS);
 	if (!kvm_vmport_has_feature(vcpu->kvm, KVM_VMPORT_FEATURE_RING3) ||
 	    !kvm_vmport_can_call(vcpu) || (u32)reg_read(ctxt, VCPU_REGS_RAX) != VMPORT_MAGIC ||
-	    !vmport_is_code_segment(vcpu, &cs))
+	    !vmport_runs_code_segment(vcpu))
 		return false;
 
 	if (port == VMPORT_HB_PORT)
