@@ -521,7 +521,7 @@ TEST(a_loop_of_sets_does_not_keep_the_host_busy)
 /* How many interrupts processors have sent each other to have a function called. */
 static u64 nr_function_calls(void)
 {
-	char *line = NULL, *at;
+	char *line = NULL, *at, *end;
 	u64 sum = 0, value;
 	size_t size = 0;
 	FILE *f = fopen("/proc/interrupts", "r");
@@ -531,10 +531,8 @@ static u64 nr_function_calls(void)
 		at = strstr(line, "CAL:");
 		if (!at)
 			continue;
-		for (at += 4; sscanf(at, " %lu", &value) == 1; at += strspn(at, "0123456789")) {
+		for (at += 4; value = strtoull(at, &end, 10), end != at; at = end)
 			sum += value;
-			at += strspn(at, " ");
-		}
 	}
 	free(line);
 	fclose(f);

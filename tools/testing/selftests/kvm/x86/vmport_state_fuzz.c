@@ -1035,10 +1035,7 @@ static const char *run_again(struct fuzz_case *c, const char *why)
 		return why;
 	destroy_all();
 	create_all();
-	if (run_case(c))
-		why = run_case(c);
-	else
-		why = NULL;
+	why = run_case(c) ? run_case(c) : NULL;
 	nr_others += !why;
 	return why;
 }

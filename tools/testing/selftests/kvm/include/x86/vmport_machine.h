@@ -95,7 +95,6 @@ enum {
 #define PAGE_P			0x1
 #define PAGE_W			0x2
 #define PAGE_U			0x4
-#define PAGE_A			0x20
 #define PAGE_RWU		(PAGE_P | PAGE_W | PAGE_U)
 #define PAGE_NX			BIT_ULL(63)
 

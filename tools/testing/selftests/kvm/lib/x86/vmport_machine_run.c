@@ -93,28 +93,6 @@ static bool has_error_code(u8 vector)
 	return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
 }
 
-/*
- * No processor gets to where its four page directory pointers cannot be loaded.  KVM does,
- * and goes on with those of the last state.  Software emulation marks them as accessed, with
- * a bit that is reserved.
- */
-static bool machine_has_pdptrs(struct vmport_machine *m, u64 cr3)
-{
-	const u64 reserved = ~(GENMASK_ULL(35, 9) | PAGE_P | PAGE_A | 0x18);
-	u64 pointers[4];
-	u32 i;
-
-	cr3 &= ~0x1full;
-	if (cr3 > PAGE_ADDR(NR_PAGES) - sizeof(pointers))
-		return false;
-	memcpy(pointers, m->mem + cr3, sizeof(pointers));
-	for (i = 0; i < ARRAY_SIZE(pointers); i++) {
-		if (pointers[i] & PAGE_P && pointers[i] & reserved)
-			return false;
-	}
-	return true;
-}
-
 static int machine_set_state(struct vmport_machine *m, struct vmport_machine_state *s)
 {
 	struct kvm_vcpu_events events = {
@@ -133,8 +111,6 @@ static int machine_set_state(struct vmport_machine *m, struct vmport_machine_sta
 	if (m->debugged && ioctl(m->vcpu, KVM_SET_GUEST_DEBUG, &none))
 		return -errno;
 	m->debugged = s->debug.control;
-	if (s->mode == &vmport_modes[MODE_PAE] && !machine_has_pdptrs(m, s->sregs.cr3))
-		return -EINVAL;
 	if (ioctl(m->vcpu, KVM_SET_SREGS, &s->sregs) ||
 	    ioctl(m->vcpu, KVM_SET_REGS, &s->regs) ||
 	    ioctl(m->vcpu, KVM_SET_FPU, &fpu) ||
