@@ -199,9 +199,12 @@ static bool machine_answer(struct vmport_machine *m, const struct vmport_machine
 	if (run->io.size != 4 || (u32)regs->rax != VMPORT_MAGIC ||
 	    !vmport_is_kernels(regs->rcx, s->answers))
 		return false;
+	/*
+	 * An IN reads EAX from @data, but where KVM emulates the instruction KVM_SET_REGS makes
+	 * its emulator forget that EAX is written: then the guest has the EAX that is set.
+	 */
 	*data = 6;
-	if (run->io.direction == KVM_EXIT_IO_OUT)
-		set_low(&regs->rax, 6);
+	set_low(&regs->rax, 6);
 	set_low(&regs->rbx, VMPORT_MAGIC);
 	set_low(&regs->rcx, 2);
 	return true;
