@@ -99,6 +99,10 @@ VMPORT_GPR_ACCESSORS(di)
 #define kvm_x86_call(_func)	static_call(kvm_x86_##_func)
 #endif
 
+#ifndef kvm_nested_call
+#define kvm_nested_call(_func)	kvm_x86_ops.nested_ops->_func
+#endif
+
 /* The clock of the APIC could not be changed, nor is a VM protected before its vCPUs. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
 #define kvm_apic_bus_cycle_ns(_kvm)	APIC_BUS_CYCLE_NS

@@ -359,8 +359,7 @@ int kvm_vmport_emulate_gp(struct kvm_vcpu *vcpu)
 		return r;
 	/* L2's may have been taken from L1, who gets it now. */
 	if (enable_vmware_backdoor &&
-	    !(is_guest_mode(vcpu) &&
-	      kvm_x86_ops.nested_ops->is_exception_vmexit(vcpu, GP_VECTOR, 0)))
+	    !(is_guest_mode(vcpu) && kvm_nested_call(is_exception_vmexit)(vcpu, GP_VECTOR, 0)))
 		return kvm_emulate_instruction(vcpu, EMULTYPE_VMWARE_GP);
 
 	kvm_queue_exception_e(vcpu, GP_VECTOR, 0);
