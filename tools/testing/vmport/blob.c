@@ -207,6 +207,18 @@ void check_accepted(struct vm *vm, const void *data, size_t size)
 	free(again);
 }
 
+void check_blob(struct blob *blob, int r, u32 error, u64 offset)
+{
+	struct vm *vm = vm_new(SLEEPING);
+
+	blob_seal(blob);
+	if (r)
+		check_refused(vm, blob->data, blob->size, r, error, offset);
+	else
+		check_accepted(vm, blob->data, blob->size);
+	vm_free(vm);
+}
+
 void rich_state(struct vm *vm)
 {
 	struct chan sending, replying, giving, running, closed, lost;

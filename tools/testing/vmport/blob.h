@@ -56,6 +56,8 @@ void check_refused(struct vm *vm, const void *data, size_t size, int r,
 		   u32 error, u64 offset);
 /* It is accepted, and packed again the same. */
 void check_accepted(struct vm *vm, const void *data, size_t size);
+/* Sealed, in a new VM: refused so, or accepted where @r is 0. */
+void check_blob(struct blob *blob, int r, u32 error, u64 offset);
 
 /* One of everything that a guest can be in the middle of. */
 void rich_state(struct vm *vm);

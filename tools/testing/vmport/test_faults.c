@@ -67,7 +67,6 @@ TEST("fault 2: the length that is saved is the length of the data: 64 KiB come b
 
 TEST("fault 3: a full table of entries and requests loads, one more than full does not")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	char key[8];
 	size_t last;
@@ -80,15 +79,13 @@ TEST("fault 3: a full table of entries and requests loads, one more than full do
 		blob_entry(&blob, key, "", 0);
 	}
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, 0, 0, 0);
 
 	/* The next that the section has room for. */
 	last = blob.size;
 	blob_entry(&blob, "99999", "", 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -E2BIG, KVM_VMPORT_ERR_KEY_COUNT, last);
+	check_blob(&blob, -E2BIG, KVM_VMPORT_ERR_KEY_COUNT, last);
 	blob_free(&blob);
 
 	blob_init(&blob);
@@ -97,10 +94,8 @@ TEST("fault 3: a full table of entries and requests loads, one more than full do
 	for (i = 1; i <= KVM_VMPORT_MAX_TCLO; i++)
 		blob_request(&blob, i, KVM_VMPORT_REQUEST_QUEUED, "ping");
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, 0, 0, 0);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("fault 4: a short entry does not leave the rest misread: it is refused, where it stands")

@@ -25,18 +25,12 @@ static struct kvm_vmport_blob_channel tclo_channel(u16 flags, u64 id)
 static void check_channel(const struct kvm_vmport_blob_channel *packed, const char *bytes, int r,
 			  u32 error, u64 offset)
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
 	blob_channel(&blob, packed, bytes);
-	blob_seal(&blob);
-	if (r)
-		check_refused(vm, blob.data, blob.size, r, error, offset);
-	else
-		check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, r, error, offset);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error SIZE: fewer bytes than a header: EINVAL, ERR_LENGTH")
@@ -102,14 +96,12 @@ TEST("error CHECKSUM, and RESERVED in the header")
 TEST("error SECTION: a section header cut, a payload longer than the blob, a length that wraps")
 {
 	static const u64 sizes[] = { 1, 9, 1ull << 32, U64_MAX, U64_MAX - 15, U64_MAX - 47 };
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	unsigned int i;
 
 	blob_init(&blob);
 	blob_bytes(&blob, "\1\0\0\0\1\0\0\0", 8);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_SECTION, HEADER);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_SECTION, HEADER);
 	blob_free(&blob);
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -118,33 +110,26 @@ TEST("error SECTION: a section header cut, a payload longer than the blob, a len
 		blob_init(&blob);
 		blob_begin(&blob, 99, 0);
 		memcpy(blob.data + HEADER + 8, &size, sizeof(size));
-		blob_seal(&blob);
-		check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_SECTION,
-			      HEADER + 8);
+		check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_SECTION, HEADER + 8);
 		blob_free(&blob);
 	}
-	vm_free(vm);
 }
 
 TEST("error FLAGS: unknown section flags, a known section that is not marked critical")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
 	blob_begin(&blob, 99, 2);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_FLAGS, HEADER + 4);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_FLAGS, HEADER + 4);
 	blob_free(&blob);
 
 	blob_init(&blob);
 	blob_begin(&blob, KVM_VMPORT_SECTION_GUESTINFO, 0);
 	blob_entry(&blob, "k", "v", 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_FLAGS, HEADER);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_FLAGS, HEADER);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 /* A type that no version knows. */
@@ -189,7 +174,6 @@ TEST("error CRITICAL: an unknown critical section; an unknown optional one is sk
 
 TEST("error RESERVED: padding after a section that is not zero, also after one that is skipped")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	u32 type;
 	int i;
@@ -204,17 +188,13 @@ TEST("error RESERVED: padding after a section that is not zero, also after one t
 			blob_bytes(&blob, "ab", 2);
 		blob_end(&blob);
 		blob.data[blob.size - 1] = 1;
-		blob_seal(&blob);
-		check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_RESERVED,
-			      PAYLOAD + (type == 3 ? 10 : 2));
+		check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_RESERVED, PAYLOAD + (type == 3 ? 10 : 2));
 		blob_free(&blob);
 	}
-	vm_free(vm);
 }
 
 TEST("error SECTION: padding that is cut off at the blob's end")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
@@ -222,16 +202,13 @@ TEST("error SECTION: padding that is cut off at the blob's end")
 	blob_bytes(&blob, "abc", 3);
 	blob_end(&blob);
 	blob.size -= 2;
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_SECTION, PAYLOAD + 3);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_SECTION, PAYLOAD + 3);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error ORDER: sections or channels not ascending, or one of them twice")
 {
 	struct kvm_vmport_blob_channel channel = rpci_channel();
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	size_t second;
 	int i;
@@ -242,8 +219,7 @@ TEST("error ORDER: sections or channels not ascending, or one of them twice")
 	blob_end(&blob);
 	second = blob.size;
 	blob_channel(&blob, &channel, "");
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_ORDER, second);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_ORDER, second);
 	blob_free(&blob);
 
 	blob_init(&blob);
@@ -253,8 +229,7 @@ TEST("error ORDER: sections or channels not ascending, or one of them twice")
 		blob_entry(&blob, i ? "l" : "k", "v", 0);
 		blob_end(&blob);
 	}
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_ORDER, second);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_ORDER, second);
 	blob_free(&blob);
 
 	blob_init(&blob);
@@ -264,8 +239,7 @@ TEST("error ORDER: sections or channels not ascending, or one of them twice")
 		blob_tclo(&blob, 5, 0);
 		blob_end(&blob);
 	}
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_ORDER, second);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_ORDER, second);
 	blob_free(&blob);
 
 	for (i = 4; i <= 5; i++) {
@@ -275,18 +249,14 @@ TEST("error ORDER: sections or channels not ascending, or one of them twice")
 		second = blob.size;
 		channel.id = cpu_to_le16(i);
 		blob_channel(&blob, &channel, "");
-		blob_seal(&blob);
-		check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_ORDER,
-			      second + 16);
+		check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_ORDER, second + 16);
 		blob_free(&blob);
 	}
-	vm_free(vm);
 }
 
 TEST("error SECTION: a channel's payload shorter than its record, or not as long as its sizes say")
 {
 	struct kvm_vmport_blob_channel channel = rpci_channel();
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	u32 cut;
 
@@ -295,11 +265,9 @@ TEST("error SECTION: a channel's payload shorter than its record, or not as long
 		blob_begin(&blob, 1, 1);
 		blob_bytes(&blob, &channel, cut);
 		blob_end(&blob);
-		blob_seal(&blob);
-		check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_SECTION, PAYLOAD);
+		check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_SECTION, PAYLOAD);
 		blob_free(&blob);
 	}
-	vm_free(vm);
 
 	check_channel(&channel, "x", -EINVAL, KVM_VMPORT_ERR_SECTION, PAYLOAD);
 	channel.flags = cpu_to_le16(KVM_VMPORT_CHANNEL_SEND);
@@ -488,7 +456,6 @@ static void check_ids(const struct kvm_vmport_blob_channel *channel, const char 
 		      u64 next_id, u32 count, const u64 *ids, int r,
 		      u32 error, u64 offset)
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	u32 i;
 
@@ -500,13 +467,8 @@ static void check_ids(const struct kvm_vmport_blob_channel *channel, const char 
 	for (i = 0; i < count; i++)
 		blob_request(&blob, ids[i], KVM_VMPORT_REQUEST_QUEUED, "12345678");
 	blob_end(&blob);
-	blob_seal(&blob);
-	if (r)
-		check_refused(vm, blob.data, blob.size, r, error, offset);
-	else
-		check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, r, error, offset);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 /* Record @n of check_ids() without a channel. */
@@ -597,7 +559,6 @@ TEST("error TCLO_SIZE: a request of 4096 bytes is accepted in queue and channel,
 static void check_kind(u16 kind, const char *bytes, int r, u32 error,
 		       u64 offset)
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
@@ -605,13 +566,8 @@ static void check_kind(u16 kind, const char *bytes, int r, u32 error,
 	blob_tclo(&blob, 2, 1);
 	blob_request(&blob, 1, kind, bytes);
 	blob_end(&blob);
-	blob_seal(&blob);
-	if (r)
-		check_refused(vm, blob.data, blob.size, r, error, offset);
-	else
-		check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, r, error, offset);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("TCLO results and requests: each kind's sizes, and unknown kinds")
@@ -633,7 +589,6 @@ TEST("error TCLO_COUNT: 16 requests in queue, results and channels; the 17th E2B
 {
 	u64 ids[17];
 	struct kvm_vmport_blob_channel channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN, 50);
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	size_t last = 0;
 	int i;
@@ -656,17 +611,14 @@ TEST("error TCLO_COUNT: 16 requests in queue, results and channels; the 17th E2B
 	blob_begin(&blob, 2, 1);
 	blob_tclo(&blob, 100, 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -E2BIG, KVM_VMPORT_ERR_TCLO_COUNT,
-		      last + 16 + offsetof(struct kvm_vmport_blob_channel, request));
+	check_blob(&blob, -E2BIG, KVM_VMPORT_ERR_TCLO_COUNT,
+		   last + 16 + offsetof(struct kvm_vmport_blob_channel, request));
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error REQUEST: of two channels the first has a request that was never queued")
 {
 	struct kvm_vmport_blob_channel channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN, 9);
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
@@ -677,17 +629,13 @@ TEST("error REQUEST: of two channels the first has a request that was never queu
 	blob_begin(&blob, 2, 1);
 	blob_tclo(&blob, 9, 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_REQUEST,
-		      FIELD(channel, request));
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_REQUEST, FIELD(channel, request));
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error ORDER: one request in two channels")
 {
 	struct kvm_vmport_blob_channel channel = tclo_channel(KVM_VMPORT_CHANNEL_RUN, 3);
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 	size_t second;
 
@@ -699,16 +647,13 @@ TEST("error ORDER: one request in two channels")
 	blob_begin(&blob, 2, 1);
 	blob_tclo(&blob, 100, 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_ORDER,
-		      second + 16 + offsetof(struct kvm_vmport_blob_channel, request));
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_ORDER,
+		   second + 16 + offsetof(struct kvm_vmport_blob_channel, request));
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error ORDER: a result behind a request that waits")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
@@ -717,10 +662,8 @@ TEST("error ORDER: a result behind a request that waits")
 	blob_request(&blob, 5, KVM_VMPORT_REQUEST_QUEUED, "12345678");
 	blob_request(&blob, 4, KVM_VMPORT_REQUEST_ANSWERED, "OK");
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_ORDER, RECORD(1) + 12);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_ORDER, RECORD(1) + 12);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error SECTION, RESERVED in the TCLO section: cut records, a wrong count, set reserved fields")
@@ -788,7 +731,6 @@ TEST("error SECTION, RESERVED in the TCLO section: cut records, a wrong count, s
 static void check_entries(const char *first, const char *second, u16 flags, int r,
 			  u32 error, u64 offset)
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
@@ -797,13 +739,8 @@ static void check_entries(const char *first, const char *second, u16 flags, int 
 	if (second)
 		blob_entry(&blob, second, "value", flags);
 	blob_end(&blob);
-	blob_seal(&blob);
-	if (r)
-		check_refused(vm, blob.data, blob.size, r, error, offset);
-	else
-		check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, r, error, offset);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error ORDER: guestinfo keys not in byte order, or twice")
@@ -887,7 +824,6 @@ TEST("error KEY_COUNT, GUESTINFO_SIZE: the largest store loads, more does not")
 
 TEST("error KEY: a NUL in a guestinfo key")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	struct blob blob;
 
 	blob_init(&blob);
@@ -895,15 +831,12 @@ TEST("error KEY: a NUL in a guestinfo key")
 	blob_entry(&blob, "abc", "", 0);
 	blob_end(&blob);
 	blob.data[PAYLOAD + 8 + 1] = '\0';
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -EINVAL, KVM_VMPORT_ERR_KEY, PAYLOAD);
+	check_blob(&blob, -EINVAL, KVM_VMPORT_ERR_KEY, PAYLOAD);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error VALUE_SIZE: a value of more than 64 KiB")
 {
-	struct vm *vm = vm_new(SLEEPING);
 	static char value[KVM_VMPORT_MAX_VALUE + 2];
 	struct blob blob;
 
@@ -912,8 +845,7 @@ TEST("error VALUE_SIZE: a value of more than 64 KiB")
 	blob_begin(&blob, 3, 1);
 	blob_entry(&blob, "a", value, 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_refused(vm, blob.data, blob.size, -E2BIG, KVM_VMPORT_ERR_VALUE_SIZE, PAYLOAD);
+	check_blob(&blob, -E2BIG, KVM_VMPORT_ERR_VALUE_SIZE, PAYLOAD);
 	blob_free(&blob);
 
 	value[KVM_VMPORT_MAX_VALUE] = '\0';
@@ -921,10 +853,8 @@ TEST("error VALUE_SIZE: a value of more than 64 KiB")
 	blob_begin(&blob, 3, 1);
 	blob_entry(&blob, "a", value, 0);
 	blob_end(&blob);
-	blob_seal(&blob);
-	check_accepted(vm, blob.data, blob.size);
+	check_blob(&blob, 0, 0, 0);
 	blob_free(&blob);
-	vm_free(vm);
 }
 
 TEST("error SECTION: an empty guestinfo section, or one that ends inside a record")
