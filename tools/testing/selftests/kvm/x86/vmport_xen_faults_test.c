@@ -42,6 +42,14 @@ static struct vmport_blob one_channel(struct kvm_vmport_blob_channel channel, u3
 	return blob;
 }
 
+#define EXPECT_CHANNEL_REFUSED(_channel, _data_size, _errno, _error)			\
+do {											\
+	struct vmport_blob __channel = one_channel(_channel, _data_size);		\
+											\
+	EXPECT_REFUSED(&__channel, _errno, _error);					\
+	vmport_blob_free(&__channel);							\
+} while (0)
+
 /* 1. Load trusts the lengths in the stream. */
 TEST_F(xen, fault01_send_len_past_buffer)
 {
@@ -67,27 +75,17 @@ TEST_F(xen, fault01_send_len_past_buffer)
 
 	/* More said than there is, up to where sums wrap around. */
 	send.send_done = 65;
-	blob = one_channel(send, 64);
-	EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_SECTION);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(send, 64, EINVAL, KVM_VMPORT_ERR_SECTION);
 	send.send_done = 4095;
-	blob = one_channel(send, 64);
-	EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_SECTION);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(send, 64, EINVAL, KVM_VMPORT_ERR_SECTION);
 	send.send_done = 0xffffffff;
 	send.send_size = 0xffffffff;
-	blob = one_channel(send, 64);
-	EXPECT_REFUSED(&blob, E2BIG, KVM_VMPORT_ERR_MESSAGE_SIZE);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(send, 64, E2BIG, KVM_VMPORT_ERR_MESSAGE_SIZE);
 
 	recv.recv_size = 65;
-	blob = one_channel(recv, 64);
-	EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_SECTION);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(recv, 64, EINVAL, KVM_VMPORT_ERR_SECTION);
 	recv.recv_size = 0xffffffff;
-	blob = one_channel(recv, 64);
-	EXPECT_REFUSED(&blob, E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(recv, 64, E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
 
 	/* Two lengths whose sum is the right one modulo 2^32. */
 	send.flags = KVM_VMPORT_CHANNEL_SEND | KVM_VMPORT_CHANNEL_RECV;
@@ -95,15 +93,11 @@ TEST_F(xen, fault01_send_len_past_buffer)
 	send.send_size = 65536;
 	send.send_done = 128;
 	send.recv_size = 64u - 128u;
-	blob = one_channel(send, 64);
-	EXPECT_REFUSED(&blob, E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(send, 64, E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
 
 	/* More there than said. */
 	recv.recv_size = 56;
-	blob = one_channel(recv, 64);
-	EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_SECTION);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(recv, 64, EINVAL, KVM_VMPORT_ERR_SECTION);
 }
 
 /* 2. Save cuts the data, but stores the length before the cut. */
@@ -388,9 +382,7 @@ TEST_F(xen, fault09_indexes_are_checked)
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
 		channel.id = ids[i];
-		blob = one_channel(channel, 0);
-		EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_CHANNEL_ID);
-		vmport_blob_free(&blob);
+		EXPECT_CHANNEL_REFUSED(channel, 0, EINVAL, KVM_VMPORT_ERR_CHANNEL_ID);
 	}
 
 	/* Reading: up to the end is right, past it is not. */
@@ -419,13 +411,9 @@ TEST_F(xen, fault09_indexes_are_checked)
 		.send_size = 8,
 		.send_done = 8,
 	};
-	blob = one_channel(channel, 8);
-	EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_POSITION);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(channel, 8, EINVAL, KVM_VMPORT_ERR_POSITION);
 	channel.send_done = 12;
-	blob = one_channel(channel, 12);
-	EXPECT_REFUSED(&blob, EINVAL, KVM_VMPORT_ERR_POSITION);
-	vmport_blob_free(&blob);
+	EXPECT_CHANNEL_REFUSED(channel, 12, EINVAL, KVM_VMPORT_ERR_POSITION);
 }
 
 /* 10. The next cookie is a counter. */
