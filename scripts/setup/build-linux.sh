@@ -6,7 +6,8 @@
 # Build a whole kernel with the interface in its tree: VERSION is 6.12 or newest,
 # see fetch-source.sh, NAME that of the build.  The configuration is allnoconfig,
 # scripts/setup/configs/kvm.config, and FRAGMENT.config there in turn.  STOCK=1 leaves
-# the source as it is; COMPILER=clang takes that.  Leaves in build/linux-NAME:
+# the source as it is; COMPILER=clang takes that; PART=arch/x86/kvm/ compiles that
+# directory and leaves nothing.  Else there are in build/linux-NAME:
 #
 #   bzImage, modules/    KVM's modules
 #   tree                 the source, for its selftests
@@ -63,7 +64,7 @@ add_ours() {
 	rsync -a --checksum "$top/include/uapi/linux/kvm_vmport.h" "$tree/include/uapi/linux/"
 }
 
-# shellcheck disable=SC2086 # $compiler may be nothing
+# shellcheck disable=SC2086 # $compiler may be nothing, the targets are a list
 build() {
 	fragments=
 	for fragment in kvm "$@"; do
@@ -78,7 +79,7 @@ build() {
 		check_config
 		mv "$objects/fragments.new" "$objects/fragments"
 	fi
-	make -C "$tree" O="$objects" $compiler -j"$jobs" bzImage modules
+	make -C "$tree" O="$objects" $compiler -j"$jobs" ${PART:-bzImage modules}
 }
 
 # A setting that has not come true is worth an error, unless this kernel has no
@@ -102,6 +103,7 @@ if [ ! -d "$tree" ] || [ "$(cat "$cache/linux/$name/key" 2>/dev/null)" != "$key"
 fi
 [ "${STOCK:-}" ] || add_ours
 step "building kernel $S_VERSION ($name)" build "$@"
+[ -z "${PART:-}" ] || exit 0
 
 out=$build/linux-$name
 rm -rf "$out"

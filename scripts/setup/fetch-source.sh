@@ -3,8 +3,8 @@
 #
 # fetch-source.sh VERSION|newest
 #
-# Fetch a whole kernel source, of a version as 6.12, or the newest that Debian 13's
-# backports have.  Nothing is installed.  Writes $cache/source/VERSION/env, or
+# Fetch a whole kernel source, of a version as 6.12 or, of Debian 12, 6.1, or the newest
+# that Debian 13's backports have.  Nothing is installed.  Writes $cache/source/VERSION/env, or
 # .../newest/env, to be sourced:
 #
 #   S_SERIES    as 6.12
@@ -30,7 +30,8 @@ private() {
 find_version() {
 	find_archive || return 1
 	apt_private "$cache/apt/$suite-kernels" "$(deb_line deb "$suite")" \
-		"$(deb_line deb "$suite-backports")" "$(deb_line deb "$(codename)")" \
+		"$(deb_line deb "$suite-backports")" "$(deb_line deb bookworm)" \
+		"$(deb_line deb "$(codename)")" \
 		"$(deb_line deb "$(codename)-backports")" \
 		>"$log_dir/apt-$suite-kernels.log" 2>&1 || return 1
 	if [ "$wanted" = newest ]; then
