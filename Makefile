@@ -23,6 +23,7 @@ help:
 	@echo 'make series   the patches for the newest kernel, in build/series/; make series-check builds each'
 	@echo 'make package  the Debian packages: DKMS, tools, header; build/package/'
 	@echo 'make test-package [DEBIAN=12]  installs, updates, boots, removes it in a Debian; not part of make test'
+	@echo 'make test-host [ON=host]  the package on real hardware, in a VM unless said; a report to send'
 	@echo 'make package-qemu  the Debian package of QEMU; make test-package-qemu tests it'
 	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'
@@ -85,6 +86,10 @@ package:
 test-package:
 	@scripts/suite/test-package.sh $(or $(DEBIAN),13)
 
+# ON: vm or host
+test-host:
+	@scripts/suite/test-host.sh $(or $(ON),vm)
+
 package-qemu:
 	@scripts/release/make-package-qemu.sh
 
@@ -104,4 +109,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-host series series-check lint clean distclean

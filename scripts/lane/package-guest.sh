@@ -1,9 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs as a service in the machine that test-package.sh boots: the modules that
-# modprobe finds, and our kselftests with them.  scripts/suite/tap.py reads the @@ lines.
+# package-guest.sh [TESTS]: the package's modules on the machine that runs this, which
+# uses no KVM: modprobe finds them, our kselftests in the directory TESTS, /tests, run
+# with them, and the benchmark where TESTS has a file "bench".  At the end none are
+# loaded.  Run as a service of the machine that test-package.sh boots, and by
+# test-host.sh.  scripts/suite/tap.py reads the @@ lines.
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
+tests=${1:-/tests}
 release=$(uname -r)
 
 # check TEXT COMMAND...
@@ -26,7 +30,14 @@ signed() {
 	[ -n "$(modinfo -F signer kvm)" ]
 }
 
+# The log may have had something to say before.
+mark="vmport test $$ begins"
+new_messages() {
+	dmesg | sed "1,/$mark/d"
+}
+
 echo "@@LANE"
+echo "$mark" >/dev/kmsg
 vendor=kvm-intel
 if grep -qw svm /proc/cpuinfo; then
 	vendor=kvm-amd
@@ -38,11 +49,16 @@ done
 check "DKMS has signed the modules" signed
 while read -r name; do
 	echo "@@BEGIN $release $name"
-	timeout 300 "/tests/bin/$name" </dev/null 2>&1
+	timeout 300 "$tests/bin/$name" </dev/null 2>&1
 	echo "@@END $release $name $?"
-done </tests/ours
+done <"$tests/ours"
+if [ -e "$tests/bench" ]; then
+	check "the benchmark of KVM's own exits ends" "$tests/bin/vmport_bench" kvm ""
+	check "the benchmark of the interface ends" "$tests/bin/vmport_bench" costs
+	check "the benchmark of two processors ends" "$tests/bin/vmport_bench" scaling 1
+fi
 check "the modules unload" modprobe -r "$vendor"
-if dmesg | grep -E 'WARNING: CPU|BUG:|Oops|general protection|disagrees about version'; then
+if new_messages | grep -E 'WARNING: CPU|BUG:|Oops|general protection|disagrees about version'; then
 	echo "@@LOG bad"
 else
 	echo "@@LOG clean"

@@ -9,7 +9,9 @@
 # Packages are installed, and the modules built, in a chroot on this machine's own
 # processors, where that takes minutes and not hours; what loads and runs the
 # modules is the booted machine.  PACKAGE_LIMIT: seconds that a boot may take;
-# PACKAGE_TESTS: names of the kselftests to run, all of ours unless said.
+# PACKAGE_TESTS: names of the kselftests to run, all of ours unless said; PACKAGE_BENCH=1:
+# the benchmark, too; PACKAGE_HOST=1: test-host.sh in the last machine, which builds the
+# modules there; PACKAGE_KERNELS=1: the release's kernel only.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -66,6 +68,7 @@ make_root() {
 	mkdir -p "$root/tests" "$root/etc/systemd/system/multi-user.target.wants"
 	cp -r "$tests/." "$root/tests/"
 	[ -z "${PACKAGE_TESTS:-}" ] || echo "$PACKAGE_TESTS" | tr -s ' ,' '\n' >"$root/tests/ours"
+	[ -z "${PACKAGE_BENCH:-}" ] || : >"$root/tests/bench"
 	install "$top/scripts/lane/package-guest.sh" "$root/tests/run"
 	ln -sf /dev/null "$root/etc/systemd/system/serial-getty@ttyS0.service"
 	cat >"$root/etc/systemd/system/package-test.service" <<-'UNIT'
@@ -240,6 +243,33 @@ backports_kernel() {
 	boot "$third"
 }
 
+# test-host.sh on a machine with hardware virtualisation, which this one has not: all of
+# it is as there, but for the network, which it needs no more.
+host_session() {
+	must "Python installs" apt_root install python3
+	mkdir -p "$root/vmport/packaging/debian"
+	cp -r "$top/scripts" "$root/vmport/"
+	cp "$top/packaging/debian/changelog" "$root/vmport/packaging/debian/"
+	cat >"$root/vmport/session" <<-END
+		#!/bin/sh
+		export HOME=/root HOST_TESTS=/tests
+		export HOST_PACKAGE=/tmp/$(basename "$build"/package/kvm-vmport-dkms_*.deb)
+		/vmport/scripts/suite/test-host.sh host && echo "@@SESSION test-host.sh host ends well"
+		sed 's/^/# report: /' /vmport/build/test-host.txt
+		grep -q O /sys/module/kvm/taint || echo "@@SESSION the distribution's modules are loaded again"
+		[ -d /usr/src/kvm-vmport-* ] || echo "@@SESSION the package is removed again"
+		echo "@@DONE"
+	END
+	chmod +x "$root/vmport/session"
+	sed -i 's#^ExecStart=.*#ExecStart=/vmport/session#' \
+		"$root/etc/systemd/system/package-test.service"
+	boot "$1"
+	for text in "test-host.sh host ends well" "the distribution's modules are loaded again" \
+		"the package is removed again"; do
+		check "in $1: $text" grep -qx "@@SESSION $text" "$log_dir/package-$1.log"
+	done
+}
+
 suite_package() {
 	echo "@@LANE"
 	must "the machine's archive is known" find_archive
@@ -254,14 +284,19 @@ suite_package() {
 	must "the release's archive can be used" apt_root update
 
 	first_kernel
-	security_kernel
-	backports_kernel
+	kernels=$first
+	if [ "${PACKAGE_KERNELS:-}" != 1 ]; then
+		security_kernel
+		backports_kernel
+		kernels="$first $second $third"
+	fi
 
 	check "the package can be removed" apt_root purge "$name-dkms"
-	for one in "$first" "$second" "$third"; do
+	for one in $kernels; do
 		check "the distribution's modules are chosen for $one again" chooses_theirs "$one"
 	done
 	check "no file of it is left" no_traces
+	[ -z "${PACKAGE_HOST:-}" ] || host_session "${kernels##* }"
 	echo "@@DONE"
 }
 
