@@ -100,7 +100,8 @@ VMPORT_GPR_ACCESSORS(di)
 #endif
 
 #ifndef kvm_nested_call
-#define kvm_nested_call(_func)	kvm_x86_ops.nested_ops->_func
+#define kvm_nested_call(_func)	kvm_x86_nested_##_func
+#define kvm_x86_nested_is_exception_vmexit	kvm_x86_ops.nested_ops->is_exception_vmexit
 #endif
 
 /* The clock of the APIC could not be changed, nor is a VM protected before its vCPUs. */
