@@ -11,10 +11,11 @@
  * Without arguments it is a test of a few seconds.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vmport_machine.h"
 #include "vmport_test.h"
@@ -898,6 +899,26 @@ static const char *check(struct fuzz_case *c, struct vmport_seen *with, struct v
 	return check_call(c, with, without);
 }
 
+/*
+ * The vCPU has the first processor for itself, threads beside it have the others.  An
+ * emulated host can lose the timer interrupt of a processor that runs a guest (QEMU before
+ * 10.2 changes the flags of its interrupts from two threads), and get it with the next
+ * interrupt of another kind: a thread elsewhere has to send that.
+ */
+static void use_processor(bool first)
+{
+	long i, count = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	if (count < 2)
+		return;
+	CPU_ZERO(&set);
+	for (i = 0; i < count; i++)
+		if (!i == first)
+			CPU_SET(i, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
 struct rewriter {
 	u8 *at;
 	u64 random;
@@ -911,6 +932,7 @@ static void *rewrite(void *data)
 				    IN };
 	struct rewriter *r = data;
 
+	use_processor(false);
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
 		r->random = r->random * 6364136223846793005ull + 1442695040888963407ull;
 		__atomic_store_n(r->at, bytes[(r->random >> 33) % sizeof(bytes)],
@@ -967,25 +989,43 @@ static void run_both(struct fuzz_case *c, struct vmport_seen *with, struct vmpor
 	vmport_machine_run(&ours[c->set], &c->state, with);
 }
 
-static void tick(int signal)
+static void be_interrupted(int signal)
 {
-	WRITE_ONCE(vmport_machine_ticks, vmport_machine_ticks + 1);
 }
 
-static void start_ticks(void)
-{
-	struct sigaction action = { .sa_handler = tick };
-	struct itimerval interval = { { 0, TICK_US }, { 0, TICK_US } };
+struct ticker {
+	pthread_t thread;
+	pthread_t runs;		/* who is interrupted */
+	bool stop;
+};
 
+static void *tick(void *data)
+{
+	struct ticker *ticker = data;
+
+	use_processor(false);
+	while (!__atomic_load_n(&ticker->stop, __ATOMIC_RELAXED)) {
+		usleep(TICK_US);
+		WRITE_ONCE(vmport_machine_ticks, vmport_machine_ticks + 1);
+		pthread_kill(ticker->runs, SIGALRM);
+	}
+	return NULL;
+}
+
+static bool start_ticks(struct ticker *ticker)
+{
+	struct sigaction action = { .sa_handler = be_interrupted };
+
+	*ticker = (struct ticker) { .runs = pthread_self() };
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &interval, NULL);
+	use_processor(true);
+	return !pthread_create(&ticker->thread, NULL, tick, ticker);
 }
 
-static void stop_ticks(void)
+static void stop_ticks(struct ticker *ticker)
 {
-	struct itimerval never = { };
-
-	setitimer(ITIMER_REAL, &never, NULL);
+	__atomic_store_n(&ticker->stop, true, __ATOMIC_RELAXED);
+	pthread_join(ticker->thread, NULL);
 	signal(SIGALRM, SIG_DFL);
 }
 
@@ -1079,6 +1119,7 @@ static void progress(u64 seed, u64 first, u64 next, u64 start)
 static u32 fuzz(u64 seed, u64 first, u64 cases, u64 seconds)
 {
 	u64 number, start = now(), shown = start;
+	struct ticker ticker;
 	struct fuzz_case c;
 	const char *why;
 	u32 failed = 0;
@@ -1087,7 +1128,11 @@ static u32 fuzz(u64 seed, u64 first, u64 cases, u64 seconds)
 	shadow_paging = parameter_is_off("/sys/module/kvm_amd/parameters/npt") ||
 			parameter_is_off("/sys/module/kvm_intel/parameters/ept");
 	create_all();
-	start_ticks();
+	if (!start_ticks(&ticker)) {
+		printf("# no thread\n");
+		destroy_all();
+		return 1;
+	}
 	for (number = first; (!cases || number - first < cases) &&
 	     (!seconds || now() - start < seconds) && failed < MAX_FAILED; number++) {
 		make_case(&c, seed, number);
@@ -1106,7 +1151,7 @@ static u32 fuzz(u64 seed, u64 first, u64 cases, u64 seconds)
 			progress(seed, first, number, start);
 		}
 	}
-	stop_ticks();
+	stop_ticks(&ticker);
 	progress(seed, first, number, start);
 	destroy_all();
 	return failed;
