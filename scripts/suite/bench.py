@@ -22,8 +22,9 @@ WANTED = {
         'getversion_ring3', 'sendsize_ring0',
         'sendpayload_ring0', 'recvsize_ring0', 'recvpayload_ring0', 'info_get_16_lb',
         'info_get_32k_lb', 'info_get_32k_hb', 'hb_send_64k', 'copy_64k',
+        'state_get_empty', 'state_set_empty', 'state_get_typical', 'state_set_typical',
         'state_get_1m', 'state_set_1m', 'copy_1m'),
-    'bytes': ('idle_vm', 'state_empty', 'state_1m'),
+    'bytes': ('idle_vm', 'state_empty', 'state_typical', 'state_1m'),
     'scaling': ('two_vcpus_over_one', 'lookup_4096_over_4', 'channels_64_over_1', 'vms_8_over_1'),
 }
 

@@ -398,6 +398,38 @@ static void fill_keys(struct kvm_vm *vm, u32 count, u32 value_size)
 	free(value);
 }
 
+/* What a guest has that cloud-init has set up and in which VMware's daemons run. */
+static void fill_typical(struct kvm_vm *vm, struct kvm_vcpu *vcpu)
+{
+	static const struct {
+		const char *key;
+		u32 size;
+	} values[] = {
+		{ "guestinfo.metadata", 512 },
+		{ "guestinfo.metadata.encoding", 11 },
+		{ "guestinfo.userdata", 8192 },
+		{ "guestinfo.userdata.encoding", 11 },
+		{ "guestinfo.appInfo", 2048 },
+	};
+	u8 *value = vmport_alloc(8192);
+	struct vmport_channel sending;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		TEST_ASSERT(!vmport_set_entry(vm, values[i].key, strlen(values[i].key), value,
+					      values[i].size, 0),
+			    "%s: error %u", values[i].key, vmport_error);
+	/* Two daemons, and one report on its way. */
+	for (i = 0; i < 2; i++) {
+		vmport_open(vcpu, VMPORT_TCLO | VMPORT_COOKIE);
+		sending = vmport_open(vcpu, VMPORT_RPCI | VMPORT_COOKIE);
+	}
+	TEST_ASSERT(vmport_msg_status(&sending, VMPORT_MSG_SENDSIZE, 1024) & VMPORT_SUCCESS,
+		    "SENDSIZE");
+	vmport_send_payload(&sending, value, 512);
+	free(value);
+}
+
 static void bench_state(void)
 {
 	struct kvm_vm *vm = vmport_vm_create_barebones(VMPORT_RPC);
@@ -412,6 +444,12 @@ static void bench_state(void)
 	report("bytes", "state_1m", state_size(vm));
 	report("bytes", "state_1m_live", MIB);
 	bench_get_set(vm, "state_get_1m", "state_set_1m");
+	kvm_vm_free(vm);
+
+	vm = vmport_vm_create(VMPORT_RPC, 1, &vcpu);
+	fill_typical(vm, vcpu);
+	report("bytes", "state_typical", state_size(vm));
+	bench_get_set(vm, "state_get_typical", "state_set_typical");
 	kvm_vm_free(vm);
 
 	vm = vmport_vm_create_barebones(VMPORT_RPC);
