@@ -175,14 +175,19 @@ void check_refused(struct vm *vm, const void *data, size_t size, int r,
 	free(after);
 }
 
-bool blob_has_optional(const void *data, size_t size)
+bool blob_may_change(const void *data, size_t size)
 {
 	size_t pos = sizeof(struct kvm_vmport_blob_header);
 
 	while (pos + 16 <= size) {
 		const struct kvm_vmport_blob_section *section = data + pos;
+		const struct kvm_vmport_blob_channel *channel = (const void *)(section + 1);
 
 		if (!(le32_to_cpu(section->flags) & KVM_VMPORT_SECTION_CRITICAL))
+			return true;
+		if (le32_to_cpu(section->type) == KVM_VMPORT_SECTION_CHANNEL &&
+		    (le16_to_cpu(channel->flags) & KVM_VMPORT_CHANNEL_ASK) &&
+		    le64_to_cpu(channel->request) > S64_MAX / 2)
 			return true;
 		pos += 16 + ALIGN(le64_to_cpu(section->size), 8);
 	}

@@ -48,8 +48,11 @@ void blob_checksum(void *data, size_t size);
 /* Load a copy that ends where it says, so that reading past it is seen. */
 int blob_load(struct vm *vm, const void *data, size_t size, struct vmport_blob_error *why);
 
-/* Has it sections of which only what makes sense is kept, and packed again? */
-bool blob_has_optional(const void *data, size_t size);
+/*
+ * Has it sections of which only what makes sense is kept, and packed again, or numbers that
+ * are replaced?
+ */
+bool blob_may_change(const void *data, size_t size);
 
 /* It is refused like this, and all is as before. */
 void check_refused(struct vm *vm, const void *data, size_t size, int r,

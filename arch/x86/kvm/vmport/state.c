@@ -58,16 +58,15 @@ void vmport_state_free(struct vmport_state *state)
 	kfree(state);
 }
 
-/* Of the messages that were loaded, the one with the smallest number above @saved_id. */
-static struct vmport_channel *vmport_state_next_ask(struct vmport_state *state, u64 saved_id)
+/* Of the messages that have no number yet, the one that was saved with the smallest. */
+static struct vmport_channel *vmport_state_next_ask(struct vmport_state *state)
 {
 	struct vmport_channel *channel, *next = NULL;
 	u16 i;
 
 	for (i = 0; i < KVM_VMPORT_MAX_CHANNELS; i++) {
 		channel = state->channels[i];
-		if (channel && channel->activity == VMPORT_ASKING &&
-		    channel->saved_ask_id > saved_id &&
+		if (channel && channel->activity == VMPORT_ASKING && !channel->ask_id &&
 		    (!next || channel->saved_ask_id < next->saved_ask_id))
 			next = channel;
 	}
@@ -79,7 +78,8 @@ static struct vmport_channel *vmport_state_next_ask(struct vmport_state *state, 
  *
  * A reply that the VMM still works on, to a message of an earlier state, must not be taken
  * for one of these.  So they keep the numbers that they were saved with only where those
- * are above all that the VM has seen.
+ * are above all that the VM has seen.  They are saved with the same again, unless no VM
+ * counts that far: the next message would have a smaller one.
  */
 static void vmport_state_number_asks(struct vmport_state *state)
 {
@@ -87,12 +87,12 @@ static void vmport_state_number_asks(struct vmport_state *state)
 	u64 saved_id = 0;
 
 	for (;;) {
-		channel = vmport_state_next_ask(state, saved_id);
+		channel = vmport_state_next_ask(state);
 		if (!channel)
 			break;
-		saved_id = channel->saved_ask_id;
-		channel->ask_id = vmport_new_ask_id(state->events,
-						    vmport_counted_number(saved_id));
+		saved_id = vmport_counted_number(channel->saved_ask_id) ?: saved_id + 1;
+		channel->saved_ask_id = saved_id;
+		channel->ask_id = vmport_new_ask_id(state->events, saved_id);
 	}
 }
 

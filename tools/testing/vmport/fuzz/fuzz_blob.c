@@ -73,7 +73,7 @@ void fuzz_one(struct input *in)
 		CHECK_EQ(new_size, old_size);
 		CHECK(!memcmp(new, old, old_size));
 	} else {
-		CHECK(blob_has_optional(blob, size) ||
+		CHECK(blob_may_change(blob, size) ||
 		      (new_size == size && !memcmp(new, blob, size)));
 		fuzz_check_limits(vm);
 		fuzz_check_migration(vm);
