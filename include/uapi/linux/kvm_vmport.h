@@ -11,9 +11,10 @@
  * All structures are the same for 32-bit and 64-bit callers: fixed-size types,
  * natural alignment, no implicit padding.  Pointers are carried in __u64.
  *
- * Fields named reserved must be zero, in every call, and stay zero.  What is output is
- * ignored on input, as is whatever lies behind an attribute's own structure: the same
- * struct does for the next call as it is.
+ * Fields named reserved must be zero, in every call, and stay zero.  Of the others the
+ * comments say which are "out": those are ignored on input, as is whatever lies behind an
+ * attribute's own structure.  Fields that are "in, out", the sizes of buffers above all,
+ * are set anew for the next call.  All others are input and keep their values.
  */
 #ifndef _UAPI_LINUX_KVM_VMPORT_H
 #define _UAPI_LINUX_KVM_VMPORT_H
@@ -176,7 +177,8 @@
  *	KVM_VMPORT_ATTR_INFO gives them; 0: all that this kernel knows.  Of other types,
  *	what is not critical is left out of the blob.  So a host with an older kernel can
  *	be given a blob that it loads.
- * @error_mask: out, with KVM_VMPORT_ERR_CRITICAL: the types of section, bit N for type N,
+ * @error_mask: out: the types of section, bit N for type N, that the state has and the
+ *	blob has not, as the reader does not know them; with KVM_VMPORT_ERR_CRITICAL those
  *	without which the state cannot be packed
  *
  * The vCPUs may run: the call does not wait for the guest.  The channels and requests in
@@ -194,7 +196,8 @@
  *
  * @size: in: bytes of the blob at @data.
  * @error_offset: out, on an error: where in the blob, bytes from its start
- * @error_mask: out, with KVM_VMPORT_ERR_FEATURE: KVM_VMPORT_FEATURE_* that are missing
+ * @error_mask: out, with KVM_VMPORT_ERR_FEATURE: KVM_VMPORT_FEATURE_* that are missing,
+ *	KVM_VMPORT_FEATURE_ENABLE where the capability is
  *
  * The whole blob is checked before anything is changed.  Then it takes the place of the
  * old state in one step: a running vCPU sees the old state or the new one, never a mix,
@@ -202,7 +205,8 @@
  * says what was wrong.
  *
  * The blob names the features that its guest was promised: all that were enabled, but for
- * EXIT_RPC.  The VM must have them.  It may have more.  Neither the identity nor the
+ * EXIT_RPC.  The VM must have them.  It may have more, which the guest is then promised
+ * too: the way back to a VM without them is closed.  Neither the identity nor the
  * limits are in the blob: they are the VMM's configuration, which it applies to the
  * destination before it sets the state.
  *
@@ -217,7 +221,7 @@
 struct kvm_vmport_state {
 	__u32 flags;		/* must be 0 */
 	__u32 error;		/* out: KVM_VMPORT_ERR_* */
-	__u64 size;		/* bytes */
+	__u64 size;		/* bytes; GET: in, out */
 	__u64 data;		/* user address */
 	__u64 sections;		/* GET only */
 	__u64 error_offset;	/* out: SET only */
@@ -239,7 +243,7 @@ struct kvm_vmport_identity {
 	__u32 hw_version;	/* GETHWVERSION EAX */
 	__u32 vcpu_info;	/* GET_VCPU_INFO EAX, bits 0..30 */
 	__u8  uuid[16];		/* memory order; all zero: GETUUID is the VMM's */
-	__u64 memory_mib;	/* GETMEMSIZE; 0: the command is the VMM's */
+	__u64 memory_mib;	/* GETMEMSIZE, 2^32 - 2 at most; 0: the command is the VMM's */
 	__u64 tsc_hz;		/* 0: what KVM gives the vCPU */
 	__u64 apic_hz;		/* APIC bus Hz; 0: what KVM's timer runs at */
 	__u32 max_time_lag_us;	/* GETTIME* ECX */
@@ -254,7 +258,8 @@ struct kvm_vmport_identity {
 /*
  * KVM_VMPORT_ATTR_LIMITS: per-VM limits, each at most the constant above.
  * Lowering one below what is in use is allowed: nothing is taken away, only
- * more is refused.
+ * more is refused.  With as many channels open as the limit, or more, OPEN takes one that
+ * is not in use; with a limit of 0 it fails.
  */
 struct kvm_vmport_limits {
 	__u32 channels;		/* open at once; KVM_VMPORT_MAX_CHANNELS */
@@ -282,8 +287,8 @@ struct kvm_vmport_guestinfo {
 	__u64 key;		/* user address, no NUL needed */
 	__u64 value;		/* user address */
 	__u32 key_size;		/* bytes */
-	__u32 value_size;	/* bytes */
-	__u32 flags;		/* KVM_VMPORT_GUESTINFO_* */
+	__u32 value_size;	/* bytes; GET: in, out */
+	__u32 flags;		/* KVM_VMPORT_GUESTINFO_*; GET: out */
 	__u32 reserved32;
 	__u64 reserved[4];
 };
@@ -310,8 +315,8 @@ struct kvm_vmport_guestinfo {
  *
  * @items: user address of @count struct kvm_vmport_guestinfo, at most
  *	KVM_VMPORT_MAX_MANY, each as for SET of KVM_VMPORT_ATTR_GUESTINFO
- * @index: out: the item that an error is about; @count when it is about all of
- *	them together, and when there is none
+ * @index: out, on an error only: the item that it is about; @count when it is about all
+ *	of them together
  *
  * A guest sees none of the changes or all.  Limits are held against what is
  * there at the end, so that a key can be deleted to make room for another.
@@ -320,7 +325,7 @@ struct kvm_vmport_guestinfo {
 struct kvm_vmport_guestinfo_many {
 	__u64 items;		/* user address */
 	__u32 count;
-	__u32 index;
+	__u32 index;		/* out */
 	__u64 reserved[4];
 };
 
@@ -338,8 +343,8 @@ struct kvm_vmport_guestinfo_list {
 	__u64 prefix;		/* user address */
 	__u64 names;		/* user address */
 	__u32 prefix_size;	/* bytes */
-	__u32 names_size;	/* bytes */
-	__u32 count;
+	__u32 names_size;	/* bytes; in, out */
+	__u32 count;		/* out */
 	__u32 reserved32;
 	__u64 reserved[4];
 };
@@ -364,10 +369,10 @@ struct kvm_vmport_guestinfo_list {
  */
 struct kvm_vmport_changes {
 	__u64 since;
-	__u64 sequence;
+	__u64 sequence;		/* out */
 	__u64 names;		/* user address */
-	__u32 names_size;	/* bytes */
-	__u32 count;
+	__u32 names_size;	/* bytes; in, out */
+	__u32 count;		/* out */
 	__u64 reserved[4];
 };
 
@@ -390,7 +395,7 @@ struct kvm_vmport_eventfd {
 
 /*
  * KVM_VMPORT_ATTR_EVENTS (GET): what there is to look after, so that a VMM knows
- * why its eventfd was signalled.  All fields are output.
+ * why its eventfd was signalled.  All fields but the reserved ones are output.
  */
 struct kvm_vmport_events {
 	__u64 sequence;		/* as of KVM_VMPORT_ATTR_CHANGES */
@@ -404,8 +409,10 @@ struct kvm_vmport_events {
  * KVM_VMPORT_ATTR_TCLO: a request from the host to the guest's tools, and its result.
  *
  * SET: queue the request at @data, at most KVM_VMPORT_MAX_TCLO_REQUEST bytes.
- *      @id out: its number, 1 to 2^63 - 2.  A VMM never sees one twice, also if it loads
- *      an older state.
+ *      @id out: its number, 1 to 2^63 - 2.  It never gives one twice, also if the VMM
+ *      loads an older state.  Requests that come with a state keep their numbers: after
+ *      KVM_SET_VMPORT_STATE a number may be another request's, see
+ *      KVM_VMPORT_ATTR_TCLO_LIST.
  *      @name, @name_size: the daemon that it is for, by the name in that daemon's
  *      answer to "reset" ("OK ATR toolbox"), at most KVM_VMPORT_MAX_NAME bytes without
  *      space or NUL; size 0: "toolbox".  The next poll of a TCLO channel of that name
@@ -427,9 +434,9 @@ struct kvm_vmport_events {
  *      -ENOENT neither a request nor a result has that number;  -ENOMEM
  */
 struct kvm_vmport_tclo {
-	__u64 id;
+	__u64 id;		/* out; TCLO_CANCEL: in */
 	__u64 data;		/* user address */
-	__u32 size;		/* bytes */
+	__u32 size;		/* bytes; GET: in, out */
 	__u32 status;		/* out: KVM_VMPORT_TCLO_* */
 	__u64 name;		/* user address, no NUL needed; SET only */
 	__u32 name_size;	/* bytes */
@@ -457,7 +464,7 @@ struct kvm_vmport_tclo {
  */
 struct kvm_vmport_tclo_list {
 	__u64 items;		/* user address */
-	__u32 count;
+	__u32 count;		/* in, out */
 	__u32 reserved32;
 	__u64 reserved[4];
 };
@@ -471,10 +478,10 @@ struct kvm_vmport_tclo_item {
 };
 
 /*
- * KVM_VMPORT_ATTR_INFO (GET): what this VM has and this kernel knows.  All fields are
- * output.  @features are those that KVM_ENABLE_CAP was given; without it the call fails
- * with -EPERM, as all others.  @known_features are what KVM_CHECK_EXTENSION returns, and
- * bits 31 to 63 too, which its int has no place for.
+ * KVM_VMPORT_ATTR_INFO (GET): what this VM has and this kernel knows.  All fields but the
+ * reserved ones are output.  @features are those that KVM_ENABLE_CAP was given; without it
+ * the call fails with -EPERM, as all others.  @known_features are what KVM_CHECK_EXTENSION
+ * returns, and bits 31 to 63 too, which its int has no place for.
  */
 struct kvm_vmport_info {
 	__u64 features;		/* KVM_VMPORT_FEATURE_* enabled on this VM */
@@ -539,15 +546,16 @@ struct kvm_vmport_exit {
  *      -E2BIG  the message does not fit; @size says what is needed, @id stays as it
  *      was, and nothing is written
  *      -EINVAL unknown flags
- * SET: the reply, whole: "1 " and a result or "0 " and a reason, no NUL.
+ * SET: the reply, whole: "1 " and a result or "0 " and a reason, no NUL.  KVM does not
+ *      look at it.
  *      -ENOENT as above;  -E2BIG longer than KVM_VMPORT_MAX_REPLY, the message still
  *      waits;  -EINVAL @flags is not 0
  */
 struct kvm_vmport_rpc {
-	__u64 id;
+	__u64 id;		/* GET: in, out */
 	__u64 data;		/* user address */
-	__u32 size;		/* bytes */
-	__u32 flags;		/* KVM_VMPORT_RPC_* */
+	__u32 size;		/* bytes; GET: in, out */
+	__u32 flags;		/* KVM_VMPORT_RPC_*; GET only */
 	__u32 channel;		/* out, GET only: id of the channel */
 	__u32 sender;		/* out, GET only: KVM_VMPORT_SENDER_* */
 	__u64 reserved[4];
@@ -687,7 +695,8 @@ struct kvm_vmport_blob_channel {
 #define KVM_VMPORT_CHANNEL_RUN		(1U << 3)
 /*
  * RPCI: the message of @send_size bytes, all of which came, waits for the VMM's
- * reply; @request is 1 to 2^63 - 1.  Not with SEND or RECV.  Needs EXIT_RPC.
+ * reply; @request is 1 to 2^63 - 1, and saved again as it is up to 2^62 - 1.  Not with
+ * SEND or RECV.  Needs EXIT_RPC.
  */
 #define KVM_VMPORT_CHANNEL_ASK		(1U << 4)
 /*

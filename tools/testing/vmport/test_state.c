@@ -854,15 +854,18 @@ static void check_fewer(struct vm *vm, u64 sections)
 	struct kvm_vmport_blob_section *section;
 	size_t size, all_size, pos = HEADER, kept = HEADER, next;
 	u8 *blob, *all = vm_pack(vm, &all_size);
+	struct vmport_packed packed;
+	u64 left_out = 0;
 
 	form.sections = sections;
 	CHECK_EQ(vm_pack_form(vm, &form, &blob, &size), 0);
-
 	for (; pos < all_size; pos += next) {
 		section = (void *)(all + pos);
 		next = sizeof(*section) + (le64_to_cpu(section->size) + 7) / 8 * 8;
-		if (!(sections & BIT_ULL(le32_to_cpu(section->type))))
+		if (!(sections & BIT_ULL(le32_to_cpu(section->type)))) {
+			left_out |= BIT_ULL(le32_to_cpu(section->type));
 			continue;
+		}
 		memmove(all + kept, all + pos, next);
 		kept += next;
 	}
@@ -870,6 +873,11 @@ static void check_fewer(struct vm *vm, u64 sections)
 	blob_checksum(all, kept);
 	CHECK(kept < all_size);
 	CHECK_EQ(size, kept);
+	/* The VMM is told. */
+	form.max = 0;
+	CHECK_EQ(vmport_state_pack(vm->state, &form, &packed), -E2BIG);
+	CHECK_EQ(packed.left_out, left_out);
+	CHECK_EQ(packed.lacking, 0);
 	CHECK(!memcmp(blob, all, size));
 	check_accepted(vm, blob, size);
 	free(blob);

@@ -35,6 +35,7 @@ struct vmport_piece {
  * @size: bytes of it all
  * @lacking: with -EOPNOTSUPP: which sections the state cannot do without, a bit for each
  *	type
+ * @left_out: which the state has and the blob has not
  * @buffer: what is not in the pieces
  * @room: bytes at @buffer
  * @copied: bytes used of them
@@ -44,6 +45,7 @@ struct vmport_piece {
 struct vmport_packed {
 	u64 size;
 	u64 lacking;
+	u64 left_out;
 	u8 *buffer;
 	size_t room;
 	size_t copied;

@@ -73,7 +73,8 @@ static bool vmport_has_memory_size(const struct vmport_call *call)
 
 static enum vmport_result vmport_cmd_getmemsize(struct vmport_call *call)
 {
-	call->regs.ax = min_t(u64, call->config->identity.memory_mib, U32_MAX);
+	/* All ones say that there is no such command. */
+	call->regs.ax = min_t(u64, call->config->identity.memory_mib, U32_MAX - 1);
 	return VMPORT_DONE;
 }
 

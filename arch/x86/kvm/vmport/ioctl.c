@@ -73,8 +73,10 @@ static int vmport_get_state(struct kvm *kvm, struct kvm_vmport_state *arg)
 	r = vmport_state_pack(kvm_vmport_current_state(vmport), &form, &packed);
 	if (r == -E2BIG)
 		arg->error = KVM_VMPORT_ERR_BUFFER;
-	if (!r || r == -E2BIG)
+	if (!r || r == -E2BIG) {
 		arg->size = packed.size;
+		arg->error_mask = packed.left_out;
+	}
 	if (r == -EOPNOTSUPP) {
 		arg->error = KVM_VMPORT_ERR_CRITICAL;
 		arg->error_mask = packed.lacking;
@@ -158,6 +160,7 @@ static int vmport_state_ioctl(struct kvm *kvm, unsigned int ioctl, void __user *
 	arg.error_mask = 0;
 	if (!vmport) {
 		arg.error = KVM_VMPORT_ERR_FEATURE;
+		arg.error_mask = KVM_VMPORT_FEATURE_ENABLE;
 		r = -EPERM;
 	} else if (!vmport_state_arg_ok(&arg)) {
 		arg.error = KVM_VMPORT_ERR_RESERVED;

@@ -28,10 +28,12 @@ static int vmport_pack_section(struct vmport_packer *p, const struct vmport_sect
 	if (r || (p->form->sections & bit) ||
 	    (p->copied == before.copied && p->referenced == before.referenced))
 		return r;
-	if (section->is_critical)
+	if (section->is_critical) {
 		p->packed->lacking |= bit;
-	else
+	} else {
+		p->packed->left_out |= bit;
 		p->copied = before.copied;
+	}
 	return 0;
 }
 
@@ -43,6 +45,7 @@ static int vmport_pack_sections(struct vmport_packer *p, struct vmport_state *st
 
 	p->copied = sizeof(struct kvm_vmport_blob_header);
 	p->packed->lacking = 0;
+	p->packed->left_out = 0;
 	/* What stands in two sections must agree. */
 	vmport_channels_own(state);
 	for (i = 0; i < vmport_nr_sections && !r; i++)
@@ -191,5 +194,6 @@ void vmport_packed_free(struct vmport_packed *packed)
 	*packed = (struct vmport_packed) {
 		.size = packed->size,
 		.lacking = packed->lacking,
+		.left_out = packed->left_out,
 	};
 }

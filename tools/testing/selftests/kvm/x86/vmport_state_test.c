@@ -1171,6 +1171,9 @@ TEST_F(state, a_blob_for_a_reader_that_knows_less)
 	EXPECT_EQ(state.error_mask, BIT_ULL(KVM_VMPORT_SECTION_TCLO));
 	EXPECT_EQ(data[0], 0xa5);
 	EXPECT_EQ(save_for(self->vm, ~BIT_ULL(KVM_VMPORT_SECTION_NAMES), data, &state), 0);
+	/* The VMM is told what its guest loses there. */
+	EXPECT_EQ(state.error, KVM_VMPORT_ERR_NONE);
+	EXPECT_EQ(state.error_mask, BIT_ULL(KVM_VMPORT_SECTION_NAMES));
 	EXPECT_LT(state.size, whole.size);
 	less.data = data;
 	less.size = state.size;
