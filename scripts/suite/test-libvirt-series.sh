@@ -1,0 +1,99 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# test-libvirt-series.sh: the patches in vmm/libvirt on Debian 13's libvirt.  They apply
+# without fuzz, libvirt's driver for QEMU builds after each of them without a warning,
+# and the parts of libvirt's own tests that they touch pass with all.  TAP.
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+. "$top/scripts/lib.sh"
+
+suite=trixie
+work=$build/libvirt
+tree=$work/tree
+sources=$cache/libvirt
+patches=$top/vmm/libvirt
+
+private() {
+	apt_in "$cache/apt/$suite-source" "$@"
+}
+
+# Its files but the signature, which not every mirror has: apt knows their checksums.
+fetch() {
+	find_archive
+	apt_private "$cache/apt/$suite-source" "$(deb_line deb-src "$suite")"
+	private apt-get -q source --print-uris libvirt >"$work/uris"
+	grep "^'" "$work/uris" | tr -d "'" | while read -r uri file _ sum; do
+		case $file in
+		*.asc | *.dsc) continue ;;
+		esac
+		[ -f "$sources/$file" ] ||
+			private /usr/lib/apt/apt-helper download-file "$uri" "$sources/$file" "$sum"
+		echo "$file"
+	done >"$work/files"
+}
+
+unpack() {
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	while read -r file; do
+		case $file in
+		*.orig.tar.*) tar -xf "$sources/$file" -C "$tree" --strip-components=1 ;;
+		*.debian.tar.*) tar -xf "$sources/$file" -C "$tree" ;;
+		esac
+	done <"$work/files"
+	cd "$tree"
+	grep -v '^#' debian/patches/series | while read -r patch; do
+		patch -s -p1 <"debian/patches/$patch"
+	done
+	meson setup -Dauto_features=disabled -Dsystem=true -Ddriver_qemu=enabled \
+		-Djson_c=enabled -Ddriver_remote=enabled -Ddriver_libvirtd=enabled \
+		-Dtests=enabled -Ddocs=disabled -Dgit_werror=disabled -Dlibnl=enabled \
+		-Dcapng=enabled -Dnumactl=enabled -Dattr=enabled -Dblkid=enabled \
+		-Dapparmor=enabled -Dsecdriver_apparmor=enabled -Dwerror=true build
+}
+
+apply() {
+	patch -d "$tree" -p1 --fuzz=0 --no-backup-if-mismatch <"$1"
+}
+
+compile() {
+	# shellcheck disable=SC2046 # a list
+	ninja -C "$tree/build" -j"$jobs" src/libvirt_driver_qemu.so tests/qemuxmlconftest \
+		tests/virschematest $(ninja -C "$tree/build" -t targets all |
+			sed -n 's#^\(tests/lib[a-z0-9]*mock\.so\):.*#\1#p')
+}
+
+own_test() {
+	cd "$tree/build/tests"
+	"./$1"
+}
+
+# try TEXT COMMAND...
+try() {
+	attempt "$@"
+	[ "$attempt_status" = 0 ] || tail -n 20 "$attempt_log" | sed 's/^/#   /'
+	result "$attempt_status" "$1"
+	return "$attempt_status"
+}
+
+suite_libvirt() {
+	try "fetching libvirt" fetch || return 0
+	try "unpacking libvirt" unpack || return 0
+	for patch in "$patches"/*.patch; do
+		name=$(basename "$patch")
+		try "applying $name without fuzz" apply "$patch" || return 0
+		try "building libvirt with $name" compile || return 0
+	done
+	for test in qemuxmlconftest virschematest; do
+		try "running libvirt's own $test" own_test "$test" || true
+	done
+}
+
+mkdir -p "$work" "$sources"
+need_space "$work" 2000
+ensure_packages gcc meson ninja-build pkg-config gettext rpcsvc-proto xsltproc libxml2-utils \
+	python3-docutils patch xz-utils libxml2-dev libgnutls28-dev libglib2.0-dev libtirpc-dev \
+	libnl-3-dev libnl-route-3-dev libjson-c-dev libpciaccess-dev libcap-ng-dev libnuma-dev \
+	libattr1-dev libblkid-dev libapparmor-dev
+as_tap suite_libvirt
