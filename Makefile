@@ -12,6 +12,7 @@ help:
 	@echo 'make test-qemu  QEMU: its options, refused migrations, snapshots; part of guests'
 	@echo 'make test-migration  two hosts, a guest under load goes there and back; MIGRATIONS, 20'
 	@echo 'make test-tools  QEMU and open-vm-tools: reports, power, snapshots; not part of make test'
+	@echo 'make test-rpc  QEMU and a program that answers RPCs of the guest; not part of make test'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
@@ -48,6 +49,9 @@ test-migration:
 
 test-tools:
 	@scripts/suite/tools.sh
+
+test-rpc:
+	@scripts/suite/rpc.sh
 
 test-intel:
 	@scripts/suite/test-intel.sh
@@ -113,4 +117,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-libvirt-series test-host series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-libvirt-series test-host test-rpc series series-check lint clean distclean

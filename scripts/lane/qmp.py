@@ -87,12 +87,23 @@ class Monitor:
         self.greeted = True
         self.command("qmp_capabilities")
 
+    def send(self, line):
+        """All of it, however little QEMU takes at a time."""
+        deadline = time.monotonic() + WAIT
+        while line:
+            try:
+                line = line[os.write(self.writer, line):]
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise Failed(f"{self.name}: QEMU does not read in time") from None
+                select.select([], [self.writer], [], deadline - time.monotonic())
+
     def command(self, name, arguments=None):
         """The answer; events that come before it are kept."""
         self.number += 1
         identity = f"{os.getpid()}.{self.number}"
         request = {"execute": name, "arguments": arguments or {}, "id": identity}
-        os.write(self.writer, json.dumps(request).encode() + b"\n")
+        self.send(json.dumps(request).encode() + b"\n")
         deadline = time.monotonic() + WAIT
         while True:
             message = self.message(deadline)

@@ -61,7 +61,7 @@ add_program() {
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp"
 add_program "$tools/root/usr/bin/vmware-rpctool"
 add_program "$tools/root/usr/bin/vmware-checkvm"
-for program in ptp rates rpc-half vmmouse; do
+for program in ptp rates rpc-half rpc-raw vmmouse; do
 	${CC:-gcc} -O2 -Wall -static -o "$root/bin/$program" \
 		"$top/tools/testing/vmport/guest/$program.c"
 done
