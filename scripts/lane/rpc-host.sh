@@ -9,6 +9,7 @@
 # rpc-manager.py answers them; a message says how.
 
 . /host-lib.sh
+
 # rpc_qemu VM OPTION...
 rpc_qemu() {
 	vm=$1
