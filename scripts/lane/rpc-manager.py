@@ -169,7 +169,13 @@ class Manager:
             rpc = self.event("VMWARE_RPC", 3600)
             message = base64.b64decode(rpc["message"])
             word, _, text = message.partition(b".")[2].partition(b" ")
-            getattr(self, word.decode())(rpc["request"], text)
+            try:
+                getattr(self, word.decode())(rpc["request"], text)
+            except qmp.Gone:
+                raise
+            except qmp.Failed as error:
+                # It may be of a state that is there no more.
+                say(error)
 
 
 def main(path, migration=None):
