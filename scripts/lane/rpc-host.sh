@@ -46,9 +46,9 @@ asks() {
 	guest rpc "vmware-rpctool '$1' 2>&1"
 }
 
-# counts ID: of an object
+# counts ID [VM]: of an object
 counts() {
-	qmp rpc query-vmware-rpcs >$d/rpcs
+	qmp ${2:-rpc} query-vmware-rpcs >$d/rpcs
 	python3 -I -S -c 'import json, sys
 for o in json.load(open(sys.argv[1]))["objects"]:
 	if o["id"] == sys.argv[2]:
@@ -58,6 +58,21 @@ for o in json.load(open(sys.argv[1]))["objects"]:
 # not_asked COUNTS: the last of them
 not_asked() {
 	echo "$1" | sed 's/.* \([0-9]*\) not/\1/'
+}
+
+# answered COUNTS: the second of them
+answered() {
+	echo "$1" | sed 's/.* \([0-9]*\) answered.*/\1/'
+}
+
+# both_ask VM TIMES: two programs ask so often
+both_ask() {
+	guest $1 "rm -f /tmp/one /tmp/two; for i in one two; do rpc-raw count acme.echo $2 >/tmp/\$i & done; sleep 0.2" >/dev/null
+}
+
+# both_heard VM: what they heard
+both_heard() {
+	guest $1 'until [ "$(cat /tmp/one /tmp/two | wc -l)" = 2 ]; do sleep 0.2; done; cat /tmp/one /tmp/two' 300
 }
 
 # add_rpc ID PREFIX [PROPERTIES]
@@ -188,13 +203,12 @@ same "the sender waits, the reply is [0 Unknown command]; request N has ended: t
 	"$(guest rpc 'rpc-raw poll acme.late'); $(said rpc)"
 
 begin "two programs ask all the time, and the machine stops and goes on"
-guest rpc '(rpc-raw count acme.echo 100 >/tmp/one; rpc-raw count acme.echo 100 >>/tmp/one) & rpc-raw count acme.echo 200 >/tmp/two & sleep 0.2' >/dev/null
+both_ask rpc 200
 for i in 1 2 3 4 5 6; do
 	qmp rpc stop
 	qmp rpc cont
 done
-same "$(printf '100 good, 0 unknown, 0 other\n100 good, 0 unknown, 0 other\n200 good, 0 unknown, 0 other')" \
-	"$(guest rpc 'until [ $(cat /tmp/one /tmp/two | wc -l) = 3 ]; do sleep 0.2; done; cat /tmp/one /tmp/two')"
+same "$(printf '200 good, 0 unknown, 0 other\n200 good, 0 unknown, 0 other')" "$(both_heard rpc)"
 
 begin "two flood the host with messages that nobody answers: all get the default reply"
 before=$(counts quick)
@@ -242,6 +256,15 @@ begin "the snapshot is loaded: the host is asked once more, and the same program
 qmp rpc human-monitor-command '{ "command-line": "loadvm waits" }' | tr -d '\r\n' >$d/said
 same ", when it was loaded" "$(cat $d/said), $(guest_read rpc 60)"
 
+begin "two programs ask all the time, and snapshots are made and loaded"
+both_ask rpc 200
+for i in 1 2; do
+	qmp rpc human-monitor-command '{ "command-line": "savevm busy" }'
+	qmp rpc query-status >/dev/null
+	qmp rpc human-monitor-command '{ "command-line": "loadvm busy" }'
+done >$d/said
+same "$(printf '200 good, 0 unknown, 0 other\n200 good, 0 unknown, 0 other')" "$(both_heard rpc)"
+
 begin "the guest is reset: nobody waits for the reply"
 guest rpc 'vmware-rpctool acme.reset >/dev/null 2>&1 &' >/dev/null
 same "request N has ended: the guest was reset, or another state was loaded" "$(said rpc)"
@@ -267,10 +290,30 @@ same "from the destination" "$(guest_read there 60)"
 begin "the source's QEMU ends cleanly"
 quit rpc
 
+begin "the guest migrates while two programs ask all the time"
+before=$(counts acme there)
+both_ask there 500
+rpc_qemu last -incoming "unix:$d/last.socket"
+qmp last query-status >/dev/null
+manage last
+ended=$(migrate there $d/last.socket '{status}')
+same "completed: $(printf '500 good, 0 unknown, 0 other\n500 good, 0 unknown, 0 other')" "$ended: $(both_heard last)"
+
+begin "no message was lost, and none was answered twice"
+after=$(counts acme there)
+last=$(counts acme last)
+echo "  before:   $before"
+echo "  after:    $after"
+echo "  last:     $last"
+same "1000" "$(($(answered "$after") - $(answered "$before") + $(answered "$last")))"
+
+begin "that source's QEMU ends cleanly"
+quit there
+
 begin "QEMU ends while a message waits"
-echo "vmware-rpctool acme.quit 2>&1" 1<>"$d/there.guest.in"
-ends there 30
-runs there && seen="still there" || seen="gone"
+echo "vmware-rpctool acme.quit 2>&1" 1<>"$d/last.guest.in"
+ends last 30
+runs last && seen="still there" || seen="gone"
 same "gone" "$seen"
 
 echo "@@STEPS PASS"
