@@ -26,6 +26,7 @@ help:
 	@echo 'make test-package [DEBIAN=12]  installs, updates, boots, removes it in a Debian; not part of make test'
 	@echo 'make test-host [ON=host]  the package on real hardware, in a VM unless said; a report to send'
 	@echo 'make package-qemu  the Debian package of QEMU; make test-package-qemu tests it'
+	@echo 'make test-qemu-series  builds QEMU with each of its patches'
 	@echo 'make test-libvirt-series  the patches for libvirt: its source, builds, its own tests'
 	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'
@@ -101,6 +102,9 @@ package-qemu:
 test-package-qemu:
 	@scripts/suite/test-package-qemu.sh
 
+test-qemu-series:
+	@scripts/suite/test-qemu-series.sh
+
 test-libvirt-series:
 	@scripts/suite/test-libvirt-series.sh
 
@@ -117,4 +121,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-libvirt-series test-host test-rpc series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-qemu-series test-libvirt-series test-host test-rpc series series-check lint clean distclean

@@ -81,6 +81,14 @@ set_up() {
 	return "$set_up_status"
 }
 
+# attempt_test TEXT COMMAND...: the same, of which only a failure's last lines are shown
+attempt_test() {
+	attempt "$@"
+	[ "$attempt_status" = 0 ] || tail -n 20 "$attempt_log" | sed 's/^/#   /'
+	result "$attempt_status" "$1"
+	return "$attempt_status"
+}
+
 # as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py
 as_tap() {
 	ensure_packages python3

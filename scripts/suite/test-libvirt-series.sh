@@ -69,24 +69,16 @@ own_test() {
 	"./$1"
 }
 
-# try TEXT COMMAND...
-try() {
-	attempt "$@"
-	[ "$attempt_status" = 0 ] || tail -n 20 "$attempt_log" | sed 's/^/#   /'
-	result "$attempt_status" "$1"
-	return "$attempt_status"
-}
-
 suite_libvirt() {
-	try "fetching libvirt" fetch || return 0
-	try "unpacking libvirt" unpack || return 0
+	attempt_test "fetching libvirt" fetch || return 0
+	attempt_test "unpacking libvirt" unpack || return 0
 	for patch in "$patches"/*.patch; do
 		name=$(basename "$patch")
-		try "applying $name without fuzz" apply "$patch" || return 0
-		try "building libvirt with $name" compile || return 0
+		attempt_test "applying $name without fuzz" apply "$patch" || return 0
+		attempt_test "building libvirt with $name" compile || return 0
 	done
 	for test in qemuxmlconftest virschematest; do
-		try "running libvirt's own $test" own_test "$test" || true
+		attempt_test "running libvirt's own $test" own_test "$test" || true
 	done
 }
 
