@@ -4,36 +4,21 @@
 
   migration-host.py LINE
 
-A line is a JSON list, the name of a function of Host below and its arguments; the
-answer is a JSON list too, ["ok", RESULT] or ["failed", WHY].  QEMUs have names.
+See agent.py; the functions are those of Host below.  QEMUs have names.
 """
-import json
 import os
-import socket
 import subprocess
 import sys
-import termios
-import time
-import tty
 
 sys.path.insert(0, "/bin")
-import qmp      # noqa: E402 (this host has no other place for it)
+import agent    # noqa: E402 (this host has no other place for it)
+import qmp      # noqa: E402
+from agent import until     # noqa: E402
 
 PLACE = "/tmp/"
 PROGRAM = ["qemu-system-x86_64", "-L", "/demo/firmware", "-nodefaults", "-display", "none",
            "-no-reboot", "-kernel", "/demo/vmlinuz", "-initrd", "/demo/disk.cpio.gz",
            "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off"]
-
-
-def until(what, seconds, condition):
-    """The first answer of condition() that is not nothing."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        answer = condition()
-        if answer:
-            return answer
-        time.sleep(0.05)
-    raise qmp.Failed(f"{what}: not within {seconds} s")
 
 
 class Guest:
@@ -54,9 +39,7 @@ class Guest:
                            "-qmp", f"unix:{sockets['qmp']},server=on,wait=off"] + options,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.monitor = until(name + "'s monitor", 60, lambda: self.connect(sockets["qmp"]))
-        self.line = socket.socket(socket.AF_UNIX)
-        self.line.connect(sockets["line"])
-        self.buffer = b""
+        self.line = agent.Line(sockets["line"])
 
     def connect(self, path):
         if self.process.poll() is not None:
@@ -69,25 +52,6 @@ class Guest:
     def said(self):
         with open(self.log, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
-
-    def read(self, seconds):
-        """[STATUS, OUTPUT] of what it was told last; READY when it has booted."""
-        self.line.settimeout(seconds)
-        output = []
-        while True:
-            while b"\n" not in self.buffer:
-                try:
-                    data = self.line.recv(1 << 16)
-                except socket.timeout:
-                    data = b""
-                if not data:
-                    raise qmp.Failed(f"{self.name}: the guest does not answer: {self.said()}")
-                self.buffer += data
-            line, _, self.buffer = self.buffer.partition(b"\n")
-            text = line.decode("utf-8", "replace").rstrip("\r")
-            if text.startswith("@@"):
-                return [text[2:], "\n".join(output)]
-            output.append(text[1:])
 
 
 class Host:
@@ -114,12 +78,10 @@ class Host:
         return events
 
     def booted(self, name, seconds):
-        return self.guests[name].read(seconds)[0]
+        return self.guests[name].line.read(seconds)[0]
 
     def guest(self, name, line, seconds=120):
-        guest = self.guests[name]
-        guest.line.sendall(line.encode() + b"\n")
-        return guest.read(seconds)
+        return self.guests[name].line.run(line, seconds)
 
     def end(self, name, how="quit", seconds=30):
         """Ends it, or waits for its end; says what it has said."""
@@ -142,28 +104,10 @@ class Host:
         return guest.said()
 
     def shell(self, command):
-        done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True)
-        return [done.returncode, done.stdout]
-
-
-def serve(path):
-    with open(path, "rb") as requests, open(path, "wb", buffering=0) as answers:
-        tty.setraw(requests.fileno(), termios.TCSANOW)
-        host = Host()
-        answers.write(b'["ready"]\n')
-        for request in requests:
-            try:
-                name, *arguments = json.loads(request)
-                if name == "leave":
-                    return
-                answer = ["ok", getattr(host, name)(*arguments)]
-            except (qmp.Failed, OSError, KeyError, TypeError, ValueError) as error:
-                answer = ["failed", str(error) or type(error).__name__]
-            answers.write(json.dumps(answer).encode() + b"\n")
+        return agent.shell(command)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    serve(sys.argv[1])
+    agent.serve(sys.argv[1], Host(), (qmp.Failed,))

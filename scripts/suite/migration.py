@@ -10,20 +10,16 @@ BUILD/migration.json.
 """
 import collections
 import json
-import os
-import select
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import machine
+from machine import BOOT, Failed
+
 PORT = 4444
-BOOT = 400      # seconds until a host or a guest has booted, on a busy machine
 MIGRATION = 300
-LIMIT = 7200    # seconds that a host may live
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 COMMON = ["-m", "320", "-smp", "1", "-cpu", "EPYC", "-uuid", UUID, "-accel", "kvm",
           "-drive", "file=/dev/vda,format=raw,if=virtio,readonly=on"]
@@ -43,84 +39,13 @@ REFUSALS = (
 )
 
 
-class Failed(Exception):
-    """One line for the reader."""
-
-
-class Host:
-    """An emulated machine, and what migration-host.py does in it."""
-
-    def __init__(self, build, disk, name, number, kernel):
-        self.name, self.address = name, f"10.0.0.{number}"
-        self.log = f"{build}/log/migration-{name}.log"
-        ours, peer = (f"{build}/migration-net.{n}" for n in (number, 3 - number))
-        path = f"{build}/migration-line.{number}"
-        for old in (ours, path):
-            if os.path.exists(old):
-                os.unlink(old)
-        # On a busy machine an emulated timer may look as if it did not work.
-        environment = dict(os.environ, QEMU_CPUS="1", QEMU_MEMORY="1536M",
-                           APPEND="no_timer_check ADDRESS=" + self.address)
-        if kernel:
-            environment["KERNEL"] = kernel
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                [f"{TOP}/scripts/lane/boot.sh", f"{build}/migration-{name}.cpio.gz", str(LIMIT),
-                 "-chardev", f"socket,id=line,path={path},server=on,wait=off",
-                 "-serial", "chardev:line",
-                 "-netdev", f"dgram,id=net,local.type=unix,local.path={ours},"
-                            f"remote.type=unix,remote.path={peer}",
-                 "-device", f"virtio-net-pci,netdev=net,romfile=,mac=52:54:00:00:00:0{number}",
-                 "-drive", f"file={disk},format=raw,if=virtio,readonly=on"],
-                env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.line = socket.socket(socket.AF_UNIX)
-        self.buffer = b""
-        self.reach(path)
-
-    def reach(self, path):
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                self.line.connect(path)
-                return
-            except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise Failed(f"{self.name} does not start: see {self.log}") from None
-                time.sleep(0.1)
-
-    def answer(self, seconds):
-        deadline = time.monotonic() + seconds
-        while b"\n" not in self.buffer:
-            left = max(deadline - time.monotonic(), 0)
-            data = b""
-            if select.select([self.line], [], [], left)[0]:
-                data = self.line.recv(1 << 16)
-            if not data:
-                raise Failed(f"{self.name} does not answer: see {self.log}")
-            self.buffer += data
-        line, _, self.buffer = self.buffer.partition(b"\n")
-        return json.loads(line)
-
-    def call(self, function, *arguments, seconds=BOOT):
-        self.line.sendall(json.dumps([function, *arguments]).encode() + b"\n")
-        verdict, result = self.answer(seconds)
-        if verdict != "ok":
-            raise Failed(f"{self.name}: {result}")
-        return result
-
+class Host(machine.Host):
     def command(self, command, arguments=None):
         return self.call("command", "guest", command, arguments)
 
     def guest(self, line):
         """What a command says in the guest."""
         return self.call("guest", "guest", line)[1].strip()
-
-    def leave(self):
-        """Whether its kernel has not complained."""
-        self.line.sendall(b'["leave"]\n')
-        self.process.wait(60)
-        with open(self.log, "rb") as file:
-            return b"@@LOG clean" in file.read()
 
 
 class Traffic:
@@ -167,30 +92,21 @@ class Traffic:
         return {f"guestinfo.host.{n % 16}": str(n) for n in last}
 
 
-class Suite:
+class Suite(machine.Suite):
     def __init__(self, build, disk, migrations):
-        self.build, self.disk, self.migrations = build, disk, migrations
-        self.hosts = []
+        super().__init__(build, "migration")
+        self.disk, self.migrations = disk, migrations
         self.here = self.there = None
         self.traffic = None
         self.downtimes = collections.OrderedDict()
-        self.tests = []
-        self.begun = time.monotonic()
-
-    def say(self, text):
-        print(f"# {time.monotonic() - self.begun:5.0f} s: {text}", flush=True)
-
-    def test(self, name, expected, seen):
-        good = expected == seen
-        self.tests.append({"name": name, "passed": good, "seen": str(seen)})
-        if not good:
-            print(f"#   expected: {expected}\n#   seen:     {seen}")
-        print(f"{'' if good else 'not '}ok - migration: {name}", flush=True)
 
     def boot(self):
         newest = f"{self.build}/linux-newest-guests/bzImage"
-        for number, name, kernel in ((1, "distribution", None), (2, "newest", newest)):
-            self.hosts.append(Host(self.build, self.disk, name, number, kernel))
+        for number, name, kernel in ((1, "distribution", {}), (2, "newest", {"KERNEL": newest})):
+            self.hosts.append(Host(
+                self.build, "migration", name, number, f"{self.build}/migration-{name}.cpio.gz",
+                ["-drive", f"file={self.disk},format=raw,if=virtio,readonly=on"],
+                dict(kernel, QEMU_MEMORY="1536M")))
         self.here, self.there = self.hosts
         for host in self.hosts:
             host.answer(BOOT)
@@ -452,20 +368,9 @@ class Suite:
             file.write("\n")
         self.say(f"the end; figures in {self.build}/migration.json")
 
-    def stop(self):
-        for host in self.hosts:
-            if host.process.poll() is None:
-                host.process.terminate()
-                host.process.wait()
-
-
-def interrupted(*_):
-    raise KeyboardInterrupt
-
 
 def main(build, disk, migrations):
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupted)
+    machine.interruptible()
     suite = Suite(build, disk, int(migrations))
     try:
         suite.run()

@@ -35,6 +35,7 @@ make_side() {
 	side=$1
 	shift
 	make_host "$build/migration-$side.cpio.gz" "$top/scripts/lane/migration-host.sh" \
+		-p "$top/scripts/lane/agent.py:bin/agent.py" \
 		-p "$top/scripts/lane/migration-host.py:bin/migration-host.py" \
 		-f "$build/migration-disk.cpio.gz:demo/disk.cpio.gz" "$@"
 }
