@@ -28,8 +28,8 @@ if [ "$(cat "$tree/built" 2>/dev/null)" = "$key $(sha256sum <"$program" 2>/dev/n
 fi
 
 need_space "$cache" 3000
-ensure_packages gcc make ninja-build pkg-config libglib2.0-dev zlib1g-dev flex bison \
-	python3 python3-venv dpkg-dev patch rsync xz-utils
+ensure_packages gcc make ninja-build pkg-config libglib2.0-dev zlib1g-dev libseccomp-dev \
+	flex bison python3 python3-venv dpkg-dev patch rsync xz-utils
 
 # QEMU 10.0 needs meson 1.5.  Where the release has an older one, that of its
 # backports is unpacked, not installed.
@@ -94,10 +94,10 @@ prepare() {
 	rm -rf "$tree/src.tmp"
 }
 
-# Only what a guest under KVM needs, and software emulation: the rest would double the
-# time.
+# Only what a guest under KVM needs, software emulation, and the sandbox that libvirt puts
+# QEMU into: the rest would double the time.
 options="--target-list=x86_64-softmmu --without-default-features --enable-kvm --enable-tcg
-	--disable-fdt --disable-docs --disable-tools --disable-install-blobs
+	--enable-seccomp --disable-fdt --disable-docs --disable-tools --disable-install-blobs
 	--disable-download --disable-debug-info --python=/usr/bin/python3"
 
 configure() {
