@@ -13,6 +13,7 @@ help:
 	@echo 'make test-migration  two hosts, a guest under load goes there and back; MIGRATIONS, 20'
 	@echo 'make test-tools  QEMU and open-vm-tools: reports, power, snapshots; not part of make test'
 	@echo 'make test-rpc  QEMU and a program that answers RPCs of the guest; not part of make test'
+	@echo 'make test-libvirt  two hosts with libvirt: start, save, snapshot, migrate; not part of make test'
 	@echo 'make test-intel  the kselftests on kvm-intel, under Bochs; not part of make test'
 	@echo 'make test-mainline  builds and tests in the newest kernel source; not part of make test'
 	@echo 'make test-sanitizers  the kselftests on kernels with KASAN, KCSAN, PREEMPT_RT'
@@ -53,6 +54,8 @@ test-tools:
 
 test-rpc:
 	@scripts/suite/rpc.sh
+test-libvirt:
+	@scripts/suite/test-libvirt.sh
 
 test-intel:
 	@scripts/suite/test-intel.sh
@@ -121,4 +124,4 @@ clean:
 distclean: clean
 	rm -rf "$${KVM_VMPORT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/kvm-vmport}"
 
-.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-qemu-series test-libvirt-series test-host test-rpc series series-check lint clean distclean
+.PHONY: help demo test unit build lane guests test-qemu test-tools test-migration test-intel test-mainline test-sanitizers fuzz fuzz-states bench bench-intel profile package package-qemu test-package test-package-qemu test-fresh test-qemu-series test-libvirt-series test-host test-rpc test-libvirt series series-check lint clean distclean

@@ -49,19 +49,19 @@ make_disk_initramfs() {
 	shift
 	root=$(mktemp -d)
 	mkdir -p "$root/bin" "$root/dev" "$root/root" "$root/disk" "$root/memory"
-	for module in virtio_blk dummy ${1:+overlay}; do
+	for module in virtio_blk dummy ${disk_modules:-} ${1:+overlay}; do
 		unpack_module "$(find_module "$module")" "$root/$module.ko"
 	done
 	install "$(command -v busybox)" "$root/bin/busybox"
 	cat >"$root/init" <<'END'
 #!/bin/busybox sh
 busybox mount -t devtmpfs devtmpfs /dev
-busybox insmod /virtio_blk.ko
-busybox insmod /dummy.ko
+for module in /*.ko; do
+	busybox insmod $module
+done
 if [ ! -e /overlay.ko ]; then
 	busybox mount -t ext4 /dev/vda /root
 else
-	busybox insmod /overlay.ko
 	busybox mount -t ext4 -o ro /dev/vda /disk
 	busybox mount -t tmpfs tmpfs /memory
 	busybox mkdir /memory/upper /memory/work

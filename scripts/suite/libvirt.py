@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""libvirt.py BUILD
+
+Boot two hosts, which are in BUILD (see test-libvirt.sh), join them by a network, and do
+with virsh what people do with their guests.  The guest is that of
+packaging/examples/cloud-init.xml.  Prints tests as TAP; each command and what it said is in
+BUILD/libvirt-transcript.log, and the tests are in BUILD/libvirt.json.
+"""
+import json
+import shlex
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+import machine
+from machine import BOOT, TOP, Failed
+
+EXAMPLE = f"{TOP}/packaging/examples/cloud-init.xml"
+QEMU_NS = "http://libvirt.org/schemas/domain/qemu/1.0"
+PLACE = "/run/kvm-vmport/"
+IMAGE = "/var/lib/libvirt/images/web1.qcow2"
+BASE = "/var/lib/libvirt/images/base.raw"
+VM = "web1"
+UUID = "00112233-4455-6677-8899-aabbccddeeff"
+GUESTINFO = f"/var/lib/libvirt/guestinfo/libvirt-{UUID}/"
+CONSOLE = "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off"
+STRANGER = "00112233-4455-6677-8899-000000000000"
+DENIED = f"{GUESTINFO}metadata”: Permission denied"
+METADATA = "instance-id: vmport-libvirt\nlocal-hostname: from-libvirt\n"
+USERDATA = "#cloud-config\nwrite_files:\n- path: /root/written\n  content: |\n   by cloud-init\n"
+HALF = "the second half of this came after that"
+CLOUD_INIT = ("init --local", "init", "modules --mode config", "modules --mode final")
+
+
+class Suite(machine.Suite):
+    def __init__(self, build):
+        super().__init__(build, "libvirt")
+        self.here = self.there = None
+        self.sees = self.daemon = ""
+        self.transcript = open(f"{build}/libvirt-transcript.log", "w", encoding="utf-8")
+
+    def boot(self):
+        for number in (1, 2):
+            self.hosts.append(machine.Host(
+                self.build, "libvirt", f"host-{number}", number,
+                f"{self.build}/libvirt-host.cpio.gz",
+                ["-drive", f"file={self.build}/libvirt-root.ext4,format=raw,if=virtio,snapshot=on"],
+                {"QEMU_MEMORY": "2G",
+                 "APPEND": f"systemd.show_status=0 systemd.hostname=host-{number} mitigations=off"}))
+        self.here, self.there = self.hosts
+        for host in self.hosts:
+            host.answer(BOOT)
+            self.say(host.name + " is up")
+
+    # --- hosts and guests ----------------------------------------------------
+
+    def run(self, host, command):
+        """[STATUS, OUTPUT]; both are in the transcript."""
+        status, output = host.call("shell", command)
+        self.transcript.write(f"{host.name}# {command}\n{output}")
+        if status:
+            self.transcript.write(f"(status {status})\n")
+        self.transcript.flush()
+        return status, output.strip()
+
+    def does(self, command, host=None):
+        """What a command says that must not fail, on the host that has the guest."""
+        status, output = self.run(host or self.here, command)
+        if status:
+            raise Failed(f"{command}: {output}")
+        return output
+
+    def virsh(self, command, host=None):
+        return self.does("virsh -q " + command, host)
+
+    def monitor(self, command, arguments=None):
+        """QEMU's answer, through libvirt."""
+        request = {"execute": command}
+        if arguments:
+            request["arguments"] = arguments
+        answer = json.loads(self.virsh(
+            f"qemu-monitor-command {VM} {shlex.quote(json.dumps(request))}"))
+        if "error" in answer:
+            raise Failed(f"{command}: {answer['error']['desc']}")
+        return answer["return"]
+
+    def state(self, host=None):
+        return self.virsh(f"domstate {VM}", host)
+
+    def guest(self, line):
+        """What a command says in the guest."""
+        status, output = self.here.call("guest", VM, line)
+        self.transcript.write(f"{VM}# {line}\n{output}\n")
+        return output.strip() if status == "0" else f"{output.strip()} (status {status})"
+
+    def rpc(self, request):
+        return self.guest(f"vmware-rpctool {shlex.quote(request)}")
+
+    def until(self, expected, seconds, function, *arguments):
+        """What a function returns, when it is what was expected or the time is up."""
+        deadline = time.monotonic() + seconds
+        seen = function(*arguments)
+        while seen != expected and time.monotonic() < deadline:
+            time.sleep(1)
+            seen = function(*arguments)
+        return seen
+
+    def example(self, change=None):
+        """The example, with a kernel and a line to talk to the guest, which has neither
+        boot loader nor network."""
+        ET.register_namespace("qemu", QEMU_NS)
+        domain = ET.parse(EXAMPLE).getroot()
+        system = domain.find("os")
+        for tag, text in (("kernel", "/var/lib/libvirt/boot/vmlinuz"),
+                          ("initrd", "/var/lib/libvirt/boot/guest.cpio.gz"),
+                          ("cmdline", CONSOLE)):
+            ET.SubElement(system, tag).text = text
+        line = ET.SubElement(domain.find("devices"), "serial", type="unix")
+        ET.SubElement(line, "source", mode="bind", path=f"{PLACE}{VM}.line")
+        ET.SubElement(line, "target", port="1")
+        if change:
+            change(domain)
+        return ET.tostring(domain, encoding="unicode")
+
+    def boots(self, what):
+        self.here.call("connect", VM)
+        self.test(what, "ready", self.here.call("booted", VM, BOOT))
+
+    # --- before the guest -----------------------------------------------------
+
+    def prepare(self):
+        with open(EXAMPLE, encoding="utf-8") as file:
+            example = file.read()
+        for host in self.hosts:
+            host.call("write", GUESTINFO + "metadata", METADATA)
+            host.call("write", GUESTINFO + "userdata", USERDATA)
+            host.call("write", "/root/example.xml", example)
+            host.call("write", "/root/web1.xml", self.example())
+            self.does(f"qemu-img create -q -f qcow2 -b {BASE} -F raw {IMAGE}", host)
+            self.say(host.name + " has " + self.virsh(
+                "version", host).replace("\n", "; ") + "; " + self.does("uname -r", host))
+            self.test(f"{host.name}: the kvm that is loaded is ours", "O", self.does(
+                "tr -dc O </sys/module/kvm/taint", host))
+            self.test(f"{host.name}: AppArmor enforces libvirt's profiles", "libvirtd (enforce)",
+                      self.does("cat /proc/$(pidof libvirtd)/attr/current", host))
+
+    def define(self):
+        self.test("the example is valid", f"Domain '{VM}' defined from /root/example.xml",
+                  self.does("virsh define --validate /root/example.xml").strip())
+        self.virsh(f"undefine {VM}")
+        self.virsh("define --validate /root/web1.xml")
+        self.test("it is defined", "shut off", self.state())
+
+    def stranger(self):
+        """A machine that names the files of another."""
+        def other(domain):
+            domain.find("name").text = "stranger"
+            domain.find("uuid").text = STRANGER
+            domain.find("devices").remove(domain.find("devices/disk"))
+
+        self.here.call("write", "/root/stranger.xml", self.example(other))
+        self.virsh("define --validate /root/stranger.xml")
+        status, said = self.run(self.here, "virsh -q start stranger")
+        self.test("a machine cannot read another's files: it does not start",
+                  [1, DENIED], [status, DENIED if DENIED in said else said])
+        self.virsh("undefine stranger")
+
+    def confinement(self):
+        pid = f"$(cat /run/libvirt/qemu/{VM}.pid)"
+        self.test("QEMU's user is libvirt's", "libvirt-qemu",
+                  self.does(f"stat -c %U /proc/{pid}"))
+        self.test("AppArmor's profile of this machine is enforced", f"libvirt-{UUID} (enforce)",
+                  self.does(f"cat /proc/{pid}/attr/current"))
+        self.test("seccomp's filter is on", "Seccomp:\t2",
+                  self.does(f"grep ^Seccomp: /proc/{pid}/status"))
+
+    # --- the guest and its host -------------------------------------------------
+
+    def configured(self):
+        """By guestinfo, as cloud-init and by hand."""
+        self.test("vmware-checkvm finds VMware", "VMware software version 6 (good)",
+                  self.guest("vmware-checkvm"))
+        self.test("the guest has the UUID of the XML", UUID,
+                  self.guest("cat /sys/class/dmi/id/product_uuid"))
+        self.test("it reads guestinfo from the XML", "web server",
+                  self.rpc("info-get guestinfo.role"))
+        self.guest("ip link set lo up; mkdir -p /run/systemd /run/cloud-init; systemd-sysusers; "
+                   "/usr/lib/cloud-init/ds-identify --force")
+        for stage in CLOUD_INIT:
+            self.guest(f"cloud-init {stage}")
+        self.test("cloud-init names the guest as its metadata say", "from-libvirt",
+                  self.guest("hostname"))
+        self.test("cloud-init writes the file of its userdata", "by cloud-init",
+                  self.guest("cat /root/written"))
+
+    def monitors(self):
+        """Commands of QEMU's monitor, and its events, through virsh."""
+        self.does(f"virsh qemu-monitor-event {VM} --loop --regex --event VMWARE >/tmp/events "
+                  "2>&1 </dev/null &")
+        time.sleep(2)
+        self.monitor("vmware-guestinfo-set", {"changes": [
+            {"key": "guestinfo.news", "value": "from virsh"}]})
+        self.test("the guest reads what virsh has set", "from virsh",
+                  self.rpc("info-get guestinfo.news"))
+        self.rpc("info-set guestinfo.answer from the guest")
+        entries = {entry["key"]: entry for entry in self.monitor(
+            "query-vmware-guestinfo", {"prefix": "guestinfo."})["entries"]}
+        self.test("virsh shows what the guest has set", "from the guest",
+                  entries["guestinfo.answer"].get("value"))
+        self.guest("vmtoolsd --background=/run/vmtoolsd.pid")
+        self.test("virsh shows that the tools run", "running", self.until(
+            "running", 120, lambda: self.monitor("query-vmware-tools")["state"]))
+        self.test("virsh shows the guest's name, which its tools report", "from-libvirt",
+                  self.until("from-libvirt", 120,
+                             lambda: self.monitor("query-vmware-tools").get("host-name")))
+        self.monitor("vmware-tclo-request", {"request": "ping"})
+        for event in ("VMWARE_GUESTINFO_CHANGED", "VMWARE_TOOLS_STATE", "VMWARE_TOOLS_CHANGED",
+                      "VMWARE_TCLO_RESULT"):
+            self.test(f"virsh qemu-monitor-event shows {event}", True, self.until(
+                True, 60, lambda: f"event {event} " in self.does("cat /tmp/events")))
+        self.does("cut -c 1-200 /tmp/events | head -n 20")
+
+    def restart_libvirt(self):
+        self.does("systemctl restart libvirtd")
+        self.test("libvirt is started again, and finds its guest", ["running", "running"],
+                  [self.state(), self.monitor("query-vmware-tools")["state"]])
+
+    # --- messages that are stopped half way --------------------------------------
+
+    def half_send(self):
+        self.guest("rm -f /tmp/go /tmp/out; mkfifo /tmp/go")
+        seen = self.guest(f"rpc-half send /tmp/go 'info-set guestinfo.half {HALF}' >/tmp/out 2>&1 "
+                          "& until [ -s /tmp/out ]; do sleep 0.1; done; cat /tmp/out")
+        self.say("a program of the guest has " + seen)
+
+    def half_sent(self, what):
+        seen = self.guest("pidof rpc-half >/dev/null && echo >/tmp/go; "
+                          "while pidof rpc-half; do sleep 0.1; done >/dev/null; tail -n 1 /tmp/out")
+        self.test(f"a message that was half sent before {what} is finished and answered",
+                  ["reply [1 ]", HALF], [seen, self.rpc("info-get guestinfo.half")])
+
+    def save(self):
+        self.half_send()
+        self.virsh(f"save {VM} /var/lib/libvirt/web1.save")
+        self.test("virsh save", "shut off", self.state())
+        self.virsh("restore /var/lib/libvirt/web1.save")
+        self.here.call("connect", VM)
+        self.test("virsh restore", "running", self.state())
+        self.half_sent("virsh save")
+        self.does("rm /var/lib/libvirt/web1.save")
+
+    def snapshot(self):
+        self.half_send()
+        self.rpc("info-set guestinfo.answer before")
+        self.virsh(f"snapshot-create-as {VM} one")
+        self.half_sent("virsh snapshot-create")
+        self.rpc("info-set guestinfo.answer after")
+        self.virsh(f"snapshot-revert {VM} one")
+        self.here.call("connect", VM)
+        self.test("virsh snapshot-revert brings guestinfo back", ["running", "before"],
+                  [self.state(), self.rpc("info-get guestinfo.answer")])
+        self.half_sent("virsh snapshot-revert")
+        self.virsh(f"snapshot-delete {VM} one")
+
+    # --- migration -----------------------------------------------------------------
+
+    def begin_load(self):
+        self.sees = self.guest("vmware-checkvm; rates")
+        self.daemon = self.guest("pidof vmtoolsd")
+        self.guest("mkdir /tmp/load; rpc-load /tmp/load >/tmp/load/log 2>&1 &")
+
+    def migrate(self, options):
+        """Its status and what it said."""
+        return self.run(self.here, f"virsh -q migrate --live {options} {VM} "
+                                   f"qemu+tcp://{self.there.name}/system")
+
+    def moves(self, options):
+        begun = time.monotonic()
+        status, said = self.migrate(options)
+        if not status:
+            self.here, self.there = self.there, self.here
+            self.here.call("connect", VM)
+        self.test(f"virsh migrate --live {options}: to {self.here.name}", [0, "running"],
+                  [status, self.state() if not status else said])
+        self.say(f"it took {time.monotonic() - begun:.0f} s")
+
+    def goes_on(self):
+        return [self.state(), self.guest("vmware-checkvm")]
+
+    def refused(self, what, wanted, options):
+        status, said = self.migrate(options)
+        self.test(f"a destination with {what} refuses the guest, which goes on",
+                  [1, wanted, "running", "VMware software version 6 (good)"],
+                  [status, wanted if wanted in said else said] + self.goes_on())
+
+    def refusals(self):
+        def without(domain):
+            line = domain.find(f"{{{QEMU_NS}}}commandline")
+            domain.remove(line)
+
+        def less(domain):
+            for argument in domain.iter(f"{{{QEMU_NS}}}arg"):
+                if argument.get("value") == "vmware.state=on":
+                    argument.set("value", "vmware.state=on,vmware.hb=off")
+
+        for name, change in (("without", without), ("less", less)):
+            self.here.call("write", f"/root/{name}.xml", self.example(change))
+        self.refused("no interface", "use -machine vmware.state=on",
+                     "--unsafe --xml /root/without.xml")
+        self.refused("a part less", "start QEMU here with -machine vmware.hb=on",
+                     "--unsafe --xml /root/less.xml")
+        self.does("systemctl stop libvirtd libvirtd.socket libvirtd-ro.socket "
+                  "libvirtd-admin.socket libvirtd-tcp.socket; modprobe -r kvm_amd kvm && "
+                  "insmod /lib/modules/$(uname -r)/kernel/arch/x86/kvm/kvm.ko* && "
+                  "insmod /lib/modules/$(uname -r)/kernel/arch/x86/kvm/kvm-amd.ko*; "
+                  "systemctl start libvirtd.socket libvirtd-tcp.socket libvirtd", self.there)
+        self.refused("the distribution's KVM", "vmware", "--unsafe")
+        self.does("modprobe -r kvm_amd kvm && modprobe kvm_amd", self.there)
+
+    def migrations(self):
+        self.begin_load()
+        self.half_send()
+        self.moves("--copy-storage-inc")
+        self.half_sent("a migration")
+        self.refusals()
+        self.half_send()
+        self.moves("--p2p --persistent --undefinesource --unsafe")
+        self.half_sent("a migration of --p2p")
+        self.moves("--p2p --tunnelled --unsafe")
+        self.moves("--postcopy --postcopy-after-precopy --unsafe")
+        self.count()
+
+    def count(self):
+        """Nothing that the guest has sent is lost or came twice."""
+        self.test("the guest sees what it saw", self.sees, self.guest("vmware-checkvm; rates"))
+        self.test("the daemon is the same process", self.daemon, self.guest("pidof vmtoolsd"))
+        counted = self.guest(
+            "touch /tmp/load/stop; cd /tmp/load; for i in $(seq 300); do "
+            "[ $(cat keys send read block 2>/dev/null | wc -l) = 4 ] && break; sleep 0.1; done; "
+            "cat keys send read block")
+        entries = {entry["key"]: entry["value"] for entry in self.monitor(
+            "query-vmware-guestinfo", {"prefix": "guestinfo.load."})["entries"]}
+        for line in counted.split("\n"):
+            self.say("of the guest's: " + line)
+            name = line.split()[0]
+            self.test(f"no message of the guest's is lost or doubled: {name}",
+                      f"{name} {entries['guestinfo.load.' + name].lstrip('0')} good, 0 bad", line)
+
+    # --- its end ---------------------------------------------------------------------
+
+    def shutdowns(self):
+        self.test("the tools shut the guest down", {}, self.monitor(
+            "vmware-tools-power", {"operation": "shutdown", "timeout": 120}))
+        self.test("libvirt knows that it has gone", "shut off (shutdown)", self.until(
+            "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {VM}")))
+
+    def backed(self, what, *elements):
+        """A guest with its memory from elsewhere.  AppArmor's rules for libvirt do not
+        allow memfd and huge pages at once."""
+        def change(domain):
+            backing = ET.Element("memoryBacking")
+            for tag, attributes in elements:
+                ET.SubElement(backing, tag, attributes)
+            domain.insert(3, backing)
+
+        self.here.call("write", "/root/backed.xml", self.example(change))
+        self.virsh("define --validate /root/backed.xml")
+        self.virsh(f"start {VM}")
+        self.boots(f"the guest boots in memory of {what}")
+        self.test("vmware-checkvm finds VMware there", "VMware software version 6 (good)",
+                  self.guest("vmware-checkvm"))
+
+    def other_starts(self):
+        self.does("echo 200 >/proc/sys/vm/nr_hugepages")
+        self.backed("huge pages", ("hugepages", {}))
+        self.virsh(f"destroy {VM}")
+        self.does("echo 0 >/proc/sys/vm/nr_hugepages")
+        self.backed("a memfd, shared", ("source", {"type": "memfd"}), ("access", {"mode": "shared"}))
+        self.virsh(f"reset {VM}")
+        self.test("it boots again after virsh reset", "ready", self.here.call("booted", VM, BOOT))
+        self.test("guestinfo is there", "web server", self.rpc("info-get guestinfo.role"))
+        self.guest("mkdir -p /etc/acpi/PWRF; cd /etc/acpi/PWRF; echo '#!/bin/sh' >00000080; "
+                   "echo poweroff -f >>00000080; chmod 755 00000080; busybox acpid")
+        self.virsh(f"shutdown --mode acpi {VM}")
+        self.test("virsh shutdown by ACPI, where the guest listens", "shut off (shutdown)",
+                  self.until("shut off (shutdown)", 60,
+                             lambda: self.virsh(f"domstate --reason {VM}")))
+        self.virsh(f"undefine {VM}")
+
+    def all(self):
+        self.boot()
+        self.prepare()
+        self.define()
+        self.stranger()
+        self.virsh(f"start {VM}")
+        self.test("virsh start", "running", self.state())
+        self.confinement()
+        self.boots("the guest boots")
+        self.configured()
+        self.monitors()
+        self.restart_libvirt()
+        self.save()
+        self.snapshot()
+        self.migrations()
+        self.shutdowns()
+        self.other_starts()
+        for host in self.hosts:
+            self.test(f"AppArmor has refused nothing on {host.name}", "", self.run(
+                host, f"dmesg | grep 'apparmor=\"DENIED\"' | grep -v {STRANGER}")[1])
+            self.test(f"the kernel of {host.name} has not complained", True, host.leave())
+
+    def report(self):
+        with open(f"{self.build}/libvirt.json", "w", encoding="utf-8") as file:
+            json.dump({"tests": self.tests}, file, indent=1)
+            file.write("\n")
+        self.say(f"the end; the commands are in {self.transcript.name}")
+        self.transcript.close()
+
+
+def main(build):
+    machine.interruptible()
+    suite = Suite(build)
+    try:
+        suite.all()
+    except (Failed, KeyboardInterrupt, subprocess.TimeoutExpired) as error:
+        suite.test("it comes to its end", "", f"{type(error).__name__}: {error}")
+    finally:
+        suite.stop()
+        suite.report()
+    return 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))
