@@ -43,26 +43,34 @@ build_firmware() {
 
 # make_disk_initramfs IMAGE [PROGRAM...]: what a guest needs to have its root on a disk,
 # and to get there.  With programs, which come along, nothing is written to the disk, so
-# that two hosts can have it: what the guest writes stays in its memory.
+# that two hosts can have it: what the guest writes stays in its memory.  $disk_modules are
+# loaded too, in this order.  The kernel's command line can say disk=/dev/sda.
 make_disk_initramfs() {
 	disk_image=$1
 	shift
 	root=$(mktemp -d)
 	mkdir -p "$root/bin" "$root/dev" "$root/root" "$root/disk" "$root/memory"
-	for module in virtio_blk dummy ${disk_modules:-} ${1:+overlay}; do
+	for module in virtio_blk dummy ${1:+overlay} ${disk_modules:-}; do
 		unpack_module "$(find_module "$module")" "$root/$module.ko"
+		echo "$module" >>"$root/modules"
 	done
 	install "$(command -v busybox)" "$root/bin/busybox"
 	cat >"$root/init" <<'END'
 #!/bin/busybox sh
 busybox mount -t devtmpfs devtmpfs /dev
-for module in /*.ko; do
-	busybox insmod $module
+while read -r module; do
+	busybox insmod /$module.ko
+done </modules
+disk=${disk:-/dev/vda}
+tries=300
+until [ -b $disk ] || [ $tries = 0 ]; do
+	busybox sleep 0.1
+	tries=$((tries - 1))
 done
 if [ ! -e /overlay.ko ]; then
-	busybox mount -t ext4 /dev/vda /root
+	busybox mount -t ext4 $disk /root
 else
-	busybox mount -t ext4 -o ro /dev/vda /disk
+	busybox mount -t ext4 -o ro $disk /disk
 	busybox mount -t tmpfs tmpfs /memory
 	busybox mkdir /memory/upper /memory/work
 	busybox mount -t overlay -o lowerdir=/disk,upperdir=/memory/upper,workdir=/memory/work overlay /root

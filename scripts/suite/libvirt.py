@@ -17,7 +17,9 @@ import xml.etree.ElementTree as ET
 import machine
 from machine import BOOT, TOP, Failed
 
-EXAMPLE = f"{TOP}/packaging/examples/cloud-init.xml"
+EXAMPLES = f"{TOP}/packaging/examples/"
+EXAMPLE = EXAMPLES + "cloud-init.xml"
+MOVING = f"{TOP}/packaging/moving-a-guest.md"
 QEMU_NS = "http://libvirt.org/schemas/domain/qemu/1.0"
 PLACE = "/run/kvm-vmport/"
 IMAGE = "/var/lib/libvirt/images/web1.qcow2"
@@ -75,13 +77,13 @@ class Suite(machine.Suite):
     def virsh(self, command, host=None):
         return self.does("virsh -q " + command, host)
 
-    def monitor(self, command, arguments=None):
+    def monitor(self, command, arguments=None, vm=VM):
         """QEMU's answer, through libvirt."""
         request = {"execute": command}
         if arguments:
             request["arguments"] = arguments
         answer = json.loads(self.virsh(
-            f"qemu-monitor-command {VM} {shlex.quote(json.dumps(request))}"))
+            f"qemu-monitor-command {vm} {shlex.quote(json.dumps(request))}"))
         if "error" in answer:
             raise Failed(f"{command}: {answer['error']['desc']}")
         return answer["return"]
@@ -89,10 +91,10 @@ class Suite(machine.Suite):
     def state(self, host=None):
         return self.virsh(f"domstate {VM}", host)
 
-    def guest(self, line):
+    def guest(self, line, vm=VM):
         """What a command says in the guest."""
-        status, output = self.here.call("guest", VM, line)
-        self.transcript.write(f"{VM}# {line}\n{output}\n")
+        status, output = self.here.call("guest", vm, line)
+        self.transcript.write(f"{vm}# {line}\n{output}\n")
         return output.strip() if status == "0" else f"{output.strip()} (status {status})"
 
     def rpc(self, request):
@@ -103,22 +105,22 @@ class Suite(machine.Suite):
         deadline = time.monotonic() + seconds
         seen = function(*arguments)
         while seen != expected and time.monotonic() < deadline:
-            time.sleep(1)
+            time.sleep(3)
             seen = function(*arguments)
         return seen
 
-    def example(self, change=None):
-        """The example, with a kernel and a line to talk to the guest, which has neither
-        boot loader nor network."""
+    def example(self, change=None, path=EXAMPLE, initramfs="guest", more=""):
+        """One of the examples, with a kernel and a line to talk to the guest, which has
+        neither boot loader nor network."""
         ET.register_namespace("qemu", QEMU_NS)
-        domain = ET.parse(EXAMPLE).getroot()
+        domain = ET.parse(path).getroot()
         system = domain.find("os")
         for tag, text in (("kernel", "/var/lib/libvirt/boot/vmlinuz"),
-                          ("initrd", "/var/lib/libvirt/boot/guest.cpio.gz"),
-                          ("cmdline", CONSOLE)):
+                          ("initrd", f"/var/lib/libvirt/boot/{initramfs}.cpio.gz"),
+                          ("cmdline", CONSOLE + more)):
             ET.SubElement(system, tag).text = text
         line = ET.SubElement(domain.find("devices"), "serial", type="unix")
-        ET.SubElement(line, "source", mode="bind", path=f"{PLACE}{VM}.line")
+        ET.SubElement(line, "source", mode="bind", path=f"{PLACE}{domain.find('name').text}.line")
         ET.SubElement(line, "target", port="1")
         if change:
             change(domain)
@@ -134,8 +136,11 @@ class Suite(machine.Suite):
         with open(EXAMPLE, encoding="utf-8") as file:
             example = file.read()
         for host in self.hosts:
-            host.call("write", GUESTINFO + "metadata", METADATA)
-            host.call("write", GUESTINFO + "userdata", USERDATA)
+            host.call("write", "/root/metadata", METADATA)
+            host.call("write", "/root/userdata", USERDATA)
+            self.does(f"install -d -m 750 -g libvirt-qemu /var/lib/libvirt/guestinfo {GUESTINFO}; "
+                      f"install -m 640 -g libvirt-qemu /root/metadata /root/userdata {GUESTINFO}",
+                      host)
             host.call("write", "/root/example.xml", example)
             host.call("write", "/root/web1.xml", self.example())
             self.does(f"qemu-img create -q -f qcow2 -b {BASE} -F raw {IMAGE}", host)
@@ -222,6 +227,16 @@ class Suite(machine.Suite):
                 True, 60, lambda: f"event {event} " in self.does("cat /tmp/events")))
         self.does("cut -c 1-200 /tmp/events | head -n 20")
 
+    def other_agent(self):
+        """What libvirt has only for QEMU's own agent."""
+        for command in ("shutdown --mode agent", "domfsfreeze", "guestinfo --hostname"):
+            status, said = self.run(self.here, f"virsh -q {command} --domain {VM}")
+            self.test(f"virsh {command} wants QEMU's agent", [1, True],
+                      [status, "QEMU guest agent is not configured" in said])
+
+        self.say("libvirt says: " + self.run(
+            self.here, f"virsh dominfo {VM} | grep -A1 tainted")[1].replace("\n", "; "))
+
     def restart_libvirt(self):
         self.does("systemctl restart libvirtd")
         self.test("libvirt is started again, and finds its guest", ["running", "running"],
@@ -284,7 +299,9 @@ class Suite(machine.Suite):
             self.here.call("connect", VM)
         self.test(f"virsh migrate --live {options}: to {self.here.name}", [0, "running"],
                   [status, self.state() if not status else said])
-        self.say(f"it took {time.monotonic() - begun:.0f} s")
+        took = self.run(self.here, f"virsh -q domjobinfo --completed {VM} | "
+                                   "grep -e downtime -e Postcopy")[1]
+        self.say(f"it took {time.monotonic() - begun:.0f} s; {' '.join(took.split())}")
 
     def goes_on(self):
         return [self.state(), self.guest("vmware-checkvm")]
@@ -328,7 +345,11 @@ class Suite(machine.Suite):
         self.half_send()
         self.moves("--p2p --persistent --undefinesource --unsafe")
         self.half_sent("a migration of --p2p")
+        self.does(f"(sleep 5; date +%s; virsh -q qemu-monitor-command {VM} "
+                  "'{ \"execute\": \"query-vmware-tools\" }'; date +%s) >/tmp/during 2>&1 </dev/null &")
         self.moves("--p2p --tunnelled --unsafe")
+        self.say("the monitor in the middle of it: " + self.does(
+            "cut -c 1-200 /tmp/during", self.there).replace("\n", "; "))
         self.moves("--postcopy --postcopy-after-precopy --unsafe")
         self.count()
 
@@ -357,13 +378,14 @@ class Suite(machine.Suite):
             "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {VM}")))
 
     def backed(self, what, *elements):
-        """A guest with its memory from elsewhere.  AppArmor's rules for libvirt do not
-        allow memfd and huge pages at once."""
+        """A guest with its memory from elsewhere, and without QEMU's own vmport.  AppArmor's
+        rules for libvirt do not allow memfd and huge pages at once."""
         def change(domain):
             backing = ET.Element("memoryBacking")
             for tag, attributes in elements:
                 ET.SubElement(backing, tag, attributes)
             domain.insert(3, backing)
+            ET.SubElement(domain.find("features"), "vmport", state="off")
 
         self.here.call("write", "/root/backed.xml", self.example(change))
         self.virsh("define --validate /root/backed.xml")
@@ -389,6 +411,56 @@ class Suite(machine.Suite):
                              lambda: self.virsh(f"domstate --reason {VM}")))
         self.virsh(f"undefine {VM}")
 
+    # --- a guest of VMware's ------------------------------------------------------------
+
+    def commands(self):
+        """Those of the page, for root, section by section."""
+        sections = {}
+        with open(MOVING, encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("## "):
+                    section = sections.setdefault(line[3:].strip(), [])
+                elif line.startswith("    # "):
+                    section.append(line[6:].strip())
+        return sections
+
+    def page(self, section):
+        """Does what a section of the page says."""
+        for command in self.commands()[section]:
+            status, said = self.run(self.here, "cd /root/move && " + command)
+            self.test(f"moving a guest: {command[:60]}", 0, status if not status else said)
+
+    def move(self):
+        vm = "moved"
+        self.here.call("write", "/root/move/moved.xml", self.example(
+            path=EXAMPLES + "moved.xml", initramfs="moved", more=" disk=/dev/sda"))
+        self.page("The disk")
+        self.page("The description")
+        self.here.call("connect", vm)
+        self.test("it boots from its PVSCSI disk", "ready", self.here.call("booted", vm, BOOT))
+        for what, expected, command in (
+                ("vmware-checkvm finds VMware", "VMware software version 6 (good)", "vmware-checkvm"),
+                ("it has its UUID", "564d1234-5678-9abc-def0-112233445566",
+                 "cat /sys/class/dmi/id/product_uuid"),
+                ("its disk is PVSCSI's", "vmw_pvscsi",
+                 "basename $(readlink /sys/block/sda/device/../../../driver)"),
+                ("its VMXNET3 has its address", "00:50:56:00:00:01",
+                 "cat /sys/bus/pci/drivers/vmxnet3/0*/net/*/address"),
+                ("it reads its guestinfo", "second floor",
+                 "vmware-rpctool 'info-get guestinfo.site'"),
+                ("it reads its OVF environment", 'oe:key="hostname" oe:value="moved1"',
+                 "vmware-rpctool 'info-get guestinfo.ovfEnv' | grep -o 'oe:key=\"hostname\".*\"moved1\"'")):
+            self.test("moved: " + what, expected, self.guest(command, vm))
+        self.guest("hostname moved1; vmtoolsd --background=/run/vmtoolsd.pid", vm)
+        self.test("moved: its tools report", ["running", "moved1"], self.until(
+            ["running", "moved1"], 120, lambda: [
+                self.monitor("query-vmware-tools", vm=vm).get(key) for key in
+                ("state", "host-name")]))
+        self.page("After")
+        self.test("moved: it has shut down", "shut off (shutdown)", self.until(
+            "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {vm}")))
+        self.virsh(f"undefine {vm}")
+
     def all(self):
         self.boot()
         self.prepare()
@@ -400,12 +472,14 @@ class Suite(machine.Suite):
         self.boots("the guest boots")
         self.configured()
         self.monitors()
+        self.other_agent()
         self.restart_libvirt()
         self.save()
         self.snapshot()
         self.migrations()
         self.shutdowns()
         self.other_starts()
+        self.move()
         for host in self.hosts:
             self.test(f"AppArmor has refused nothing on {host.name}", "", self.run(
                 host, f"dmesg | grep 'apparmor=\"DENIED\"' | grep -v {STRANGER}")[1])

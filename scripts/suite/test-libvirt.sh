@@ -75,6 +75,19 @@ add_service() {
 	: >"$root/etc/machine-id"
 }
 
+# What VMware exports: a description, checksums, a disk that is compressed.
+add_ova() {
+	move=$root/root/move
+	mkdir -p "$move"
+	chroot_in "$root" qemu-img convert -O vmdk -o subformat=streamOptimized \
+		/var/lib/libvirt/images/base.raw /root/move/guest-disk1.vmdk
+	cp "$top/scripts/lane/guest.ovf" "$move/"
+	(cd "$move" && sha256sum guest.ovf guest-disk1.vmdk |
+		sed 's/\([^ ]*\)  \(.*\)/SHA256(\2)= \1/' >guest.mf)
+	tar -C "$move" -cf "$move/guest.ova" guest.ovf guest.mf guest-disk1.vmdk
+	rm "$move"/guest.ovf "$move"/guest.mf "$move"/guest-disk1.vmdk
+}
+
 make_root() {
 	chroot_unpack "$base" "$root"
 	add_ours
@@ -84,6 +97,8 @@ make_root() {
 	# A file: libvirt's AppArmor helper does not find a device under an overlay.
 	install -D -m 644 "$cache/guest/current/root.ext4" \
 		"$root/var/lib/libvirt/images/base.raw"
+	install -m 644 "$build/libvirt-moved.cpio.gz" "$root/var/lib/libvirt/boot/moved.cpio.gz"
+	add_ova
 	rm -f "$disk"
 	truncate -s 3G "$disk"
 	mkfs.ext4 -q -F -O ^has_journal -d "$root" "$disk"
@@ -99,6 +114,9 @@ make_initramfs() {
 	disk_modules="button evdev"
 	make_disk_initramfs "$build/libvirt-guest.cpio.gz" "$build/rpc-load" "$build/rpc-half" \
 		"$build/rates"
+	# What a guest of VMware's has.
+	disk_modules="scsi_common scsi_mod sd_mod vmw_pvscsi vmxnet3"
+	make_disk_initramfs "$build/libvirt-moved.cpio.gz"
 	disk_modules=
 	make_disk_initramfs "$build/libvirt-host.cpio.gz"
 }

@@ -70,7 +70,8 @@ profile_allows() {
 		echo '}'
 	} >"$root$profile"
 	chroot_in "$root" apparmor_parser -Q -p "$profile" >"$log_dir/package-qemu-profile.log" 2>&1 &&
-		grep -q "^ *$program rmix," "$log_dir/package-qemu-profile.log"
+		grep -q "^ *$program rmix," "$log_dir/package-qemu-profile.log" &&
+		grep -q '/guestinfo/@{profile_name}/' "$log_dir/package-qemu-profile.log"
 	profile_status=$?
 	rm "$root$profile"
 	return $profile_status
