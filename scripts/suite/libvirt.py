@@ -350,8 +350,16 @@ class Suite(machine.Suite):
         self.moves("--p2p --tunnelled --unsafe")
         self.say("the monitor in the middle of it: " + self.does(
             "cut -c 1-200 /tmp/during", self.there).replace("\n", "; "))
-        self.moves("--postcopy --postcopy-after-precopy --unsafe")
+        self.postcopy()
         self.count()
+
+    def postcopy(self):
+        source = self.here
+        self.does(f"virsh event --domain {VM} --event lifecycle --loop >/tmp/lifecycle 2>&1 "
+                  "</dev/null &")
+        self.moves("--postcopy --postcopy-after-precopy --bandwidth 16 --unsafe")
+        self.test("the guest went before the rest of its memory", True,
+                  "Post-copy" in self.does("cat /tmp/lifecycle", source))
 
     def count(self):
         """Nothing that the guest has sent is lost or came twice."""
