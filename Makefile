@@ -54,6 +54,7 @@ test-tools:
 
 test-rpc:
 	@scripts/suite/rpc.sh
+
 test-libvirt:
 	@scripts/suite/test-libvirt.sh
 
