@@ -206,23 +206,17 @@ Above single commands VMware has messages in both directions.  A VMM has
 to exchange guestinfo with the guest, to send requests, and to answer
 messages that the kernel does not own.
 MESSAGE
-	take rpc '*/vmport/guestinfo.*' '*/vmport/alloc.h' '*/vmport/events.h'
-	commit <<'MESSAGE'
-KVM: x86: Add the guestinfo store of VMware guests
-
-Keep variables by name, with limits on number, length and sum, charged to
-the VMM's memory cgroup.
-
-Guests and VMM exchange variables this way.  Nothing builds it before its
-users are there.
-MESSAGE
 	take rpc @engine '!*/command.c'
 	commit <<'MESSAGE'
 KVM: x86: Add the GuestRPC channels of VMware guests
 
-Add channels that a guest opens and that time out, the messages in both
-directions on them, the RPCs on guestinfo and those that the VMM is asked
-for.
+Add the store of guestinfo, with limits on number, length and sum, all
+charged to the VMM's memory cgroup; channels that a guest opens and that
+time out; the messages in both directions on them, the RPCs on guestinfo
+and those that the VMM is asked for.
+
+Guests and their host exchange variables this way.  Nothing builds it
+before its users are there.
 MESSAGE
 	take rpc 'arch/x86/kvm/vmport/*'
 	edit request

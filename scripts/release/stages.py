@@ -31,8 +31,8 @@ FILES = (
     ("hb", ("hb.*", "string.c", "memory.*")),
     ("state", ("pack*", "unpack*", "section*", "blob_types.h")),
     ("rpc", ("alloc.h", "events.h", "state.*", "guestinfo.*", "reply.*", "tclo.*", "channel*",
-             "rpci.*", "text.*", "count.h", "stat.c", "debugfs.c", "ask.*", "requests.*", "message.*",
-             "attr_*", "privilege.*", "exit.c")),
+             "rpci.*", "count.h", "stat.c", "debugfs.c", "ask.*", "requests.*", "message.*", "attr_*",
+             "privilege.*", "exit.c")),
 )
 
 # What the header for user space defines, without KVM_VMPORT_ and kvm_vmport_; else rpc.
@@ -51,7 +51,7 @@ NAMES = {
            r"|kvm_vmport_(create_debugfs|fill_exit|check_exit|attr_is_read|put_eventfd)"
            r"|vmport_(signal|max_limits)"
            r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|kvm_vmport_exit"
-           r"|vmport_vcpu_id|(trace_)?kvm_vmport_(message|data|guestinfo|tclo|rpc)"
+           r"|(trace_)?kvm_vmport_(message|data|guestinfo|tclo|rpc)"
            r"|vmport_show_(answer|data|tclo|rpc)",
     "state": r"KVM_[GS]ET_VMPORT_STATE|\w*(state_arg_ok|user_sink|user_source|write_to_user"
              r"|read_from_user|get_state|set_state|state_ioctl)|vmport_(entry_size|state_activate)"
