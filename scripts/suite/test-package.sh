@@ -250,10 +250,12 @@ host_session() {
 	mkdir -p "$root/vmport/packaging/debian"
 	cp -r "$top/scripts" "$root/vmport/"
 	cp "$top/packaging/debian/changelog" "$root/vmport/packaging/debian/"
+	# /tmp is another one there.
+	cp "$build"/package/kvm-vmport-dkms_*.deb "$root/vmport/"
 	cat >"$root/vmport/session" <<-END
 		#!/bin/sh
 		export HOME=/root HOST_TESTS=/tests
-		export HOST_PACKAGE=/tmp/$(basename "$build"/package/kvm-vmport-dkms_*.deb)
+		export HOST_PACKAGE=/vmport/$(basename "$build"/package/kvm-vmport-dkms_*.deb)
 		/vmport/scripts/suite/test-host.sh host && echo "@@SESSION test-host.sh host ends well"
 		sed 's/^/# report: /' /vmport/build/test-host.txt
 		grep -q O /sys/module/kvm/taint || echo "@@SESSION the distribution's modules are loaded again"
@@ -266,7 +268,7 @@ host_session() {
 	boot "$1"
 	for text in "test-host.sh host ends well" "the distribution's modules are loaded again" \
 		"the package is removed again"; do
-		check "in $1: $text" grep -qx "@@SESSION $text" "$log_dir/package-$1.log"
+		check "in $1: $text" grep -q "^@@SESSION $text" "$log_dir/package-$1.log"
 	done
 }
 
