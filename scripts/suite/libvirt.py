@@ -9,7 +9,6 @@ BUILD/libvirt-transcript.log, and the tests are in BUILD/libvirt.json.
 """
 import json
 import shlex
-import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -502,19 +501,11 @@ class Suite(machine.Suite):
 
 
 def main(build):
-    machine.interruptible()
     suite = Suite(build)
-    try:
-        suite.all()
-    except (Failed, KeyboardInterrupt, subprocess.TimeoutExpired) as error:
-        suite.test("it comes to its end", "", f"{type(error).__name__}: {error}")
-    finally:
-        suite.stop()
-        suite.report()
-    return 0
+    suite.run_to_end(suite.all)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -116,6 +116,17 @@ class Suite:
         for host in self.hosts:
             host.stop()
 
+    def run_to_end(self, steps):
+        """Whatever ends the STEPS, the machines are stopped, and report() is called."""
+        interruptible()
+        try:
+            steps()
+        except (Failed, KeyboardInterrupt, subprocess.TimeoutExpired) as error:
+            self.test("it comes to its end", "", f"{type(error).__name__}: {error}")
+        finally:
+            self.stop()
+            self.report()
+
 
 def interruptible():
     """A signal that ends this process ends its machines first."""

@@ -11,7 +11,6 @@ BUILD/migration.json.
 import collections
 import json
 import statistics
-import subprocess
 import sys
 import time
 
@@ -370,19 +369,11 @@ class Suite(machine.Suite):
 
 
 def main(build, disk, migrations):
-    machine.interruptible()
     suite = Suite(build, disk, int(migrations))
-    try:
-        suite.run()
-    except (Failed, KeyboardInterrupt, subprocess.TimeoutExpired) as error:
-        suite.test("it comes to its end", "", f"{type(error).__name__}: {error}")
-    finally:
-        suite.stop()
-        suite.report()
-    return 0
+    suite.run_to_end(suite.run)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 4:
         sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

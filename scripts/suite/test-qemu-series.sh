@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # test-qemu-series.sh: QEMU builds after each patch of vmm/qemu, without a warning.  TAP.
-# The options are those of build-qemu.sh, with which the distribution's compiler needs
-# minutes for the first one.
+# It is configured as build-qemu.sh does it.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
