@@ -751,6 +751,9 @@ static bool goes_on_so(const struct fuzz_case *c, const struct vmport_seen *with
 		return seen.error == with->error;
 	forget_skip(c, &expected);
 	forget_skip(c, &seen);
+	/* KVM's emulator enters the guest at a REP again that has nothing left to do. */
+	if (is_opcode(c, 0x6c, 0x6e) && !with->regs.rcx && with->regs.rip == c->state.regs.rip)
+		expected.regs.rip = seen.regs.rip;
 	seen.sregs.tr = expected.sregs.tr;
 	if (!memcmp(&seen, &expected, sizeof(seen)) || ends_alike(&seen, &expected))
 		return true;
