@@ -27,7 +27,7 @@ help:
 	@echo 'make test-package [DEBIAN=12]  installs, updates, boots, removes it in a Debian; not part of make test'
 	@echo 'make test-host [ON=host]  the package on real hardware, in a VM unless said; a report to send'
 	@echo 'make package-qemu  the Debian package of QEMU; make test-package-qemu tests it'
-	@echo 'make test-qemu-series  builds QEMU with each of its patches'
+	@echo 'make test-qemu-series  builds QEMU with each of its patches; QEMU_SERIES=10.2 for a newer QEMU'
 	@echo 'make test-libvirt-series  the patches for libvirt: its source, builds, its own tests'
 	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'

@@ -14,6 +14,13 @@ log_dir=$build/log
 kernel_series=${KVM_VMPORT_SERIES:-6.12}
 # shellcheck disable=SC2034 # for those who source this
 kernel_env=$cache/kernel/current-$kernel_series
+# The QEMU that the series is for, see fetch-qemu.sh, and where its source is said to be.
+# shellcheck disable=SC2034 # for those who source this
+qemu_series=${QEMU_SERIES:-10.0}
+# shellcheck disable=SC2034 # for those who source this
+qemu_env=$cache/qemu/current${QEMU_SERIES:+-$QEMU_SERIES}
+# shellcheck disable=SC2034 # for those who source this
+[ "$qemu_series" != 10.0 ] || qemu_env=$cache/qemu/current
 if ! mkdir -p "$log_dir" "$cache" 2>/dev/null || [ ! -w "$build" ] || [ ! -w "$log_dir" ] ||
 	[ ! -w "$cache" ]; then
 	echo "error: cannot write to $build and $cache: run this as root, or set BUILD and KVM_VMPORT_CACHE" >&2
@@ -124,7 +131,9 @@ install_packages() {
 
 # apt_reason LOG: what to do about what apt says
 apt_reason() {
-	if grep -q -e 'resolving' -e 'Could not connect' -e 'Failed to fetch' "$1"; then
+	if grep -q '404 *Not Found' "$1"; then
+		echo "the archive does not have a file that its index names"
+	elif grep -q -e 'resolving' -e 'Could not connect' -e 'Failed to fetch' "$1"; then
 		echo "the archive cannot be reached, check the network"
 	elif grep -q -e 'Unable to locate package' -e 'no installation candidate' "$1"; then
 		echo "the machine's apt sources do not have it, add Debian's main archive"
@@ -213,6 +222,22 @@ nested_virtualisation() {
 		esac
 	done
 	return 1
+}
+
+# qemu_patches VERSION: the series for that version of QEMU, a file a line: those in vmm/qemu,
+# but where the folder of its own has one with the same name.  Nothing if there is none.
+qemu_patches() {
+	qemu_own=$(echo "$1" | sed 's/^[0-9]*://; s/^\([0-9]*\.[0-9]*\).*/qemu-\1/')
+	case $qemu_own in
+	qemu-10.0) qemu_own=$top/vmm/qemu ;;
+	qemu-*) qemu_own=$top/vmm/$qemu_own ;;
+	*) return 0 ;;
+	esac
+	[ -d "$qemu_own" ] || return 0
+	for qemu_patch in "$top"/vmm/qemu/*.patch; do
+		[ ! -e "$qemu_own/${qemu_patch##*/}" ] || qemu_patch=$qemu_own/${qemu_patch##*/}
+		echo "$qemu_patch"
+	done
 }
 
 # is_whole DIRECTORY: all files of its list of checksums are there, unchanged

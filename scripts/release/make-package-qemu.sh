@@ -79,7 +79,7 @@ run_lintian() {
 
 need_root make-package-qemu.sh
 find_archive || die "the machine's archive is not known: run apt-get update"
-[ -e "$cache/qemu/current" ] || "$top/scripts/setup/fetch-qemu.sh"
+[ -e "$cache/qemu/current" ] || QEMU_SERIES=10.0 "$top/scripts/setup/fetch-qemu.sh"
 . "$cache/qemu/current"
 ensure_packages mmdebstrap dpkg-dev
 need_space "$build" 6000

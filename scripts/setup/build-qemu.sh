@@ -2,26 +2,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Build the fetched QEMU with the series in vmm/qemu, outside the checkout.  The program
-# is then build/qemu-system-x86_64.  With the patch in vmm/qemu-tcg it is also what
-# emulates the hosts that run whole guests (steps.sh).
+# is then build/qemu-system-x86_64, and build/qemu-10.0 or what QEMU_SERIES says instead.
+# With the patch in vmm/qemu-tcg it is also what emulates the hosts that run whole guests
+# (steps.sh).
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
-[ -e "$cache/qemu/current" ] || "$top/scripts/setup/fetch-qemu.sh"
-. "$cache/qemu/current"
+[ -e "$qemu_env" ] || "$top/scripts/setup/fetch-qemu.sh"
+. "$qemu_env"
 
-series=$top/vmm/qemu
-emulator=$top/vmm/qemu-tcg
+series=$(qemu_patches "$Q_VERSION" && printf '%s\n' "$top"/vmm/qemu-tcg/*.patch)
 tree=$cache/qemu/tree/$(basename "$(dirname "$Q_DSC")")
 program=$tree/build/qemu-system-x86_64
-key=$({ echo "$Q_VERSION"; cat "$series"/*.patch "$emulator"/*.patch "$top/scripts/setup/build-qemu.sh"; } |
-	sha256sum | cut -c 1-16)
+key=$({
+	echo "$Q_VERSION"
+	echo "$series" | while read -r file; do cat "$file"; done
+	cat "$top/scripts/setup/build-qemu.sh"
+} | sha256sum | cut -c 1-16)
 mkdir -p "$tree"
 exec 7>"$cache/qemu/.lock-build"
 flock 7
 
 ln -sfn "$program" "$build/qemu-system-x86_64"
+ln -sfn "$program" "$build/qemu-$qemu_series"
 # Unchanged since the last time, and linked to the end.
 if [ "$(cat "$tree/built" 2>/dev/null)" = "$key $(sha256sum <"$program" 2>/dev/null)" ]; then
 	exit 0
@@ -31,7 +35,7 @@ need_space "$cache" 3000
 ensure_packages gcc make ninja-build pkg-config libglib2.0-dev zlib1g-dev libseccomp-dev \
 	flex bison python3 python3-venv dpkg-dev patch rsync xz-utils
 
-# QEMU 10.0 needs meson 1.5.  Where the release has an older one, that of its
+# QEMU needs meson 1.5.  Where the release has an older one, that of its
 # backports is unpacked, not installed.
 meson_is_new() {
 	[ -n "$1" ] && dpkg --compare-versions "$1" ge 1.5
@@ -58,13 +62,18 @@ else
 	export PYTHONPATH PATH
 fi
 
-# The series must fit exactly: no fuzz, and no line moved.
+# The series must fit exactly: no fuzz.  Nor may a line have moved, but where a patch is
+# made for an older QEMU too.
 apply_series() {
-	for file in "$series"/*.patch "$emulator"/*.patch; do
-		echo "applying ${file##*/}"
+	echo "$series" | while read -r file; do
+		echo "applying ${file#"$top"/}"
+		case $Q_VERSION:$file in
+		*:10.0.*:* | *:"$top"/vmm/qemu-[0-9]*) unwanted='fuzz|offset' ;;
+		*) unwanted=fuzz ;;
+		esac
 		patch -d "$tree/src.tmp" -p1 --fuzz=0 --no-backup-if-mismatch <"$file" \
 			>"$tree/patch.out" || { cat "$tree/patch.out"; return 1; }
-		if grep -E 'fuzz|offset' "$tree/patch.out"; then
+		if grep -E "$unwanted" "$tree/patch.out"; then
 			echo "${file##*/} needs a refresh for QEMU $Q_VERSION"
 			return 1
 		fi

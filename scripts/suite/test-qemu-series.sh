@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # test-qemu-series.sh: QEMU builds after each patch of vmm/qemu, without a warning.  TAP.
-# It is configured as build-qemu.sh does it.
+# It is configured as build-qemu.sh does it.  QEMU_SERIES chooses which QEMU.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
 "$top/scripts/setup/build-qemu.sh"
-. "$cache/qemu/current"
+. "$qemu_env"
 work=$build/qemu-series
 PATH=$cache/qemu/meson/usr/bin:$PATH
 PYTHONPATH=$cache/qemu/meson/usr/lib/python3/dist-packages
@@ -35,7 +35,7 @@ apply() {
 
 suite_qemu() {
 	attempt_test "building QEMU $Q_VERSION as it is" unpack || return 0
-	for patch in "$top"/vmm/qemu/*.patch; do
+	qemu_patches "$Q_VERSION" | while read -r patch; do
 		name=$(basename "$patch")
 		attempt_test "applying $name without fuzz" apply "$patch" || return 0
 		attempt_test "building QEMU with $name" compile || true
