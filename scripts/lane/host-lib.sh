@@ -77,13 +77,14 @@ holds() {
 	esac
 }
 
+# start_qemu WORD OPTION...: $qemu_program can be another QEMU than the one that is tested
 start_qemu() {
 	vm=$1
 	shift
 	for pipe in qmp guest; do
 		mkfifo "$d/$vm.$pipe.in" "$d/$vm.$pipe.out"
 	done
-	qemu-system-x86_64 -L /demo/firmware -machine pc -cpu host -m 256 -smp 1 \
+	${qemu_program:-qemu-system-x86_64} -L /demo/firmware -machine pc -cpu host -m 256 -smp 1 \
 		-uuid $uuid -nodefaults -display none -no-reboot \
 		-kernel /demo/vmlinuz -initrd /demo/guest.cpio.gz \
 		-append "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off" \

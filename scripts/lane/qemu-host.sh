@@ -356,6 +356,66 @@ begin "so does the destination's"
 quit destination
 
 # ---------------------------------------------------------------------------
+# Two versions of QEMU, with a machine type that both have.
+
+# version VM: of its QEMU
+version() {
+	qmp "$1" query-version '' '{qemu[major]}.{qemu[minor]}'
+}
+
+# count_messages VM: the guest sends messages until stop_messages, which prints how many
+count_messages() {
+	guest "$1" 'rm -f /tmp/stop /tmp/counted; (good=0; bad=0; while [ ! -e /tmp/stop ]; do if vmware-rpctool "info-set guestinfo.count $((good + bad + 1))"; then good=$((good + 1)); else bad=$((bad + 1)); fi; done >/dev/null 2>&1; echo "$good good, $bad bad" >/tmp/counted) >/dev/null 2>&1 &' >/dev/null
+}
+
+stop_messages() {
+	guest "$1" 'sleep 1; touch /tmp/stop; until [ -s /tmp/counted ]; do sleep 0.1; done; cat /tmp/counted'
+}
+
+# moves SOURCE DESTINATION: what was said and set before is there, and messages go on
+moves() {
+	begin "a guest of QEMU $(version "$1") goes to QEMU $(version "$2")"
+	count_messages "$1"
+	waits=$(qmp "$1" vmware-tclo-request '{ "request": "ping", "name": "nobody" }' '{id}')
+	ended=$(migrate "$1" $d/$2.socket '{status}')
+	same "completed, running" "$ended, $(arrived "$2")"
+
+	begin "no message was lost"
+	seen=$(stop_messages "$2")
+	same "$(qmp "$2" query-vmware-guestinfo '{ "prefix": "guestinfo.count" }' '{entries[0][value]}') good, 0 bad" "$seen"
+
+	begin "what the host had set is there, and read-only"
+	seen=$(guest "$2" 'vmware-rpctool "info-get guestinfo.both"; vmware-rpctool "info-set guestinfo.both x"')
+	same "$(printf 'versions\nPermission denied')" "$seen"
+
+	begin "the host's request waits for the guest's tools"
+	holds "... \"id\": $waits, ..." "$(qmp "$2" query-vmware-tclo-requests)" "\"id\": $waits,"
+
+	begin "the source's QEMU ends cleanly"
+	quit "$1"
+	forget "$1"
+}
+
+if [ -e /bin/qemu-other ]; then
+	both="$qemu_options -machine pc-q35-10.0"
+	begin "a guest with a machine type of both QEMUs boots"
+	start_qemu here $both -object vmware-guestinfo,id=a,key=guestinfo.both,value=versions,readonly=on
+	seen=$(guest_read here 300 && guest here 'id -u')
+	same "0" "$seen"
+
+	# shellcheck disable=SC2034 # start_qemu's
+	qemu_program=qemu-other
+	start_qemu there $both -incoming "unix:$d/there.socket"
+	unset qemu_program
+	moves here there
+	start_qemu here $both -incoming "unix:$d/here.socket"
+	moves there here
+
+	begin "so does the first one's"
+	quit here
+fi
+
+# ---------------------------------------------------------------------------
 # Snapshots, in the file in which QEMU keeps what is written to the disk.
 
 hmp() {
