@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of what make-series.sh is made of: who signs, the stages of the code, its checks.  TAP.
+"""Tests of what make-series.sh is made of: who signs, the stages of the code, its checks; and
+that the series for QEMU's versions say the same.  TAP.
 
-They need no kernel.  make-series.sh itself checks the whole series that it has made.
+They need no kernel and no QEMU.  make-series.sh itself checks the whole series that it has made.
 """
+import glob
 import os
 import re
 import subprocess
@@ -346,6 +348,99 @@ class Check(unittest.TestCase):
             with self.assertRaises(series.Refused, msg=subject):
                 series.check_subjects(self.repository)
             self.git("-C", self.repository, "reset", "-q", "--hard", "HEAD~1")
+
+
+class QemuSeries(unittest.TestCase):
+    """vmm/qemu is the series; the folder of another version has the patches that differ."""
+    OURS = os.path.join(TOP, "vmm/qemu")
+    OTHERS = sorted(glob.glob(OURS + "-[0-9]*"))
+    # Files that QEMU keeps elsewhere in the other version, and why.
+    MOVED = {"tests/functional/test_x86_64_vmware.py":      # from 10.1 on a folder a target
+             "tests/functional/x86_64/test_vmware.py"}
+    # Files whose text differs, and why: none.
+    DIFFERENT = set()
+    HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@")
+
+    @staticmethod
+    def patches(paths):
+        return {os.path.basename(path): upstream.read(path) for path in sorted(paths)}
+
+    def folder(self, folder):
+        return self.patches(glob.glob(os.path.join(folder, "*.patch")))
+
+    def series(self, version):
+        with tempfile.TemporaryDirectory() as directory:
+            return self.patches(subprocess.run(
+                ["sh", "-c", '. "$top/scripts/lib.sh"; qemu_patches "$1"', "sh", version],
+                env={**os.environ, "top": TOP, "BUILD": directory, "KVM_VMPORT_CACHE": directory},
+                check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines())
+
+    def patched(self, lines, part, where):
+        """The lines of a file after the part of a patch that changes it.  Lines may not move."""
+        new, taken = [], 0
+        for hunk in re.split(r"^(?=@@ )", part, flags=re.M)[1:]:
+            head, *body = hunk.splitlines()
+            start = max(int(self.HUNK.match(head).group(1)) - 1, 0)
+            new += lines[taken:start]
+            taken = start
+            for line in body:
+                if line[:1] in (" ", "-"):
+                    self.assertEqual(lines[taken], line[1:], where)
+                    taken += 1
+                if line[:1] in (" ", "+"):
+                    new.append(line[1:])
+        return new + lines[taken:]
+
+    def added(self, patches):
+        """The files that a series adds, as they are at its end."""
+        files = {}
+        for name, patch in sorted(patches.items()):
+            for part in re.split(r"^(?=diff --git )", patch, flags=re.M)[1:]:
+                path = re.match(r"diff --git a/(\S+) b/\1\n", part).group(1)
+                if "\nnew file mode " in part.split("\n@@ ")[0]:
+                    files[path] = []
+                if path in files:
+                    files[path] = self.patched(files[path], part, f"{name}: {path}")
+        return files
+
+    def test_numbers(self):
+        """QEMU's series: each is numbered from 1 to its end, and names say the same"""
+        for version in ["10.0", *(folder.rpartition("-")[2] for folder in self.OTHERS)]:
+            patches = self.series(f"1:{version}.7+ds-1")
+            self.assertEqual(patches, self.series(version))
+            self.assertGreater(len(patches), 10)
+            for number, (name, patch) in enumerate(sorted(patches.items()), 1):
+                self.assertEqual(name[:5], f"{number:04}-")
+                self.assertIn(f"\nSubject: [PATCH {number:02}/{len(patches)}] ", patch, name)
+
+    def test_no_series(self):
+        """QEMU's series: for a version without a folder there is none"""
+        for version in ("1:9.2.1+ds-1", "1:1.10.0+ds-1", "10", "libvirt", "10.99"):
+            self.assertEqual(self.series(version), {}, version)
+
+    def test_same_subjects(self):
+        """QEMU's series: a patch for another version has the message of the one it is for"""
+        self.assertTrue(self.OTHERS)
+        message = re.compile(r"^Subject: .*?^---$", re.M | re.S)
+        ours = self.folder(self.OURS)
+        for folder in self.OTHERS:
+            for name, patch in self.folder(folder).items():
+                self.assertIn(name, ours)
+                self.assertEqual(message.search(patch).group(), message.search(ours[name]).group())
+                self.assertNotEqual(patch, ours[name], f"{name} does not differ: remove it")
+
+    def test_same_files(self):
+        """QEMU's series: the files that they add are the same, but for those that are listed"""
+        ours = self.added(self.series("10.0"))
+        self.assertGreater(len(ours), 10)
+        for folder in self.OTHERS:
+            theirs = self.added(self.series(folder.rpartition("-")[2]))
+            for path, lines in ours.items():
+                other = path if path in theirs else self.MOVED.get(path, path)
+                self.assertIn(other, theirs, folder)
+                (self.assertNotEqual if path in self.DIFFERENT else
+                 self.assertEqual)(lines, theirs.pop(other), f"{folder}: {other}")
+            self.assertEqual(list(theirs), [], folder)
 
 
 if __name__ == "__main__":
