@@ -126,8 +126,11 @@ begin "so is one to another message, and the right one goes on waiting"
 same "right; no request N waits for a reply" "$(asks "acme.wrong right"); $(said rpc)"
 
 begin "so is one that is too long, and the longest is not"
-same "65600; the reply has N bytes, the longest has N" \
+same "65600; the data has 65599 bytes, the longest has 65598" \
 	"$(guest rpc 'printf acme.huge | rpc-raw | wc -c'); $(said rpc)"
+
+begin "so is a text with a NUL, which base64 can have"
+same "good; the data has a NUL in it: use base64" "$(asks "acme.nul good"); $(said rpc)"
 
 begin "so is one that is no base64"
 same "good" "$(asks "acme.malformed good")"
@@ -151,14 +154,16 @@ for prefix in tools.x t info-get info-get\ guestinfo.x log vmbackup.x machine.id
 done >$d/said
 same "7 of 7" "$(grep -c 'the object would have messages that KVM or QEMU answer' $d/said) of $(wc -l <$d/said)"
 
-begin "so are none, a long one, one that is there, a bad limit"
+begin "so are none, a long one, one that is no text, one that is there, a bad limit"
 seen=$(add_rpc bad ""
 	add_rpc bad "$(printf %65s x | tr ' ' x)"
+	add_rpc bad "a\\u0000b"
 	add_rpc bad acme.
 	add_rpc bad bad. '"timeout": 5001'
 	add_rpc bad bad. '"rate": 0')
 same "qmp: rpc.qmp: object-add: vmware-rpc: prefix=TEXT is missing
 qmp: rpc.qmp: object-add: vmware-rpc: the prefix has 65 bytes, the longest has 64
+qmp: rpc.qmp: object-add: vmware-rpc: the prefix is no UTF-8
 qmp: rpc.qmp: object-add: vmware-rpc: there is an object with prefix=acme. already, 'acme'
 qmp: rpc.qmp: object-add: vmware-rpc: timeout is 1 to 5000
 qmp: rpc.qmp: object-add: vmware-rpc: rate is 1 to 1000" "$seen"
@@ -255,6 +260,16 @@ same "when it was saved" "$(asks "acme.save")"
 begin "the snapshot is loaded: the host is asked once more, and the same program hears it"
 qmp rpc human-monitor-command '{ "command-line": "loadvm waits" }' | tr -d '\r\n' >$d/said
 same ", when it was loaded" "$(cat $d/said), $(guest_read rpc 60)"
+
+begin "a message that has timed out is in no snapshot, also if its sender never asks for the reply"
+guest rpc 'rpc-raw leave quick.mute'
+before=$(counts quick)
+for command in savevm loadvm; do
+	qmp rpc human-monitor-command "{ \"command-line\": \"$command left\" }"
+done >$d/said
+qmp rpc query-status >/dev/null
+after=$(counts quick)
+same "$before" "$after"
 
 begin "two programs ask all the time, and snapshots are made and loaded"
 both_ask rpc 200

@@ -56,7 +56,7 @@ class Manager:
             self.reply(request, data)
             say("QEMU takes it")
         except qmp.Failed as error:
-            say(re.sub(r"\d+", "N", str(error).split(": ", 2)[2]))
+            say(re.sub(r"request \d+", "request N", str(error).split(": ", 2)[2]))
 
     def human(self, line):
         return self.monitor.command("human-monitor-command", {"command-line": line})
@@ -94,9 +94,13 @@ class Manager:
     def huge(self, request, text):
         # QEMU reads a byte at a time, which takes long here.
         self.monitor.command("stop")
-        self.refused(request, "x" * 65599)
+        self.refused(request, b"x" * 65599)
         self.reply(request, "x" * 65598)
         self.monitor.command("cont")
+
+    def nul(self, request, text):
+        self.refused(request, "a\0b")
+        self.reply(request, text)
 
     def malformed(self, request, text):
         """Base64 that is none."""

@@ -7,6 +7,7 @@
  * else.
  * rpc-raw close|poll TEXT: send TEXT from one thread; when it has been sent, another
  * one, on another processor, closes the channel or asks for the reply.
+ * rpc-raw leave TEXT: send TEXT, and end without asking for the reply.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -115,6 +116,15 @@ static int count(const char *text, unsigned long times)
 	return 0;
 }
 
+static int leave(const char *text)
+{
+	struct channel channel = { 0 };
+
+	open_channel(&channel);
+	send_bytes(&channel, text, strlen(text));
+	return 0;
+}
+
 static struct channel shared;
 static const char *shared_text;
 static volatile bool returned;
@@ -177,6 +187,8 @@ int main(int argc, char **argv)
 		return count(argv[2], strtoul(argv[3], NULL, 10));
 	if (argc == 3 && (!strcmp(argv[1], "close") || !strcmp(argv[1], "poll")))
 		return interfere(!strcmp(argv[1], "close"), argv[2]);
-	fprintf(stderr, "usage: rpc-raw [count TEXT TIMES | close TEXT | poll TEXT]\n");
+	if (argc == 3 && !strcmp(argv[1], "leave"))
+		return leave(argv[2]);
+	fprintf(stderr, "usage: rpc-raw [count TEXT TIMES | (close | poll | leave) TEXT]\n");
 	return 2;
 }
