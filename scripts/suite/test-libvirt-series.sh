@@ -11,6 +11,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 suite=trixie
 work=$build/libvirt
 tree=$work/tree
+tests="qemuxmlconftest virschematest qemumonitorjsontest qemucapabilitiestest"
 sources=$cache/libvirt
 patches=$top/vmm/libvirt
 
@@ -59,8 +60,9 @@ apply() {
 
 compile() {
 	# shellcheck disable=SC2046 # a list
-	ninja -C "$tree/build" -j"$jobs" src/libvirt_driver_qemu.so tests/qemuxmlconftest \
-		tests/virschematest $(ninja -C "$tree/build" -t targets all |
+	ninja -C "$tree/build" -j"$jobs" src/libvirt_driver_qemu.so \
+		$(for test in $tests; do echo "tests/$test"; done) \
+		$(ninja -C "$tree/build" -t targets all |
 			sed -n 's#^\(tests/lib[a-z0-9]*mock\.so\):.*#\1#p')
 }
 
@@ -77,7 +79,7 @@ suite_libvirt() {
 		attempt_test "applying $name without fuzz" apply "$patch" || return 0
 		attempt_test "building libvirt with $name" compile || return 0
 	done
-	for test in qemuxmlconftest virschematest; do
+	for test in $tests; do
 		attempt_test "running libvirt's own $test" own_test "$test" || true
 	done
 }
