@@ -430,6 +430,37 @@ begin "the program goes on"
 goes_on
 
 # ---------------------------------------------------------------------------
+# Sockets.  Where the guest's kernel has VMware's, vmtoolsd tries them before the port.
+# Another hypervisor's device does not know the number that it asks for (CID 0), and
+# does not say so either.
+
+# by_command: what vmtoolsd --cmd reads, and how many seconds that takes
+by_command() {
+	guest tools 'a=$(date +%s%N); vmtoolsd --cmd "info-get guestinfo.vsock" 2>/dev/null; b=$(date +%s%N); echo "$(((b - a) / 1000000000)) s"' | tr '\n' ' '
+}
+
+begin "a device for virtio's sockets comes"
+tool vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.vsock", "value": "by the port" } ] }' >/dev/null
+tool device_add '{ "driver": "vhost-vsock-pci", "id": "vsock", "guest-cid": 5 }'
+until_seen "yes" 30 guest tools 'ls /sys/bus/virtio/drivers/vmw_vsock_virtio_transport | grep -q virtio && echo yes || echo no'
+
+begin "VMware's socket address is not answered there"
+same "timed out" "$(guest tools 'python3 -c "import socket; socket.socket(40, 1).connect((0, 976))" 2>&1 | grep -o "timed out"')"
+
+begin "the tools' programs read guestinfo by the port"
+seen=$(by_command)
+echo "  vmtoolsd: $seen"
+same "by the port, by the port" "${seen% [0-9]* s*}, $(guest tools 'vmware-rpctool "info-get guestinfo.vsock"')"
+
+begin "the daemon of another start reports and answers"
+guest tools 'kill $(cat /run/vmtoolsd.pid); for i in $(seq 100); do [ -d /proc/$(cat /run/vmtoolsd.pid) ] || break; sleep 0.1; done' >/dev/null
+forget_events
+guest tools 'vmtoolsd --background=/run/vmtoolsd.pid' >/dev/null
+seen=$(event tools VMWARE_TOOLS_STATE '{ "state": "running" }' '{state}' 120)
+id=$(tool vmware-tclo-request '{ "request": "ping", "timeout": 60 }' '{id}')
+same "running, answered: OK " "$seen, $(event tools VMWARE_TCLO_RESULT "{ \"id\": $id }" '{status}: {result}' 60)"
+
+# ---------------------------------------------------------------------------
 # The end.
 
 begin "a script in the guest fails: it is not shut down"

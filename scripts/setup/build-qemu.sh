@@ -103,11 +103,12 @@ prepare() {
 	rm -rf "$tree/src.tmp"
 }
 
-# Only what a guest under KVM needs, software emulation, and the sandbox that libvirt puts
-# QEMU into: the rest would double the time.
+# Only what a guest under KVM needs, software emulation, the sandbox that libvirt puts
+# QEMU into, and sockets between guest and host: the rest would double the time.
 options="--target-list=x86_64-softmmu --without-default-features --enable-kvm --enable-tcg
-	--enable-seccomp --disable-fdt --disable-docs --disable-tools --disable-install-blobs
-	--disable-download --disable-debug-info --python=/usr/bin/python3"
+	--enable-seccomp --enable-vhost-kernel --disable-fdt --disable-docs --disable-tools
+	--disable-install-blobs --disable-download --disable-debug-info
+	--python=/usr/bin/python3"
 
 configure() {
 	rm -rf "$tree/build"

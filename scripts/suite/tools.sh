@@ -20,10 +20,13 @@ get_host_parts
 "$top/scripts/setup/guest-image.sh"
 ensure_packages cpio gzip xz-utils zstd e2fsprogs
 PATH=$PATH:/usr/sbin:/sbin
-step "making the guests' initramfs" make_disk_initramfs "$build/guests-disk.cpio.gz"
+# The guest's tools try VMware's sockets before the port.
+disk_modules="vmw_vmci vsock vmw_vsock_vmci_transport vmw_vsock_virtio_transport_common
+	vmw_vsock_virtio_transport"
+step "making the guest's initramfs" make_disk_initramfs "$build/tools-disk.cpio.gz"
 step "making the guest's second disk" make_data "$build/tools-data.ext4"
 make_host "$build/tools-host.cpio.gz" "$top/scripts/lane/tools-host.sh" -m virtio_blk -m loop \
-	-f "$build/guests-disk.cpio.gz:demo/disk.cpio.gz" \
+	-m vhost_vsock -f "$build/tools-disk.cpio.gz:demo/disk.cpio.gz" \
 	-f "$build/tools-data.ext4:demo/data.ext4" -f "$(command -v e2fsck):bin/e2fsck"
 note "set-up: $(($(date +%s) - begun)) s"
 run_host 1500 -drive "file=$cache/guest/current/root.ext4,format=raw,if=virtio,readonly=on"
