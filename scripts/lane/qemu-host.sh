@@ -389,7 +389,7 @@ moves() {
 	same "$(printf 'versions\nPermission denied')" "$seen"
 
 	begin "the host's request waits for the guest's tools"
-	holds "... \"id\": $waits, ..." "$(qmp "$2" query-vmware-tclo-requests)" "\"id\": $waits,"
+	holds "... \"id\": $waits ..." "$(qmp "$2" query-vmware-tclo-requests)" "\"id\": $waits"
 
 	begin "the source's QEMU ends cleanly"
 	quit "$1"
