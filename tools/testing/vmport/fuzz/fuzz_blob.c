@@ -20,8 +20,10 @@ static void before(struct vm *vm)
 
 static void use_all(struct vm *vm)
 {
+	static const char info_get[] = "info-get guestinfo.a";
 	struct vmport_regs regs;
 	unsigned int id, nr;
+	struct chan chan;
 
 	for (id = 0; id < KVM_VMPORT_MAX_CHANNELS; id++) {
 		const struct vmport_channel *channel = vm->state->channels[id];
@@ -42,7 +44,11 @@ static void use_all(struct vm *vm)
 	}
 	while (host_result(vm, NULL, NULL, NULL))
 		;
-	rpc(vm, "info-get guestinfo.a");
+
+	/* A value from a blob may have a NUL in it. */
+	chan = open_chan(vm, RPCI | COOKIE);
+	ask_bytes(&chan, info_get, strlen(info_get), NULL);
+	CHECK_EQ(request(&chan, CLOSE, 0), SUCCESS);
 }
 
 void fuzz_one(struct input *in)
