@@ -17,10 +17,9 @@ kernel_env=$cache/kernel/current-$kernel_series
 # The QEMU that the series is for, see fetch-qemu.sh, and where its source is said to be.
 # shellcheck disable=SC2034 # for those who source this
 qemu_series=${QEMU_SERIES:-10.0}
+qemu_env=$cache/qemu/current
 # shellcheck disable=SC2034 # for those who source this
-qemu_env=$cache/qemu/current${QEMU_SERIES:+-$QEMU_SERIES}
-# shellcheck disable=SC2034 # for those who source this
-[ "$qemu_series" != 10.0 ] || qemu_env=$cache/qemu/current
+[ "$qemu_series" = 10.0 ] || qemu_env=$qemu_env-$qemu_series
 if ! mkdir -p "$log_dir" "$cache" 2>/dev/null || [ ! -w "$build" ] || [ ! -w "$log_dir" ] ||
 	[ ! -w "$cache" ]; then
 	echo "error: cannot write to $build and $cache: run this as root, or set BUILD and KVM_VMPORT_CACHE" >&2
