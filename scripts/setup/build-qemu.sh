@@ -3,8 +3,8 @@
 #
 # Build the fetched QEMU with the series in vmm/qemu, outside the checkout.  The program
 # is then build/qemu-system-x86_64, and build/qemu-10.0 or what QEMU_SERIES says instead.
-# With the patch in vmm/qemu-tcg it is also what emulates the hosts that run whole guests
-# (steps.sh).
+# With the patches in vmm/qemu-tcg, and in that folder's one of the same series if there is
+# one, it is also what emulates the hosts that run whole guests (steps.sh).
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -12,7 +12,9 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 [ -e "$qemu_env" ] || "$top/scripts/setup/fetch-qemu.sh"
 . "$qemu_env"
 
-series=$(qemu_patches "$Q_VERSION" && printf '%s\n' "$top"/vmm/qemu-tcg/*.patch)
+series=$(qemu_patches "$Q_VERSION" &&
+	find "$top"/vmm/qemu-tcg/*.patch "$top/vmm/qemu-tcg/$qemu_series" -name '*.patch' \
+		2>/dev/null | sort)
 tree=$cache/qemu/tree/$(basename "$(dirname "$Q_DSC")")
 program=$tree/build/qemu-system-x86_64
 key=$({
