@@ -930,3 +930,37 @@ TEST("error FEATURE: each critical section needs its feature; a header, or what 
 	vm_free(vm);
 }
 
+TEST("a load of many records that mean nothing lets others have the processor")
+{
+	static const u32 types[] = { KVM_VMPORT_SECTION_MARKS, KVM_VMPORT_SECTION_NAMES };
+	struct kvm_vmport_blob_name name = {
+		.kind = cpu_to_le16(KVM_VMPORT_NAME_CHANNEL),
+		.size = cpu_to_le16(8),
+	};
+	struct kvm_vmport_blob_mark mark = { };
+	struct vm *vm = vm_new(SLEEPING);
+	struct vmport_blob_error why;
+	unsigned long before;
+	struct blob blob;
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++) {
+		blob_init(&blob);
+		blob_begin(&blob, types[i], 0);
+		for (n = 0; n < 1024; n++) {
+			if (types[i] == KVM_VMPORT_SECTION_MARKS) {
+				blob_bytes(&blob, &mark, sizeof(mark));
+			} else {
+				blob_bytes(&blob, &name, sizeof(name));
+				blob_bytes(&blob, "nobody's", 8);
+			}
+		}
+		blob_end(&blob);
+		blob_seal(&blob);
+		before = shim_rescheds();
+		CHECK_EQ(blob_load(vm, blob.data, blob.size, &why), 0);
+		CHECK(shim_rescheds() - before >= 1024);
+		blob_free(&blob);
+	}
+	vm_free(vm);
+}

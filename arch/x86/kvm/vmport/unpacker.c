@@ -3,6 +3,7 @@
 #include <linux/align.h>
 #include <linux/crc32c.h>
 #include <linux/kernel.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "unpacker.h"
@@ -35,8 +36,11 @@ int vmport_lacks(struct vmport_unpacker *u, size_t offset, u64 features)
 
 static int vmport_read_bytes(struct vmport_unpacker *u, void *to, size_t size)
 {
-	int r = u->source->read(u->source, to, size);
+	int r;
 
+	/* A blob can have millions of records that mean nothing. */
+	cond_resched();
+	r = u->source->read(u->source, to, size);
 	if (r)
 		return r;
 

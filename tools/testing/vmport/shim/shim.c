@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -51,11 +52,23 @@ void shim_bug(const char *fmt, ...)
 /* Context */
 
 static unsigned int spinlocks, atomic_sections, mutexes;
+static unsigned long rescheds;
 
 static void might_sleep(const char *what)
 {
 	if (spinlocks || atomic_sections)
 		shim_bug("%s() where sleeping is not allowed", what);
+}
+
+void cond_resched(void)
+{
+	might_sleep(__func__);
+	rescheds++;
+}
+
+unsigned long shim_rescheds(void)
+{
+	return rescheds;
 }
 
 void shim_atomic_begin(void)

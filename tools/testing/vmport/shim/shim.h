@@ -27,6 +27,9 @@ extern void (*shim_alloc_hook)(size_t size);
 void shim_atomic_begin(void);
 void shim_atomic_end(void);
 
+/* How often others could have had the processor so far. */
+unsigned long shim_rescheds(void);
+
 /* No lock held, nothing atomic, no reader. */
 void shim_check_idle(void);
 
