@@ -160,14 +160,17 @@ void check_refused(struct vm *vm, const void *data, size_t size, int r,
 	struct vmport_blob_error why = { .error = -1, .offset = -1 };
 	size_t before_size, after_size, live;
 	u8 *before, *after;
+	s64 changes;
 
 	before = vm_pack(vm, &before_size);
+	changes = atomic64_read(&vm->events.changes);
 	live = shim_live_bytes();
 	CHECK_EQ(blob_load(vm, data, size, &why), r);
 	CHECK_EQ(why.error, error);
 	CHECK_EQ(why.offset, offset);
 	CHECK(vm->state == state);
 	CHECK_EQ(shim_live_bytes(), live);
+	CHECK_EQ(atomic64_read(&vm->events.changes), changes);
 	after = vm_pack(vm, &after_size);
 	CHECK_EQ(after_size, before_size);
 	CHECK(!memcmp(before, after, after_size));

@@ -331,15 +331,14 @@ static void vmport_guestinfo_replace_entry(struct vmport_guestinfo *gi,
 					   struct vmport_guestinfo_change *change)
 {
 	struct vmport_entry *old, *entry = change->entry, **link;
-	u64 number = 0;
 
 	link = vmport_guestinfo_find_link(gi, change->hash, change->key, change->key_size);
 	old = *link;
 	if (entry) {
 		if (entry->flags & KVM_VMPORT_GUESTINFO_PRIVILEGED)
 			WRITE_ONCE(gi->has_privileged, true);
-		number = atomic64_inc_return(&gi->events->changes);
-		entry->change = number;
+		/* Those of a state that is loaded get theirs when it is activated, if ever. */
+		entry->change = change->is_loaded ? 0 : atomic64_inc_return(&gi->events->changes);
 		entry->next = old ? old->next : NULL;
 		*link = entry;
 	} else if (old) {
@@ -348,7 +347,7 @@ static void vmport_guestinfo_replace_entry(struct vmport_guestinfo *gi,
 	change->entry = old;
 	/* A state that is loaded tells of itself. */
 	if (!change->is_loaded)
-		trace_kvm_vmport_guestinfo(change, number, 0);
+		trace_kvm_vmport_guestinfo(change, entry ? entry->change : 0, 0);
 }
 
 /*
