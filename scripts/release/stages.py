@@ -48,7 +48,7 @@ ABI = (
 # Other names that come with a stage: functions, fields, parameters, columns of tables.
 NAMES = {
     "rpc": r"vmport_message|(VMPORT_CMD_)?MESSAGE|RPC|EXIT_RPC|is_privileged|asks|copies|KVM_REQ_VMPORT_EXIT"
-           r"|kvm_vmport_(create_debugfs|fill_exit|check_exit|attr_is_read|put_eventfd)"
+           r"|kvm_vmport_(create_debugfs|fill_exit|check_exit|attr_is_read|put_eventfd|dup_user)"
            r"|vmport_(signal|max_limits)"
            r"|RESET|reset_guest|\w*replace_eventfd|vmport_state|eventfd|eventfd_ctx|kvm_vmport_exit"
            r"|(trace_)?kvm_vmport_(message|data|guestinfo|tclo|rpc)"

@@ -18,6 +18,25 @@
 #include "vm.h"
 #include "vmport.h"
 
+/*
+ * Copy @size bytes of the VMM's.  They are charged to it, which those of memdup_user() are
+ * not: a page that it does not provide can make a call wait here for as long as it likes.
+ *
+ * Returns memory for kvfree(), or ERR_PTR(): -ENOMEM, -EFAULT.
+ */
+void *kvm_vmport_dup_user(u64 address, u32 size)
+{
+	void *copy = vmport_alloc_data(size);
+
+	if (!copy)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(copy, u64_to_user_ptr(address), size)) {
+		kvfree(copy);
+		return ERR_PTR(-EFAULT);
+	}
+	return copy;
+}
+
 /* Replace the configuration by a changed copy. */
 static int vmport_replace_config(struct kvm *kvm, const struct vmport_config *changed)
 {

@@ -19,6 +19,8 @@ static inline int kvm_vmport_refuse(struct kvm_vmport_attr *attr, int r, u32 err
 	return r;
 }
 
+void *kvm_vmport_dup_user(u64 address, u32 size);
+
 int kvm_vmport_get_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 int kvm_vmport_set_attr(struct kvm *kvm, struct kvm_vmport_attr *attr);
 void kvm_vmport_attr_is_read(struct kvm *kvm, const struct kvm_vmport_attr *attr);

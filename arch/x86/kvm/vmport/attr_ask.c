@@ -52,7 +52,7 @@ int kvm_vmport_set_rpc(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (arg->size > KVM_VMPORT_MAX_REPLY)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_REPLY_SIZE);
 
-	data = vmemdup_user(u64_to_user_ptr(arg->data), arg->size);
+	data = kvm_vmport_dup_user(arg->data, arg->size);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
 	r = vmport_ask_answer(kvm_vmport_current_state(kvm->arch.vmport), arg->id, data, arg->size);

@@ -27,9 +27,9 @@ static u8 *vmport_get_key(const struct kvm_vmport_guestinfo *arg, u32 *error)
 		return ERR_PTR(-EINVAL);
 	}
 
-	key = memdup_user(u64_to_user_ptr(arg->key), arg->key_size);
+	key = kvm_vmport_dup_user(arg->key, arg->key_size);
 	if (!IS_ERR(key) && !vmport_guestinfo_key_ok(key, arg->key_size)) {
-		kfree(key);
+		kvfree(key);
 		*error = KVM_VMPORT_ERR_KEY;
 		return ERR_PTR(-EINVAL);
 	}
@@ -51,7 +51,7 @@ int kvm_vmport_get_guestinfo(struct kvm *kvm, struct kvm_vmport_attr *attr)
 
 	entry = vmport_guestinfo_get(&kvm_vmport_current_state(kvm->arch.vmport)->guestinfo, key,
 				     arg->key_size);
-	kfree(key);
+	kvfree(key);
 	if (!entry)
 		return -ENOENT;
 
@@ -95,7 +95,7 @@ static int vmport_get_change(const struct kvm_vmport_guestinfo *arg,
 		change->error = KVM_VMPORT_ERR_VALUE_SIZE;
 		return -E2BIG;
 	}
-	copy = vmemdup_user(u64_to_user_ptr(arg->value), arg->value_size);
+	copy = kvm_vmport_dup_user(arg->value, arg->value_size);
 	if (IS_ERR(copy))
 		return PTR_ERR(copy);
 	change->value = copy;
@@ -105,7 +105,7 @@ static int vmport_get_change(const struct kvm_vmport_guestinfo *arg,
 
 static void vmport_put_change(const struct vmport_guestinfo_change *change)
 {
-	kfree(change->key);
+	kvfree(change->key);
 	kvfree(change->value);
 }
 
@@ -279,13 +279,13 @@ int kvm_vmport_get_guestinfo_list(struct kvm *kvm, struct kvm_vmport_attr *attr)
 	if (arg->prefix_size > KVM_VMPORT_MAX_KEY)
 		return kvm_vmport_refuse(attr, -E2BIG, KVM_VMPORT_ERR_KEY_SIZE);
 
-	prefix = memdup_user(u64_to_user_ptr(arg->prefix), arg->prefix_size);
+	prefix = kvm_vmport_dup_user(arg->prefix, arg->prefix_size);
 	if (IS_ERR(prefix))
 		return PTR_ERR(prefix);
 
 	filter.prefix = prefix;
 	r = vmport_list_guestinfo(gi, attr, &filter, &list);
-	kfree(prefix);
+	kvfree(prefix);
 	arg->names_size = list.size;
 	arg->count = list.count;
 	return r;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vmport_cgroup.h"
 #include "vmport_test.h"
 
 #define PAGES		24
@@ -298,6 +299,70 @@ static int ask_for_events(void *data)
 }
 
 /* Who waits for its turn behind an ioctl that waits for memory can be killed meanwhile. */
+/* Values of the largest size, and one behind them that may come late. */
+#define LARGE_VALUES	15
+
+struct changes {
+	struct kvm_vm *vm;
+	struct kvm_vmport_guestinfo items[LARGE_VALUES + 1];
+	char keys[LARGE_VALUES + 1][16];
+	int r;
+};
+
+static void *changes_run(void *data)
+{
+	struct changes *changes = data;
+	u32 index;
+
+	changes->r = vmport_set_many(changes->vm, changes->items, ARRAY_SIZE(changes->items),
+				     &index);
+	return NULL;
+}
+
+TEST(what_a_call_has_copied_when_it_waits_is_charged)
+{
+	u8 *value = vmport_alloc(KVM_VMPORT_MAX_VALUE);
+	struct changes changes = { };
+	struct kvm_vmport_guestinfo *item;
+	struct late late;
+	pthread_t thread;
+	u64 before;
+	int i;
+
+	if (!vmport_enter_cgroup())
+		SKIP(return, "no memory cgroup");
+	if (!late_create(&late)) {
+		vmport_leave_cgroup();
+		SKIP(return, "no userfaultfd");
+	}
+	memset(value, 'v', KVM_VMPORT_MAX_VALUE);
+	changes.vm = vmport_vm_create_barebones(VMPORT_RPC);
+	for (i = 0; i <= LARGE_VALUES; i++) {
+		item = &changes.items[i];
+		item->key = (unsigned long)changes.keys[i];
+		item->key_size = snprintf(changes.keys[i], sizeof(changes.keys[i]),
+					  "guestinfo.%d", i);
+		item->value = (unsigned long)value;
+		item->value_size = KVM_VMPORT_MAX_VALUE;
+	}
+	item->value = (unsigned long)late.data;
+	item->value_size = 1;
+
+	before = vmport_cgroup_number("memory.current");
+	ASSERT_EQ(pthread_create(&thread, NULL, changes_run, &changes), 0);
+	ASSERT_EQ(late_wait(&late, 10000), 0);
+	EXPECT_GE(vmport_cgroup_number("memory.current") - before,
+		  (u64)LARGE_VALUES * KVM_VMPORT_MAX_VALUE);
+	late_give(&late, 0, value);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(changes.r, 0);
+	EXPECT_STREQ(vmport_get_text(changes.vm, changes.keys[LARGE_VALUES]), "v");
+	kvm_vm_free(changes.vm);
+	late_free(&late);
+	vmport_leave_cgroup();
+	free(value);
+}
+
 TEST(who_waits_for_another_ioctl_can_be_killed)
 {
 	static u8 stack[65536] __aligned(16);
