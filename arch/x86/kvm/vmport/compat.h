@@ -49,6 +49,9 @@ static inline bool kvm_pmu_is_fastpath_emulation_allowed(struct kvm_vcpu *vcpu)
 }
 
 #define EXIT_FASTPATH_EXIT_USERSPACE	EXIT_FASTPATH_EXIT_HANDLED
+
+/* The emulator does not ask: no guest has LAM. */
+#define get_untagged_addr(_ctxt, _addr, _flags)	get_cpl ? (_addr) : 0
 #else
 #define kvm_pmu_is_fastpath_emulation_allowed(_vcpu)	true
 #endif

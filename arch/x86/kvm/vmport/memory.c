@@ -35,13 +35,18 @@ static struct walk vmport_begin_walk(struct kvm_vcpu *vcpu, bool write)
 static gpa_t vmport_translate(struct kvm_vcpu *vcpu, const struct walk *walk, gva_t addr,
 			      struct vmport_fault *fault)
 {
+	struct x86_emulate_ctxt *ctxt = vcpu->arch.emulate_ctxt;
 	gpa_t gpa;
 
 	if (!walk->is_64_bit) {
 		addr = (u32)addr;
-	} else if (!__is_canonical_address(addr, vcpu_virt_addr_bits(vcpu))) {
-		kvm_vmport_set_gp(fault);
-		return INVALID_GPA;
+	} else {
+		/* Without the bits that the processor ignores (LAM). */
+		addr = ctxt->ops->get_untagged_addr(ctxt, addr, 0);
+		if (!__is_canonical_address(addr, vcpu_virt_addr_bits(vcpu))) {
+			kvm_vmport_set_gp(fault);
+			return INVALID_GPA;
+		}
 	}
 
 	gpa = walk->pages->gva_to_gpa(vcpu, walk->pages, addr, walk->access, &fault->exception);
