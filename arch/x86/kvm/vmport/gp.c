@@ -213,6 +213,7 @@ static int vmport_gp_finish_insn(const struct gp_insn *insn)
 	unsigned long rip = insn->ip + insn->length;
 	struct kvm_vcpu *vcpu = insn->vcpu;
 	unsigned long rflags;
+	int r = 1;
 
 	rflags = kvm_x86_call(get_rflags)(vcpu);
 	kvm_rip_write(vcpu, insn->is_64_bit ? rip : (u32)rip);
@@ -222,7 +223,11 @@ static int vmport_gp_finish_insn(const struct gp_insn *insn)
 	kvm_x86_call(set_interrupt_shadow)(vcpu, 0);
 	kvm_pmu_instruction_retired(vcpu);
 
-	return rflags & X86_EFLAGS_TF ? vmport_gp_single_step(vcpu) : 1;
+	if (rflags & X86_EFLAGS_TF)
+		r = vmport_gp_single_step(vcpu);
+	/* L1 may step over the instructions of L2, by the Monitor Trap Flag. */
+	kvm_x86_call(update_emulated_instruction)(vcpu);
+	return r;
 }
 
 /* Do the registers say that this #GP may be that of a call on @port? */

@@ -31,12 +31,16 @@ enum l2_end {
 	L1_SAW_OTHER,
 };
 
+/* More than L2 has instructions. */
+#define MAX_STEPS	256
+
 /* What L1 is told. */
 static struct {
 	u8 ring;
 	u8 iopl;
 	bool intercept_gp;
 	bool intercept_io;
+	bool step;		/* by the Monitor Trap Flag of VMX */
 	u64 nested_cr3;		/* or 0 */
 	u64 iopm_gpa;
 } l1_order;
@@ -46,6 +50,8 @@ static struct {
 	u32 end;
 	u32 reason;		/* the exit's, of the processor's kind */
 	u64 rip;
+	u32 steps;
+	bool stepped;		/* L1 has stopped right behind the first byte of l2_insn */
 } l1_report;
 
 /* The exception that L2 met. */
@@ -180,6 +186,50 @@ static u32 vmx_end(void)
 	}
 }
 
+/* L2's registers while L1 runs, which steps over instructions of L2. */
+u64 l2_gprs[6];
+
+/* Other than vmlaunch() and vmresume(): L2 has its registers when it goes on. */
+static u64 vmx_enter(bool launched)
+{
+	u64 failed, host_rsp = HOST_RSP, host_rip = HOST_RIP, resume = launched;
+
+	asm volatile("push %%rbp\n\t"
+		     "push $0\n\t"
+		     "vmwrite %%rsp, %[host_rsp]\n\t"
+		     "lea 3f(%%rip), %%rax\n\t"
+		     "vmwrite %%rax, %[host_rip]\n\t"
+		     "test %[resume], %[resume]\n\t"
+		     "mov l2_gprs+0(%%rip), %%rax\n\t"
+		     "mov l2_gprs+8(%%rip), %%rbx\n\t"
+		     "mov l2_gprs+16(%%rip), %%rcx\n\t"
+		     "mov l2_gprs+24(%%rip), %%rdx\n\t"
+		     "mov l2_gprs+32(%%rip), %%rsi\n\t"
+		     "mov l2_gprs+40(%%rip), %%rdi\n\t"
+		     "jnz 1f\n\t"
+		     "vmlaunch\n\t"
+		     "jmp 2f\n"
+		     "1:\n\t"
+		     "vmresume\n"
+		     "2:\n\t"
+		     "incq (%%rsp)\n"
+		     "3:\n\t"
+		     "mov %%rax, l2_gprs+0(%%rip)\n\t"
+		     "mov %%rbx, l2_gprs+8(%%rip)\n\t"
+		     "mov %%rcx, l2_gprs+16(%%rip)\n\t"
+		     "mov %%rdx, l2_gprs+24(%%rip)\n\t"
+		     "mov %%rsi, l2_gprs+32(%%rip)\n\t"
+		     "mov %%rdi, l2_gprs+40(%%rip)\n\t"
+		     "pop %%rax\n\t"
+		     "pop %%rbp"
+		     : "=&a" (failed), [host_rsp] "+c" (host_rsp), [host_rip] "+d" (host_rip),
+		       [resume] "+S" (resume)
+		     :
+		     : "memory", "cc", "rbx", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+		       "r14", "r15");
+	return failed;
+}
+
 static void l1_vmx(struct vmx_pages *vmx)
 {
 	u64 controls, secondary;
@@ -221,10 +271,18 @@ static void l1_vmx(struct vmx_pages *vmx)
 			controls |= CPU_BASED_ACTIVATE_SECONDARY_CONTROLS;
 		}
 		vmwrite(CPU_BASED_VM_EXEC_CONTROL,
-			controls | (l1_order.intercept_io ? CPU_BASED_UNCOND_IO_EXITING : 0));
+			controls | (l1_order.intercept_io ? CPU_BASED_UNCOND_IO_EXITING : 0) |
+			(l1_order.step ? CPU_BASED_MONITOR_TRAP : 0));
 
-		GUEST_ASSERT(!(launched ? vmresume() : vmlaunch()));
-		launched = true;
+		l1_report.stepped = false;
+		l1_report.steps = 0;
+		do {
+			GUEST_ASSERT(!vmx_enter(launched));
+			launched = true;
+			if (vmreadz(GUEST_RIP) == (u64)l2_insn + 1)
+				l1_report.stepped = true;
+		} while (vmreadz(VM_EXIT_REASON) == EXIT_REASON_MONITOR_TRAP_FLAG &&
+			 l1_report.steps++ < MAX_STEPS);
 
 		l1_report.end = vmx_end();
 		l1_report.reason = vmreadz(VM_EXIT_REASON);
@@ -249,6 +307,7 @@ struct nested {
 	u8 iopl;
 	bool intercept_gp;
 	bool intercept_io;
+	bool step;
 	u64 nested_cr3;
 };
 
@@ -352,6 +411,7 @@ static void nested_order(struct nested *nested, const u8 *code, u32 size,
 	l1_order.iopl = nested->iopl;
 	l1_order.intercept_gp = nested->intercept_gp;
 	l1_order.intercept_io = nested->intercept_io;
+	l1_order.step = nested->step;
 	l1_order.nested_cr3 = nested->nested_cr3;
 	l1_order.iopm_gpa = addr_gva2gpa(nested->vm, (unsigned long)l1_iopm);
 	sync_global_to_guest(nested->vm, l1_order);
@@ -533,6 +593,18 @@ static void expect_as_without(struct __test_metadata *_metadata, struct _test_da
 
 #define EXPECT_AS_WITHOUT(_code, _in)						\
 	expect_as_without(_metadata, self, _code, sizeof(_code), _in)
+
+TEST_F(nested, l1_steps_over_a_call)
+{
+	if (!host_cpu_is_intel)
+		SKIP(return, "VMX has the Monitor Trap Flag, SVM has not");
+
+	self->on.step = true;
+	EXPECT_VERSION(RUN(&self->on, insn_in, vmport_cmd_regs(VMPORT_CMD_GETVERSION)));
+	EXPECT_TRUE(l1_report.stepped)
+		TH_LOG("%u steps, the last at l2_insn%+lld", l1_report.steps,
+		       (long long)(l1_report.rip - (unsigned long)l2_insn));
+}
 
 TEST_F(nested, on_answered_whatever_l1_intercepts)
 {
