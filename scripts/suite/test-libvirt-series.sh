@@ -8,41 +8,13 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
-suite=trixie
 work=$build/libvirt
 tree=$work/tree
-tests="qemuxmlconftest virschematest qemumonitorjsontest qemucapabilitiestest"
-sources=$cache/libvirt
+tests="qemuxmlconftest virschematest qemumonitorjsontest qemucapabilitiestest sysinfotest"
 patches=$top/vmm/libvirt
 
-private() {
-	apt_in "$cache/apt/$suite-source" "$@"
-}
-
-# Its files but the signature, which not every mirror has: apt knows their checksums.
-fetch() {
-	find_archive
-	apt_private "$cache/apt/$suite-source" "$(deb_line deb-src "$suite")"
-	private apt-get -q source --print-uris libvirt >"$work/uris"
-	grep "^'" "$work/uris" | tr -d "'" | while read -r uri file _ sum; do
-		case $file in
-		*.asc | *.dsc) continue ;;
-		esac
-		[ -f "$sources/$file" ] ||
-			private /usr/lib/apt/apt-helper download-file "$uri" "$sources/$file" "$sum"
-		echo "$file"
-	done >"$work/files"
-}
-
-unpack() {
-	rm -rf "$tree"
-	mkdir -p "$tree"
-	while read -r file; do
-		case $file in
-		*.orig.tar.*) tar -xf "$sources/$file" -C "$tree" --strip-components=1 ;;
-		*.debian.tar.*) tar -xf "$sources/$file" -C "$tree" ;;
-		esac
-	done <"$work/files"
+prepare() {
+	"$top/scripts/setup/fetch-libvirt.sh" "$tree" || return 1
 	cd "$tree"
 	grep -v '^#' debian/patches/series | while read -r patch; do
 		patch -s -p1 <"debian/patches/$patch"
@@ -72,8 +44,7 @@ own_test() {
 }
 
 suite_libvirt() {
-	attempt_test "fetching libvirt" fetch || return 0
-	attempt_test "unpacking libvirt" unpack || return 0
+	attempt_test "preparing libvirt" prepare || return 0
 	for patch in "$patches"/*.patch; do
 		name=$(basename "$patch")
 		attempt_test "applying $name without fuzz" apply "$patch" || return 0
@@ -84,10 +55,10 @@ suite_libvirt() {
 	done
 }
 
-mkdir -p "$work" "$sources"
+mkdir -p "$work"
 need_space "$work" 2000
 ensure_packages gcc meson ninja-build pkg-config gettext rpcsvc-proto xsltproc libxml2-utils \
-	python3-docutils patch xz-utils libxml2-dev libgnutls28-dev libglib2.0-dev libtirpc-dev \
+	python3-docutils libxml2-dev libgnutls28-dev libglib2.0-dev libtirpc-dev \
 	libnl-3-dev libnl-route-3-dev libjson-c-dev libpciaccess-dev libcap-ng-dev libnuma-dev \
 	libattr1-dev libblkid-dev libapparmor-dev
 as_tap suite_libvirt
