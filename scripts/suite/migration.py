@@ -322,6 +322,72 @@ class Suite(machine.Suite):
         self.test("a source whose guest has gone takes neither requests nor changes",
                   ["refused", "refused"], seen)
 
+    # --- a guest whose file systems the tools hold still ----------------------
+
+    def begin_writing(self):
+        """A program writes to a file system in the guest's memory, which goes along."""
+        self.here.guest("ln -sf /proc/self/mounts /etc/mtab; busybox mke2fs /dev/ram0 16384 "
+                        "&& mkdir /data && mount -t ext4 /dev/ram0 /data")
+        self.here.guest("(n=0; until [ -e /tmp/stop ]; do n=$((n + 1)); echo $n >/data/new; "
+                        "mv /data/new /data/number; echo $n >/tmp/count; done) >/tmp/writer 2>&1 &")
+
+    def writes(self, seconds):
+        """Whether it does so within so many seconds."""
+        count = self.here.guest("cat /tmp/count")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            time.sleep(1)
+            if self.here.guest("cat /tmp/count") != count:
+                return True
+        return False
+
+    def snapshot(self, state):
+        """The error that came with it, when it is that."""
+        return self.here.call("wait", "guest", "VMWARE_SNAPSHOT_STATE", 120,
+                              {"state": state}).get("error", "")
+
+    def is_held(self):
+        return self.here.command("query-vmware-tools")["snapshot"]
+
+    def daemon_gets(self, signal):
+        self.here.guest(f"kill -{signal} $(pidof vmtoolsd)")
+
+    def frozen(self):
+        """Frozen, or on the way there, it goes; the other host ends what this one began."""
+        self.begin_writing()
+        self.test("a program in the guest writes to a file system", True, self.writes(60))
+
+        self.here.command("vmware-snapshot-freeze", {"timeout": 300})
+        self.test("the guest freezes", "", self.snapshot("frozen"))
+        self.migrate("frozen", WITH)
+        self.test("it is frozen on the other host", ["frozen", False],
+                  [self.is_held(), self.writes(3)])
+        self.here.command("vmware-snapshot-thaw")
+        self.test("which thaws it", ["", True], [self.snapshot("idle"), self.writes(60)])
+
+        self.here.command("vmware-snapshot-freeze", {"timeout": 60})
+        self.snapshot("frozen")
+        self.migrate("frozen", WITH)
+        self.test("frozen once more, and nobody thaws it: the other host does in time",
+                  ["the guest was not thawed in time", True],
+                  [self.snapshot("idle"), self.writes(60)])
+
+        self.daemon_gets("STOP")
+        self.here.command("vmware-snapshot-freeze", {"timeout": 300})
+        self.migrate("while it freezes", WITH)
+        before = self.is_held()
+        self.daemon_gets("CONT")
+        self.test("a freeze that is asked for on one host ends on the other",
+                  ["freezing", "", False], [before, self.snapshot("frozen"), self.writes(3)])
+        self.daemon_gets("STOP")
+        self.here.command("vmware-snapshot-thaw")
+        self.migrate("while it thaws", WITH)
+        before = self.is_held()
+        self.daemon_gets("CONT")
+        self.test("and so does a thaw", ["thawing", "", True],
+                  [before, self.snapshot("idle"), self.writes(60)])
+        self.here.guest("touch /tmp/stop")
+
     # --- all of it -----------------------------------------------------------
 
     def idle(self, label, options, times):
@@ -351,6 +417,7 @@ class Suite(machine.Suite):
         self.through_a_file()
         self.handed_over()
         self.postcopy()
+        self.frozen()
         self.count()
         self.here.call("end", "guest")
         for host in self.hosts:

@@ -27,6 +27,8 @@ make_load() {
 		${CC:-gcc} -O2 -Wall -static -o "$build/$program" \
 			"$top/tools/testing/vmport/guest/$program.c"
 	done
+	# A disk in the guest's memory, for what the tools freeze.
+	disk_modules=brd
 	make_disk_initramfs "$build/migration-disk.cpio.gz" "$build/rpc-load" "$build/rates"
 }
 
