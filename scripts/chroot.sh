@@ -44,3 +44,13 @@ chroot_in() {
 		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
 			DEBIAN_FRONTEND=noninteractive "$@"' - "$@"
 }
+
+# chroot_for_builds RELEASE ROOT: that Debian with what builds a package; /src is for it
+chroot_for_builds() {
+	build_suite=$(suite_of "$1")
+	build_base=$cache/package/build-$build_suite.tar
+	[ -f "$build_base" ] || step "making a Debian $1" chroot_base "$build_base" "$build_suite" \
+		build-essential,debhelper,dpkg-dev,fakeroot,lintian
+	step "unpacking it" chroot_unpack "$build_base" "$2"
+	mkdir "$2/src"
+}

@@ -12,10 +12,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 . "$top/scripts/chroot.sh"
 
-suite=trixie
 name=qemu-vmport
 ours=$top/packaging/qemu/debian
-base=$cache/package/build-$suite.tar
 root=$build/package-qemu-root
 out=$build/package-qemu
 
@@ -58,10 +56,6 @@ fill_source() {
 	changelog >"$tree/debian/changelog"
 }
 
-make_base() {
-	chroot_base "$base" "$suite" build-essential,debhelper,dpkg-dev,fakeroot,lintian
-}
-
 install_needs() {
 	chroot_in "$root" apt-get -q update
 	chroot_in "$root" apt-get -q -y --no-install-recommends build-dep "/src/${tree##*/}"
@@ -86,9 +80,7 @@ need_space "$build" 6000
 version=$Q_VERSION+vmport$(sed -n '1s/.*(\(.*\)).*/\1/p' "$top/packaging/debian/changelog")
 maintainer=$(grep '^Maintainer:' "$top/packaging/debian/control")
 tree=$root/src/$name-${Q_VERSION#*:}
-[ -f "$base" ] || step "making a Debian 13" make_base
-step "unpacking it" chroot_unpack "$base" "$root"
-mkdir "$root/src"
+chroot_for_builds 13 "$root"
 step "preparing the package of QEMU $Q_VERSION" fill_source
 step "installing what its build needs" install_needs
 step "building the package of QEMU" build_package

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""libvirt.py BUILD
+"""libvirt.py BUILD [distribution|series]
 
 Boot two hosts, which are in BUILD (see test-libvirt.sh), join them by a network, and do
 with virsh what people do with their guests.  The guest is that of
-packaging/examples/cloud-init.xml.  Prints tests as TAP; each command and what it said is in
-BUILD/libvirt-transcript.log, and the tests are in BUILD/libvirt.json.
+packaging/examples/cloud-init.xml.  With "series" the hosts have the libvirt of
+build-libvirt.sh, and it is tested what its patches add.  Prints tests as TAP; each command
+and what it said is in BUILD/libvirt-transcript.log, and the tests are in BUILD/libvirt.json.
 """
 import json
 import shlex
@@ -26,6 +27,9 @@ BASE = "/var/lib/libvirt/images/base.raw"
 VM = "web1"
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
 GUESTINFO = f"/var/lib/libvirt/guestinfo/libvirt-{UUID}/"
+# Where nothing but libvirt lets a guest's QEMU in.
+OWN = "/srv/guests/web1/"
+MAC = "02:00:00:00:00:01"
 CONSOLE = "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off"
 STRANGER = "00112233-4455-6677-8899-000000000000"
 DENIED = f"{GUESTINFO}metadata”: Permission denied"
@@ -36,8 +40,9 @@ CLOUD_INIT = ("init --local", "init", "modules --mode config", "modules --mode f
 
 
 class Suite(machine.Suite):
-    def __init__(self, build):
+    def __init__(self, build, libvirt):
         super().__init__(build, "libvirt")
+        self.steps = {"distribution": self.with_distribution, "series": self.with_patches}[libvirt]
         self.here = self.there = None
         self.sees = self.daemon = ""
         self.transcript = open(f"{build}/libvirt-transcript.log", "w", encoding="utf-8")
@@ -213,9 +218,7 @@ class Suite(machine.Suite):
             "query-vmware-guestinfo", {"prefix": "guestinfo."})["entries"]}
         self.test("virsh shows what the guest has set", "from the guest",
                   entries["guestinfo.answer"].get("value"))
-        self.guest("vmtoolsd --background=/run/vmtoolsd.pid")
-        self.test("virsh shows that the tools run", "running", self.until(
-            "running", 120, lambda: self.monitor("query-vmware-tools")["state"]))
+        self.test("virsh shows that the tools run", "running", self.begin_tools())
         self.test("virsh shows the guest's name, which its tools report", "from-libvirt",
                   self.until("from-libvirt", 120,
                              lambda: self.monitor("query-vmware-tools").get("host-name")))
@@ -235,6 +238,13 @@ class Suite(machine.Suite):
 
         self.say("libvirt says: " + self.run(
             self.here, f"virsh dominfo {VM} | grep -A1 tainted")[1].replace("\n", "; "))
+
+    def tools_state(self, expected):
+        return self.until(expected, 180, lambda: self.monitor("query-vmware-tools")["state"])
+
+    def begin_tools(self):
+        self.guest("vmtoolsd --background=/run/vmtoolsd.pid")
+        return self.tools_state("running")
 
     def restart_libvirt(self):
         self.does("systemctl restart libvirtd")
@@ -378,11 +388,19 @@ class Suite(machine.Suite):
 
     # --- its end ---------------------------------------------------------------------
 
+    def gone(self, what, vm=VM):
+        self.test(what, "shut off (shutdown)", self.until(
+            "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {vm}")))
+
+    def listen(self):
+        """To the guest's button."""
+        self.guest("mkdir -p /etc/acpi/PWRF; cd /etc/acpi/PWRF; echo '#!/bin/sh' >00000080; "
+                   "echo poweroff -f >>00000080; chmod 755 00000080; busybox acpid")
+
     def shutdowns(self):
         self.test("the tools shut the guest down", {}, self.monitor(
             "vmware-tools-power", {"operation": "shutdown", "timeout": 120}))
-        self.test("libvirt knows that it has gone", "shut off (shutdown)", self.until(
-            "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {VM}")))
+        self.gone("libvirt knows that it has gone")
 
     def backed(self, what, *elements):
         """A guest with its memory from elsewhere, and without QEMU's own vmport.  AppArmor's
@@ -410,12 +428,9 @@ class Suite(machine.Suite):
         self.virsh(f"reset {VM}")
         self.test("it boots again after virsh reset", "ready", self.here.call("booted", VM, BOOT))
         self.test("guestinfo is there", "web server", self.rpc("info-get guestinfo.role"))
-        self.guest("mkdir -p /etc/acpi/PWRF; cd /etc/acpi/PWRF; echo '#!/bin/sh' >00000080; "
-                   "echo poweroff -f >>00000080; chmod 755 00000080; busybox acpid")
+        self.listen()
         self.virsh(f"shutdown --mode acpi {VM}")
-        self.test("virsh shutdown by ACPI, where the guest listens", "shut off (shutdown)",
-                  self.until("shut off (shutdown)", 60,
-                             lambda: self.virsh(f"domstate --reason {VM}")))
+        self.gone("virsh shutdown by ACPI, where the guest listens")
         self.virsh(f"undefine {VM}")
 
     # --- a guest of VMware's ------------------------------------------------------------
@@ -464,13 +479,137 @@ class Suite(machine.Suite):
                 self.monitor("query-vmware-tools", vm=vm).get(key) for key in
                 ("state", "host-name")]))
         self.page("After")
-        self.test("moved: it has shut down", "shut off (shutdown)", self.until(
-            "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {vm}")))
+        self.gone("moved: it has shut down", vm)
         self.virsh(f"undefine {vm}")
+
+    # --- libvirt with the patches ----------------------------------------------------------
+
+    def with_feature(self, domain):
+        """What the example says, in the elements of the patches."""
+        domain.remove(domain.find(f"{{{QEMU_NS}}}commandline"))
+        feature = ET.SubElement(domain.find("features"), "vmware", state="on")
+        ET.SubElement(feature, "hypercall", state="off")
+        store = ET.Element("sysinfo", type="vmware")
+        for key, value, attributes in (
+                ("role", "web server", {}),
+                ("metadata", None, {"encoding": "base64", "file": OWN + "metadata"}),
+                ("userdata", None, {"encoding": "gzip+base64", "file": OWN + "userdata"})):
+            ET.SubElement(store, "entry", name="guestinfo." + key, **attributes).text = value
+        domain.insert(3, store)
+        net = ET.SubElement(domain.find("devices"), "interface", type="ethernet")
+        ET.SubElement(net, "mac", address=MAC)
+        ET.SubElement(net, "model", type="e1000")
+
+    def fails(self, what, wanted, command):
+        status, said = self.run(self.here, "virsh -q " + command)
+        self.test(what, [1, wanted], [status, wanted if wanted in said else said])
+
+    def with_patches(self):
+        for host in self.hosts:
+            host.call("write", OWN + "metadata", METADATA)
+            host.call("write", OWN + "userdata", USERDATA)
+            self.does(f"chmod 600 {OWN}*", host)
+            host.call("write", "/root/feature.xml", self.example(self.with_feature))
+        self.virsh("define --validate /root/feature.xml")
+        domain = ET.fromstring(self.virsh(f"dumpxml {VM}"))
+        self.test("virsh shows the elements again", ["on", "off", "gzip+base64"],
+                  [domain.find("features/vmware").get("state"),
+                   domain.find("features/vmware/hypercall").get("state"),
+                   domain.find("sysinfo/entry[@name='guestinfo.userdata']").get("encoding")])
+        self.virsh(f"start {VM}")
+        self.confinement()
+        self.boots("a guest with <vmware/> boots")
+        self.configured()
+        parts = self.monitor("qom-get", {"path": "/machine", "property": "vmware"})
+        self.test("a part that the XML switches off is off", [True, False],
+                  [parts["state"], parts.get("hypercall")])
+        for command in ("shutdown", "reboot"):
+            self.fails(f"virsh {command} --mode paravirt: the tools do not run",
+                       "VMware tools do not run", f"{command} --mode paravirt {VM}")
+        for command in ("domhostname --source agent", "domifaddr --source agent"):
+            self.fails(f"virsh {command}: the tools do not run",
+                       "neither a guest agent nor VMware's tools respond", f"{command} --domain {VM}")
+        self.with_tools()
+        self.feature_migrates()
+        self.with_button()
+
+    def network(self):
+        """What virsh shows of the guest's interface, beside its own IPv6 address."""
+        said = self.run(self.here, f"virsh -q domifaddr --source agent --domain {VM}")[1]
+        return [line.split()[1:] for line in said.splitlines()
+                if f" {MAC} " in line and " ipv4 " in line]
+
+    def with_tools(self):
+        self.guest(f"ip link add net0 type dummy; ip link set net0 address {MAC}; "
+                   "ip address add 192.0.2.10/24 dev net0; ip link set net0 up")
+        self.test("the tools run", "running", self.begin_tools())
+        self.test("virsh domhostname --source agent, by the tools", "from-libvirt", self.until(
+            "from-libvirt", 120, lambda: self.run(
+                self.here, f"virsh -q domhostname --source agent {VM}")[1]))
+        address = [[MAC, "ipv4", "192.0.2.10/24"]]
+        self.test("virsh domifaddr --source agent, by the tools", address,
+                  self.until(address, 120, self.network))
+        self.guest("kill -STOP $(pidof vmtoolsd)")
+        self.test("the tools hang, and QEMU says so", "not-responding",
+                  self.tools_state("not-responding"))
+        self.fails("virsh shutdown --mode paravirt: the tools hang", "do not respond",
+                   f"shutdown --mode paravirt {VM}")
+        self.guest("kill -CONT $(pidof vmtoolsd)")
+        self.test("the tools respond", "running", self.tools_state("running"))
+        self.virsh(f"reboot --mode paravirt {VM}")
+        self.test("virsh reboot --mode paravirt: the tools reboot the guest", "ready",
+                  self.here.call("booted", VM, BOOT))
+
+    def feature_migrates(self):
+        def without(domain):
+            self.with_feature(domain)
+            domain.find("features").remove(domain.find("features/vmware"))
+            domain.remove(domain.find("sysinfo"))
+
+        def less(domain):
+            self.with_feature(domain)
+            domain.find("features/vmware/hypercall").set("state", "on")
+
+        for name, change, wanted in (
+                ("no feature", without, "State of feature 'vmware' differs"),
+                ("another part", less, "State of VMware feature 'hypercall' differs")):
+            self.here.call("write", "/root/other.xml", self.example(change))
+            self.refused(name, wanted, "--copy-storage-inc --xml /root/other.xml")
+        self.test("the tools run again", "running", self.begin_tools())
+        self.half_send()
+        self.moves("--copy-storage-inc --persistent --undefinesource")
+        self.half_sent("a migration")
+        self.virsh(f"shutdown --mode paravirt {VM}")
+        self.gone("virsh shutdown --mode paravirt: the tools shut the guest down")
+
+    def with_button(self):
+        """Several ways: the tools first, and without them the button."""
+        self.virsh(f"start {VM}")
+        self.boots("it starts again")
+        self.listen()
+        self.virsh(f"shutdown --mode paravirt,acpi {VM}")
+        self.gone("virsh shutdown --mode paravirt,acpi without tools")
+        self.here.call("write", "/root/plain.xml", self.example(
+            lambda domain: domain.remove(domain.find(f"{{{QEMU_NS}}}commandline"))))
+        self.virsh("define --validate /root/plain.xml")
+        self.virsh(f"start {VM}")
+        self.fails("virsh shutdown --mode paravirt: without the feature",
+                   "the domain does not have the vmware feature", f"shutdown --mode paravirt {VM}")
+        self.virsh(f"destroy {VM}")
+        self.virsh(f"undefine {VM}")
+
+    # --- all of it ---------------------------------------------------------------------------
 
     def all(self):
         self.boot()
         self.prepare()
+        self.steps()
+        for host in self.hosts:
+            self.test(f"AppArmor has refused nothing on {host.name}", "", self.run(
+                host, f"dmesg | grep 'apparmor=\"DENIED\"' | grep -v {STRANGER}")[1])
+            self.test(f"the kernel of {host.name} has not complained", True, host.leave())
+
+    def with_distribution(self):
         self.define()
         self.stranger()
         self.virsh(f"start {VM}")
@@ -487,10 +626,6 @@ class Suite(machine.Suite):
         self.shutdowns()
         self.other_starts()
         self.move()
-        for host in self.hosts:
-            self.test(f"AppArmor has refused nothing on {host.name}", "", self.run(
-                host, f"dmesg | grep 'apparmor=\"DENIED\"' | grep -v {STRANGER}")[1])
-            self.test(f"the kernel of {host.name} has not complained", True, host.leave())
 
     def report(self):
         with open(f"{self.build}/libvirt.json", "w", encoding="utf-8") as file:
@@ -500,12 +635,12 @@ class Suite(machine.Suite):
         self.transcript.close()
 
 
-def main(build):
-    suite = Suite(build)
+def main(build, libvirt="distribution"):
+    suite = Suite(build, libvirt)
     suite.run_to_end(suite.all)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -4,7 +4,8 @@
 # test-libvirt.sh: two Debian 13 hosts in two emulators, with the distribution's libvirt
 # and AppArmor, our modules and our QEMU: what virsh does with a guest that has the
 # interface.  The guest is that of packaging/examples/cloud-init.xml.  TAP.  The commands
-# of the run and what they said are in build/libvirt-transcript.log.
+# of the run and what they said are in build/libvirt-transcript.log.  With LIBVIRT=series
+# the hosts have libvirt with the patches in vmm/libvirt, and what they add is tested.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 title=libvirt
@@ -13,6 +14,11 @@ title=libvirt
 . "$top/scripts/chroot.sh"
 trap - EXIT HUP INT TERM
 
+libvirt=${LIBVIRT:-distribution}
+case $libvirt in
+distribution | series) ;;
+*) die "LIBVIRT=$libvirt: it is distribution or series" ;;
+esac
 suite=$(suite_of 13)
 base=$cache/package/$suite-libvirt.tar
 root=$build/libvirt-root
@@ -40,6 +46,18 @@ add_ours() {
 		[ -e "$root/usr/share/qemu/${file##*/}" ] ||
 			ln -s "${file#"$root"}" "$root/usr/share/qemu/"
 	done
+}
+
+# libvirt's packages with the patches, in the place of Debian's.
+add_libvirt() {
+	mkdir "$root/tmp/libvirt"
+	# shellcheck disable=SC2016 # for dpkg-query
+	chroot_in "$root" dpkg-query -W -f '${db:Status-Abbrev} ${source:Package} ${Package}\n' |
+		sed -n 's/^ii *libvirt //p' | while read -r package; do
+		cp "$build/libvirt-packages/${package}"_*.deb "$root/tmp/libvirt/"
+	done
+	chroot_in "$root" sh -c 'dpkg -i /tmp/libvirt/*.deb'
+	rm -r "$root/tmp/libvirt"
 }
 
 add_service() {
@@ -91,6 +109,7 @@ add_ova() {
 make_root() {
 	chroot_unpack "$base" "$root"
 	add_ours
+	[ "$libvirt" = distribution ] || add_libvirt
 	add_service
 	install -D -m 644 "$K_VMLINUZ" "$root/var/lib/libvirt/boot/vmlinuz"
 	install -D -m 644 "$build/libvirt-guest.cpio.gz" "$root/var/lib/libvirt/boot/guest.cpio.gz"
@@ -129,12 +148,13 @@ suite_libvirt() {
 	ensure_packages cpio gzip xz-utils zstd gcc kmod mmdebstrap e2fsprogs
 	set_up "the machine's archive is known" find_archive || return
 	[ -f "$base" ] || step "making a Debian 13 with libvirt" make_base
+	[ "$libvirt" = distribution ] || "$top/scripts/setup/build-libvirt.sh"
 	step "making the initramfs of host and guest" make_initramfs
 	step "making the hosts' disk" make_root
 	note "set-up: $(($(date +%s) - begun)) s"
 	EMULATOR="$(readlink -f "$build/qemu-system-x86_64") -L $firmware"
 	export EMULATOR
-	python3 "$top/scripts/suite/libvirt.py" "$build" ||
+	python3 "$top/scripts/suite/libvirt.py" "$build" "$libvirt" ||
 		echo "not ok - libvirt: the suite came to its end"
 }
 
