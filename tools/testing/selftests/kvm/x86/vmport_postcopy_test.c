@@ -298,7 +298,6 @@ static int ask_for_events(void *data)
 	return ioctl(vm->fd, KVM_GET_VMPORT_ATTR, &attr) ? 1 : 0;
 }
 
-/* Who waits for its turn behind an ioctl that waits for memory can be killed meanwhile. */
 /* Values of the largest size, and one behind them that may come late. */
 #define LARGE_VALUES	15
 
@@ -363,6 +362,7 @@ TEST(what_a_call_has_copied_when_it_waits_is_charged)
 	free(value);
 }
 
+/* Who waits for its turn behind an ioctl that waits for memory can be killed meanwhile. */
 TEST(who_waits_for_another_ioctl_can_be_killed)
 {
 	static u8 stack[65536] __aligned(16);
