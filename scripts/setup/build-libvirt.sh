@@ -11,7 +11,6 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/chroot.sh"
 
 root=$build/libvirt-build
-source=$build/libvirt-source
 tree=$root/src/libvirt
 patches=$top/vmm/libvirt
 
@@ -47,18 +46,17 @@ keep() {
 need_root build-libvirt.sh
 find_archive || die "the machine's archive is not known: run apt-get update"
 ensure_packages mmdebstrap
-"$top/scripts/setup/fetch-libvirt.sh" "$source"
+"$top/scripts/setup/fetch-libvirt.sh"
 packages=$cache/libvirt/packages-$(cat "$cache/libvirt/files" "$patches"/*.patch "$0" |
 	sha256sum | cut -c 1-16)
 ln -sfn "$packages" "$build/libvirt-packages"
 if ! is_whole "$packages"; then
 	need_space "$build" 5000
 	chroot_for_builds 13 "$root"
-	mv "$source" "$tree"
+	"$top/scripts/setup/fetch-libvirt.sh" "$tree"
 	add_patches
 	step "installing what libvirt's build needs" install_needs
 	step "building the packages of libvirt" build_packages
 	step "keeping them" keep
 	rm -rf --one-file-system "$root"
 fi
-rm -rf "$source"

@@ -1,14 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# fetch-libvirt.sh DIRECTORY: fetch the source package of Debian 13's libvirt and unpack it
-# there, without Debian's patches.  What was fetched stays in the cache.
+# fetch-libvirt.sh [DIRECTORY]: fetch the source package of Debian 13's libvirt, and unpack
+# it there, without Debian's patches.  What was fetched stays in the cache.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
-[ $# = 1 ] || die "usage: fetch-libvirt.sh DIRECTORY"
-tree=$1
+tree=${1:-}
 suite=trixie
 sources=$cache/libvirt
 
@@ -45,4 +44,4 @@ unpack() {
 mkdir -p "$sources"
 ensure_packages patch xz-utils
 step "fetching libvirt" fetch
-step "unpacking libvirt" unpack
+[ -z "$tree" ] || step "unpacking libvirt" unpack

@@ -81,6 +81,11 @@ class Suite(machine.Suite):
     def virsh(self, command, host=None):
         return self.does("virsh -q " + command, host)
 
+    def fails(self, what, wanted, command):
+        """virsh ends with an error that says what is wanted."""
+        status, said = self.run(self.here, "virsh -q " + command)
+        self.test(what, [1, wanted], [status, wanted if wanted in said else said])
+
     def monitor(self, command, arguments=None, vm=VM):
         """QEMU's answer, through libvirt."""
         request = {"execute": command}
@@ -171,9 +176,8 @@ class Suite(machine.Suite):
 
         self.here.call("write", "/root/stranger.xml", self.example(other))
         self.virsh("define --validate /root/stranger.xml")
-        status, said = self.run(self.here, "virsh -q start stranger")
-        self.test("a machine cannot read another's files: it does not start",
-                  [1, DENIED], [status, DENIED if DENIED in said else said])
+        self.fails("a machine cannot read another's files: it does not start", DENIED,
+                   "start stranger")
         self.virsh("undefine stranger")
 
     def confinement(self):
@@ -232,15 +236,14 @@ class Suite(machine.Suite):
     def other_agent(self):
         """What libvirt has only for QEMU's own agent."""
         for command in ("shutdown --mode agent", "domfsfreeze", "guestinfo --hostname"):
-            status, said = self.run(self.here, f"virsh -q {command} --domain {VM}")
-            self.test(f"virsh {command} wants QEMU's agent", [1, True],
-                      [status, "QEMU guest agent is not configured" in said])
+            self.fails(f"virsh {command} wants QEMU's agent",
+                       "QEMU guest agent is not configured", f"{command} --domain {VM}")
 
         self.say("libvirt says: " + self.run(
             self.here, f"virsh dominfo {VM} | grep -A1 tainted")[1].replace("\n", "; "))
 
-    def tools_state(self, expected):
-        return self.until(expected, 180, lambda: self.monitor("query-vmware-tools")["state"])
+    def tools_state(self, expected, seconds=120):
+        return self.until(expected, seconds, lambda: self.monitor("query-vmware-tools")["state"])
 
     def begin_tools(self):
         self.guest("vmtoolsd --background=/run/vmtoolsd.pid")
@@ -388,9 +391,9 @@ class Suite(machine.Suite):
 
     # --- its end ---------------------------------------------------------------------
 
-    def gone(self, what, vm=VM):
+    def gone(self, what, vm=VM, seconds=120):
         self.test(what, "shut off (shutdown)", self.until(
-            "shut off (shutdown)", 120, lambda: self.virsh(f"domstate --reason {vm}")))
+            "shut off (shutdown)", seconds, lambda: self.virsh(f"domstate --reason {vm}")))
 
     def listen(self):
         """To the guest's button."""
@@ -430,7 +433,7 @@ class Suite(machine.Suite):
         self.test("guestinfo is there", "web server", self.rpc("info-get guestinfo.role"))
         self.listen()
         self.virsh(f"shutdown --mode acpi {VM}")
-        self.gone("virsh shutdown by ACPI, where the guest listens")
+        self.gone("virsh shutdown by ACPI, where the guest listens", seconds=60)
         self.virsh(f"undefine {VM}")
 
     # --- a guest of VMware's ------------------------------------------------------------
@@ -500,10 +503,6 @@ class Suite(machine.Suite):
         ET.SubElement(net, "mac", address=MAC)
         ET.SubElement(net, "model", type="e1000")
 
-    def fails(self, what, wanted, command):
-        status, said = self.run(self.here, "virsh -q " + command)
-        self.test(what, [1, wanted], [status, wanted if wanted in said else said])
-
     def with_patches(self):
         for host in self.hosts:
             host.call("write", OWN + "metadata", METADATA)
@@ -551,7 +550,7 @@ class Suite(machine.Suite):
                   self.until(address, 120, self.network))
         self.guest("kill -STOP $(pidof vmtoolsd)")
         self.test("the tools hang, and QEMU says so", "not-responding",
-                  self.tools_state("not-responding"))
+                  self.tools_state("not-responding", 180))
         self.fails("virsh shutdown --mode paravirt: the tools hang", "do not respond",
                    f"shutdown --mode paravirt {VM}")
         self.guest("kill -CONT $(pidof vmtoolsd)")
