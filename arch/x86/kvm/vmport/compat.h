@@ -50,8 +50,8 @@ static inline bool kvm_pmu_is_fastpath_emulation_allowed(struct kvm_vcpu *vcpu)
 
 #define EXIT_FASTPATH_EXIT_USERSPACE	EXIT_FASTPATH_EXIT_HANDLED
 
-/* The emulator does not ask: no guest has LAM. */
-#define get_untagged_addr(_ctxt, _addr, _flags)	get_cpl ? (_addr) : 0
+/* No guest has LAM, and the emulator nothing to ask: any operation of its stands there. */
+#define get_untagged_addr(_ctxt, _addr, _flags)	cpl ? (_addr) : 0
 #else
 #define kvm_pmu_is_fastpath_emulation_allowed(_vcpu)	true
 #endif
