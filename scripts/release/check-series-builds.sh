@@ -50,7 +50,7 @@ checkpatch() {
 	perl "$S_SOURCE/scripts/checkpatch.pl" --no-tree --strict --quiet --ignore "$ignore" "$1"
 }
 
-# configure NAME SETTING...
+# configure NAME SETTING...: all of which come true
 configure() {
 	objects=$cache/linux/series/$1
 	shift
@@ -62,6 +62,9 @@ configure() {
 		done
 	} >"$objects/fragments"
 	make -C "$tree" O="$objects" KCONFIG_ALLCONFIG="$objects/fragments" allnoconfig
+	for setting in "$@"; do
+		grep -xF "$setting" "$objects/.config" || return
+	done
 }
 
 # What W=1 says of our files is an error; of KVM's own it is not ours to mend.

@@ -71,30 +71,28 @@ build() {
 		fragments="$fragments $top/scripts/setup/configs/$fragment.config"
 	done
 	# shellcheck disable=SC2086 # a list
-	cat $fragments >"$objects/fragments.new"
-	[ "${STOCK:-}" ] || echo CONFIG_KVM_VMPORT=y >>"$objects/fragments.new"
-	if ! cmp -s "$objects/fragments.new" "$objects/fragments" || [ ! -f "$objects/.config" ]; then
-		make -C "$tree" O="$objects" $compiler \
-			KCONFIG_ALLCONFIG="$objects/fragments.new" allnoconfig
-		check_config
-		mv "$objects/fragments.new" "$objects/fragments"
-	fi
+	cat $fragments >"$objects/fragments"
+	[ "${STOCK:-}" ] || echo CONFIG_KVM_VMPORT=y >>"$objects/fragments"
+	# Where nothing has changed this leaves the files alone.
+	make -C "$tree" O="$objects" $compiler KCONFIG_ALLCONFIG="$objects/fragments" allnoconfig
+	check_config
 	make -C "$tree" O="$objects" $compiler -j"$jobs" ${PART:-bzImage modules}
 }
 
-# A setting that has not come true is worth an error, unless this kernel has no
-# such thing.
+# A setting that has not come true is an error, unless this kernel has no such thing.
+# Ours is one of each kernel that has our patches.
 check_config() {
+	awk -F= '/^CONFIG_/ { value[$1] = $2 }
+		END { for (option in value) if (value[option] != "n") print option "=" value[option] }' \
+		"$objects/fragments" >"$objects/wanted"
+	grep -vxF -f "$objects/.config" "$objects/wanted" >"$objects/untrue" || return 0
 	while IFS='=' read -r option value; do
-		case $option in
-		CONFIG_*) ;;
-		*) continue ;;
-		esac
-		[ "$value" != n ] || continue
-		if ! grep -qxF "$option=$value" "$objects/.config"; then
-			echo "warning: $option=$value has not come true"
+		if [ "$option" = CONFIG_KVM_VMPORT ] ||
+			grep -rqE --include='Kconfig*' "^\s*(menu)?config ${option#CONFIG_}\$" "$tree"; then
+			die "$option=$value has not come true: what does it depend on?"
 		fi
-	done <"$objects/fragments.new"
+		echo "$option: not in $S_VERSION"
+	done <"$objects/untrue"
 }
 
 if [ ! -d "$tree" ] || [ "$(cat "$cache/linux/$name/key" 2>/dev/null)" != "$key" ]; then
