@@ -54,3 +54,12 @@ chroot_for_builds() {
 	step "unpacking it" chroot_unpack "$build_base" "$2"
 	mkdir "$2/src"
 }
+
+# chroot_needs ROOT DIRECTORY [ARGUMENT...]: what the build of a source there needs,
+# by its debian/control; the arguments are for "apt-get build-dep"
+chroot_needs() {
+	needs_root=$1 needs_source=$2
+	shift 2
+	chroot_in "$needs_root" apt-get -q update
+	chroot_in "$needs_root" apt-get -q -y --no-install-recommends "$@" build-dep "$needs_source"
+}

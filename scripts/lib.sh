@@ -95,6 +95,31 @@ attempt_test() {
 	return "$attempt_status"
 }
 
+# check TEXT COMMAND...: a test, which passes when the command does
+check() {
+	check_text=$1
+	shift
+	check_status=0
+	"$@" || check_status=$?
+	result "$check_status" "$check_text"
+}
+
+# must TEXT COMMAND...: nothing after it makes sense without
+must() {
+	check "$@"
+	[ "$check_status" = 0 ] || exit 1
+}
+
+# quietly LOG COMMAND...: what it says goes to the log, whose end is shown if it fails
+quietly() {
+	quietly_log=$1
+	shift
+	"$@" >"$quietly_log" 2>&1 </dev/null || {
+		sed 's/^/#   /' "$quietly_log" | tail -n 30
+		return 1
+	}
+}
+
 # as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py
 as_tap() {
 	ensure_packages python3

@@ -56,11 +56,6 @@ fill_source() {
 	changelog >"$tree/debian/changelog"
 }
 
-install_needs() {
-	chroot_in "$root" apt-get -q update
-	chroot_in "$root" apt-get -q -y --no-install-recommends build-dep "/src/${tree##*/}"
-}
-
 # dpkg-buildpackage applies the patches: no fuzz.
 build_package() {
 	chroot_in "$root" sh -c "cd '/src/${tree##*/}' &&
@@ -82,7 +77,7 @@ maintainer=$(grep '^Maintainer:' "$top/packaging/debian/control")
 tree=$root/src/$name-${Q_VERSION#*:}
 chroot_for_builds 13 "$root"
 step "preparing the package of QEMU $Q_VERSION" fill_source
-step "installing what its build needs" install_needs
+step "installing what its build needs" chroot_needs "$root" "/src/${tree##*/}"
 step "building the package of QEMU" build_package
 step "lintian of the package of QEMU" run_lintian
 rm -rf "$out"

@@ -16,24 +16,8 @@ name=qemu-system-x86-vmport
 program=/usr/bin/qemu-system-x86_64-vmport
 profile=/etc/apparmor.d/libvirt/probe
 
-check() {
-	check_text=$1
-	shift
-	check_status=0
-	"$@" || check_status=$?
-	result "$check_status" "$check_text"
-}
-
-must() {
-	check "$@"
-	[ "$check_status" = 0 ] || exit 1
-}
-
 apt_root() {
-	chroot_in "$root" apt-get -y -q "$@" >"$log_dir/package-qemu-apt.log" 2>&1 </dev/null || {
-		sed 's/^/#   /' "$log_dir/package-qemu-apt.log" | tail -n 30
-		return 1
-	}
+	quietly "$log_dir/package-qemu-apt.log" chroot_in "$root" apt-get -y -q "$@"
 }
 
 make_base() {

@@ -32,31 +32,13 @@ name=kvm-vmport
 kernel="linux-image-cloud-amd64 linux-headers-cloud-amd64"
 package_log=$log_dir/package-apt-$debian.log
 
-# check TEXT COMMAND...
-check() {
-	check_text=$1
-	shift
-	check_status=0
-	"$@" || check_status=$?
-	result "$check_status" "$check_text"
-}
-
-# must TEXT COMMAND...: nothing after it makes sense without
-must() {
-	check "$@"
-	[ "$check_status" = 0 ] || exit 1
-}
-
 in_root() {
 	chroot_in "$root" "$@"
 }
 
 # What it says is kept in $package_log for the checks that follow.
 apt_root() {
-	in_root apt-get -y -q -o APT::Install-Recommends=false "$@" >"$package_log" 2>&1 </dev/null || {
-		sed 's/^/#   /' "$package_log" | tail -n 30
-		return 1
-	}
+	quietly "$package_log" in_root apt-get -y -q -o APT::Install-Recommends=false "$@"
 }
 
 make_base() {
