@@ -141,16 +141,21 @@ is_installed() {
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
+# The machine's apt, for one script at a time: they run beside each other.
+one_apt() {
+	flock -o "$cache/.apt-lock" apt-get -q "$@"
+}
+
 # Package lists may be missing on a new machine, or older than the archive.
 apt_update() {
-	apt-get -q update || echo "apt-get update failed"
+	one_apt update || echo "apt-get update failed"
 }
 
 install_packages() {
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get install -y -q --no-install-recommends "$@" && return
+	one_apt install -y --no-install-recommends "$@" && return
 	apt_update
-	apt-get install -y -q --no-install-recommends "$@"
+	one_apt install -y --no-install-recommends "$@"
 }
 
 # apt_reason LOG: what to do about what apt says

@@ -32,6 +32,7 @@ else
 	accel="-accel tcg,thread=single -cpu EPYC,+svm${QEMU_FEATURES:-}"
 fi
 
+qemu_log=$log_dir/qemu-$(basename "$initramfs" .cpio.gz).log
 # In the background, so that a signal to this script reaches QEMU at once; and
 # QEMU goes when this script is killed without one.
 # shellcheck disable=SC2086 # lists
@@ -40,7 +41,7 @@ setpriv --pdeathsig TERM timeout -k 5 "$limit" \
 	-nodefaults -display none -serial stdio -no-reboot -kernel "${KERNEL:-$K_VMLINUZ}" \
 	-initrd "$initramfs" \
 	-append "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on ${APPEND:-}" "$@" \
-	</dev/null 2>"$log_dir/qemu.log" &
+	</dev/null 2>"$qemu_log" &
 qemu=$!
 trap 'kill $qemu 2>/dev/null' HUP INT TERM EXIT
 status=0
@@ -51,7 +52,7 @@ if [ $status != 0 ]; then
 		echo "@@TIMEOUT $limit"
 	else
 		echo "@@QEMU $status"
-		tail -n 3 "$log_dir/qemu.log" | sed 's/^/# /'
+		tail -n 3 "$qemu_log" | sed 's/^/# /'
 	fi
 fi
 exit $status

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # test.sh [SUITE...]: every test that belongs to a normal change.  Suites: unit
-# (the engine in user space, the scripts in Python), build (the series and the modules), lane (the
-# kselftests on the distribution's kernel; the other kernels compile beside it), package (it
-# builds, lintian passes), demo (a real guest migrates), guests (other real guests, one in a
-# guest, and QEMU itself).
+# (the engine in user space, the scripts in Python), build (the series and the modules), lane
+# (the kselftests on the distribution's kernel), kernels (KVM with the interface compiles in
+# the sources of other kernels), package (it builds, lintian passes), demo (a real guest
+# migrates), guests (other real guests, one in a guest, and QEMU itself).  Those after the
+# lane run beside it, which keeps one processor busy; what they say comes after it.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -16,11 +17,13 @@ if [ "${1:-}" = --suites ]; then
 	suites_only=1
 	shift
 fi
-[ $# -gt 0 ] || set -- unit build lane package demo guests
+all="unit build lane kernels package demo guests"
+# shellcheck disable=SC2086 # a list
+[ $# -gt 0 ] || set -- $all
 for suite in "$@"; do
-	case $suite in
-	unit | build | lane | package | demo | guests) ;;
-	*) die "no suite $suite: there are unit, build, lane, package, demo, guests" ;;
+	case " $all " in
+	*" $suite "*) ;;
+	*) die "no suite $suite: there are $all" ;;
 	esac
 done
 
@@ -65,15 +68,6 @@ suite_build() {
 	done
 }
 
-# A change may fit one kernel only.
-other_kernels() {
-	for version in 6.1 newest; do
-		set_up "KVM with the interface compiles in the $version source" \
-			nice env PART=arch/x86/kvm/ "$top/scripts/setup/build-linux.sh" "$version" \
-			"compiled-$version" || true
-	done
-}
-
 suite_lane() {
 	set_up "the modules for the lane are there" "$top/scripts/setup/build-kvm.sh" on || return 0
 	set_up "the selftests build" "$top/scripts/setup/build-selftests.sh" || return 0
@@ -82,13 +76,18 @@ suite_lane() {
 	set_up "the lane's image is made" "$top/scripts/lane/mkinitramfs.sh" -o "$build/lane.cpio.gz" \
 		-s "$top/scripts/lane/lane-tests.sh" -d "$build/selftests:tests" \
 		-f "$(command -v trace-cmd):bin/trace-cmd" || return 0
-	# The lane keeps one processor busy.
-	other_kernels >"$log_dir/other-kernels.log" 2>&1 &
-	others=$!
+	run_beside
 	echo "@@LANE"
-	"$top/scripts/lane/boot.sh" "$build/lane.cpio.gz" 1500 2>&1 | tee "$log_dir/lane.log" || true
-	wait "$others" || true
-	cat "$log_dir/other-kernels.log"
+	"$top/scripts/lane/boot.sh" "$build/lane.cpio.gz" 2400 2>&1 | tee "$log_dir/lane.log" || true
+}
+
+# A change may fit one kernel only.
+suite_kernels() {
+	for version in 6.1 newest; do
+		set_up "KVM with the interface compiles in the $version source" \
+			env PART=arch/x86/kvm/ "$top/scripts/setup/build-linux.sh" "$version" \
+			"compiled-$version" || true
+	done
 }
 
 suite_package() {
@@ -112,18 +111,37 @@ suite_guests() {
 	steps nested
 }
 
-if [ "$suites_only" ]; then
-	# A suite that ends in the middle has not passed.
-	trap '[ "$suites_only" = ended ] || echo "not ok - the suite $suite runs to its end"' EXIT
-	trap 'exit 1' HUP INT TERM
-	number=0
-	for suite in "$@"; do
-		number=$((number + 1))
-		note "suite $number of $#: $suite"
+# The suites that are left begin.
+run_beside() {
+	[ "$left" ] || return 0
+	note "beside it:$left: what they say is in $log_dir/beside.log until then"
+	# shellcheck disable=SC2086 # a list
+	"$0" --suites $left >"$log_dir/beside.log" 2>&1 &
+	beside=$!
+}
+
+# run_suites SUITE...: each, and what runs beside one after it
+run_suites() {
+	beside=
+	while [ $# -gt 0 ] && [ ! "$beside" ]; do
+		suite=$1
+		shift
+		left=${*:+ $*}
+		note "suite $suite${left:+, then$left}"
 		start=$(date +%s)
 		"suite_$suite"
 		note "suite $suite: $(($(date +%s) - start)) s"
 	done
+	[ "$beside" ] || return 0
+	wait "$beside" || echo "not ok - the suites beside it run to their end"
+	cat "$log_dir/beside.log"
+}
+
+if [ "$suites_only" ]; then
+	# A suite that ends in the middle has not passed.
+	trap '[ "$suites_only" = ended ] || echo "not ok - the suite $suite runs to its end"' EXIT
+	trap 'exit 1' HUP INT TERM
+	run_suites "$@"
 	suites_only=ended
 	exit 0
 fi
