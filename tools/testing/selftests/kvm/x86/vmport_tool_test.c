@@ -13,6 +13,10 @@
 
 #include "../../../vmport/mutate.c"
 
+/* Longer than other tests on a kernel with sanitizers. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	1200
+
 #define MUTATIONS	10000
 #define BASIC		(KVM_VMPORT_FEATURE_ENABLE | KVM_VMPORT_FEATURE_RPC)
 #define ALL		(BASIC | KVM_VMPORT_FEATURE_EXIT_RPC | KVM_VMPORT_FEATURE_STEALCLOCK)
