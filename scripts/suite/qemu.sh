@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # QEMU's side: options that contradict each other, migrations between QEMUs that differ,
-# snapshots; and QEMU's own test of what it reads of a guest.  If build-qemu.sh has built
+# snapshots; and QEMU's own tests of the series.  If build-qemu.sh has built
 # QEMU for another QEMU_SERIES too, a guest migrates from one to the other and back.  Runs
 # qemu-host.sh; ends like demo.sh, with "qemu: PASS" or "qemu: FAIL: STEP".
 set -eu
@@ -10,9 +10,36 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 title=qemu
 . "$top/scripts/lane/steps.sh"
 
+pycotap=$cache/qemu/pycotap
+
 # What the guest says, cut short and hostile: QEMU's own unit test.
 test_reports() {
-	"$(dirname "$(readlink -f "$build/qemu-system-x86_64")")/tests/unit/test-vmware-report"
+	"$qemu_build/tests/unit/test-vmware-report"
+}
+
+# The package that QEMU's functional tests need; Debian 12 has none.
+fetch_pycotap() {
+	find_archive
+	apt_private "$cache/apt/trixie-main" "$(deb_line deb trixie)"
+	rm -rf "$pycotap.tmp"
+	mkdir -p "$pycotap.tmp"
+	cd "$pycotap.tmp"
+	apt_in "$cache/apt/trixie-main" apt-get -q download python3-pycotap
+	dpkg-deb -x python3-pycotap_*.deb .
+	rm -rf "$pycotap"
+	mv "$pycotap.tmp" "$pycotap"
+}
+
+# Options and streams that contradict the interface: QEMU's own functional test.  Those of
+# it that need KVM are steps of qemu-host.sh.
+test_functional() {
+	firmware_of_build=$qemu_build/qemu-bundle/usr/local/share/qemu
+	mkdir -p "$firmware_of_build"
+	ln -sf "$firmware"/* "$firmware_of_build/"
+	test_path=$qemu_source/python:$qemu_source/tests/functional
+	PYTHONPATH=$test_path:$pycotap/usr/lib/python3/dist-packages MESON_BUILD_ROOT=$qemu_build \
+		QEMU_BUILD_ROOT=$qemu_build QEMU_TEST_QEMU_BINARY=$emulator \
+		python3 "$(find "$qemu_source/tests/functional" -name 'test*_vmware.py')"
 }
 
 # another_qemu: what build-qemu.sh has built for another series
@@ -24,7 +51,12 @@ another_qemu() {
 
 begun=$(date +%s)
 get_host_parts
+emulator=$(readlink -f "$build/qemu-system-x86_64")
+qemu_build=$(dirname "$emulator")
+qemu_source=$(dirname "$qemu_build")/src
 step "running QEMU's unit test of reports" test_reports
+[ -d "$pycotap" ] || step "fetching what QEMU's functional tests need" fetch_pycotap
+step "running QEMU's functional test" test_functional
 other=$(another_qemu)
 [ -n "$other" ] || note "no migration to another QEMU: it is built by QEMU_SERIES=10.2 $(
 	)scripts/setup/build-qemu.sh, or 10.0"
