@@ -91,6 +91,12 @@ begin "a limit that KVM does not have"
 refused "cannot describe the machine to KVM's VMware guest interface" \
 	$qemu_options -global vmware-interface.max-keys=100000
 
+begin "what KVM has already turned on is not gone without"
+refused "cannot describe the machine to KVM's VMware guest interface" \
+	$qemu_options,vmware.backend=auto -global vmware-interface.max-keys=100000
+refused "vmware-rpc objects need -machine vmware.tools=on" \
+	$qemu_options,vmware.backend=auto,vmware.tools=off -object vmware-rpc,id=a,prefix=acme.
+
 begin "guestinfo without the interface"
 refused "the VMware guest interface is off: use -machine vmware.state=on" \
 	-accel kvm -object vmware-guestinfo,id=a,key=guestinfo.a,value=1
@@ -104,6 +110,14 @@ begin "two objects with one key"
 refused "there is an object with key=guestinfo.a already, 'a'" $qemu_options \
 	-object vmware-guestinfo,id=a,key=guestinfo.a,value=1,readonly=on \
 	-object vmware-guestinfo,id=b,key=guestinfo.a,value=2
+
+begin "two objects with one entry"
+refused "there is an object with key=guestinfo.a.encoding already, 'a'" $qemu_options \
+	-object vmware-guestinfo,id=a,key=guestinfo.a,value=1,encoding=base64 \
+	-object vmware-guestinfo,id=b,key=guestinfo.a.encoding,value=gzip+base64
+refused "there is an object with key=guestinfo.a.encoding already, 'b'" $qemu_options \
+	-object vmware-guestinfo,id=b,key=guestinfo.a.encoding,value=gzip+base64 \
+	-object vmware-guestinfo,id=a,key=guestinfo.a,value=1,encoding=base64
 
 begin "a key that no guest can read"
 refused "no guest can read key=metadata: key=guestinfo.metadata?" $qemu_options \
@@ -220,6 +234,20 @@ seen=$(qmp source vmware-guestinfo-set '{ "changes": [
 same "qmp: source.qmp: vmware-guestinfo-set: nothing was changed, because of 'guestinfo.gone': there is no entry
 both" "$(echo "$seen"; guest source 'vmware-rpctool "info-get guestinfo.run"')"
 
+begin "a NUL, which JSON can have, needs base64"
+seen=$(qmp source vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.run", "value": "a\u0000b" } ] }' 2>&1
+	qmp source vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.\u0000", "value": "a" } ] }' 2>&1
+	qmp source vmware-tclo-request '{ "request": "a\u0000b" }' 2>&1
+	set_property source text value '"a\u0000b"')
+same "qmp: source.qmp: vmware-guestinfo-set: 'guestinfo.run': the value has a NUL in it: use base64
+qmp: source.qmp: vmware-guestinfo-set: a key has a NUL in it
+qmp: source.qmp: vmware-tclo-request: the request or its name has a NUL in it
+qmp: source.qmp: qom-set: the value has a NUL in it" "$seen"
+
+begin "what the guest has cannot be turned off"
+same "qmp: source.qmp: qom-set: the guest has its VMware guest interface already" \
+	"$(qmp source qom-set '{ "path": "/machine", "property": "vmware", "value": { "state": false } }' 2>&1)"
+
 # ---------------------------------------------------------------------------
 # Migrations that are refused.  RAM would take minutes at this rate; the guest sends
 # messages all the time.
@@ -307,9 +335,18 @@ same "20 refused, running" "$refusals refused, $(qmp source query-status '' '{st
 begin "a destination with the host's TSC rate takes the guest"
 qmp source migrate-set-parameters "$fast"
 start_qemu destination $qemu_options -incoming "unix:$d/destination.socket"
-qmp destination query-status >/dev/null
+coming="the guest has not come yet: ask its source"
+seen=$(qmp destination vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.early", "value": "x" } ] }' 2>&1
+	qmp destination vmware-tclo-request '{ "request": "ping" }' 2>&1
+	add destination early x)
+same "$(for i in vmware-guestinfo-set vmware-tclo-request object-add; do
+	echo "qmp: destination.qmp: $i: $coming"
+done)" "$seen"
 ended=$(migrate source $d/destination.socket '{status}')
 same "completed, running" "$ended, $(arrived destination)"
+
+begin "its host hears that all guestinfo may be new"
+same "change" "$(event destination VMWARE_GUESTINFO_CHANGED '' 'change' 20)"
 
 begin "GETHZ and CPUID tell what they told at the source"
 same "$rates" "$(guest destination rates)"
@@ -330,10 +367,16 @@ seen=$(qmp source vmware-tclo-request '{ "request": "ping" }' 2>&1
 	qmp source vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.late", "value": "x" } ] }' 2>&1
 	qmp source vmware-tools-power '{ "operation": "shutdown" }' 2>&1
 	qmp source vmware-snapshot-freeze 2>&1
-	qmp source vmware-snapshot-thaw 2>&1)
-same "$(for i in tclo-request tclo-cancel guestinfo-set tools-power snapshot-freeze snapshot-thaw; do
-	echo "qmp: source.qmp: vmware-$i: $gone"
-done)" "$seen"
+	qmp source vmware-snapshot-thaw 2>&1
+	set_property source text value '"x"'
+	set_property source text readonly true
+	add source late x
+	qmp source object-del '{ "id": "text" }' 2>&1)
+same "$(for i in vmware-tclo-request vmware-tclo-cancel vmware-guestinfo-set vmware-tools-power \
+	vmware-snapshot-freeze vmware-snapshot-thaw qom-set qom-set object-add; do
+	echo "qmp: source.qmp: $i: $gone"
+done)
+qmp: source.qmp: object-del: object 'text' is in use, can not be deleted" "$seen"
 
 begin "the source's QEMU ends cleanly"
 quit source
@@ -414,6 +457,51 @@ if [ -e /bin/qemu-other ]; then
 	begin "so does the first one's"
 	quit here
 fi
+
+# ---------------------------------------------------------------------------
+# A stream that says what no QEMU does.
+
+# comes_to_end VM: how its migration ends
+comes_to_end() {
+	tries=300
+	while [ $tries -gt 0 ]; do
+		ended=$(qmp $1 query-migrate '' '{status}')
+		case $ended in
+		completed | failed) break ;;
+		esac
+		tries=$((tries - 1))
+		sleep 0.2
+	done
+	echo "$ended"
+}
+
+# takes STREAM: what a QEMU says of it, and then of its guest's tools
+takes() {
+	start_qemu hostile $qemu_options -S -incoming defer
+	qmp hostile migrate-incoming "{ \"uri\": \"file:$1\", \"exit-on-error\": false }"
+	ended=$(comes_to_end hostile)
+	echo "$ended, $(qmp hostile query-vmware-tools '' '{state}, {snapshot}' 2>&1)"
+	qmp hostile quit >/dev/null
+	ends hostile 20 || kill -9 "$(cat $d/hostile.pid)"
+	forget hostile
+}
+
+begin "a guest is saved into a file"
+start_qemu saved $qemu_options -S
+qmp saved migrate "{ \"uri\": \"file:$d/saved.stream\" }"
+seen=$(comes_to_end saved)
+qmp saved quit >/dev/null
+ends saved 20
+same "completed; completed, not-running, idle" "$seen; $(takes $d/saved.stream)"
+
+begin "states of the tools that there are none of are refused, and not kept"
+same "$(for field in state power snapshot; do
+	echo "$field: failed, not-running, idle"
+done)" "$(for field in state power snapshot; do
+	python3 -I -S /bin/hostile-stream.py $d/saved.stream $d/hostile.stream $field
+	echo "$field: $(takes $d/hostile.stream)"
+done)"
+rm $d/*.stream
 
 # ---------------------------------------------------------------------------
 # Snapshots, in the file in which QEMU keeps what is written to the disk.

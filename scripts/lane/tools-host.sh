@@ -422,6 +422,9 @@ stands_still
 begin "what the tools had reported is there"
 same "tester, $mac, running" "$(what "i['host-name']"), $(what "[n['mac'] for n in i['network']['nics'] if n['mac'] == '$mac'][0]"), $(what 'i["state"]')"
 
+begin "the host has heard that they run"
+same "running" "$(event tools VMWARE_TOOLS_STATE '{ "state": "running" }' '{state}' 20)"
+
 begin "the guest thaws"
 tool vmware-snapshot-thaw
 same "no error" "$(snapshot idle)"

@@ -67,7 +67,7 @@ class Traffic:
                 {"key": f"guestinfo.host.{number % 16}", "value": str(number)}]})
             self.changes = number
         except Failed as error:
-            if "the guest has migrated" not in str(error):
+            if "ask its destination" not in str(error):
                 raise
             self.refused += 1
 

@@ -61,6 +61,7 @@ other=$(another_qemu)
 [ -n "$other" ] || note "no migration to another QEMU: it is built by QEMU_SERIES=10.2 $(
 	)scripts/setup/build-qemu.sh, or 10.0"
 make_host "$build/qemu-host.cpio.gz" "$top/scripts/lane/qemu-host.sh" \
+	-p "$top/scripts/lane/hostile-stream.py:bin/hostile-stream.py" \
 	${other:+-f "$other:bin/qemu-other"}
 note "set-up: $(($(date +%s) - begun)) s"
 run_host 1500
