@@ -5,8 +5,9 @@
 # (the engine in user space, the scripts in Python), build (the series and the modules), lane
 # (the kselftests on the distribution's kernel), kernels (KVM with the interface compiles in
 # the sources of other kernels), package (it builds, lintian passes), demo (a real guest
-# migrates), guests (other real guests, one in a guest, and QEMU itself).  Those after the
-# lane run beside it, which keeps one processor busy; what they say comes after it.
+# migrates), guests (other real guests, one in a guest, and QEMU itself).  The last two run
+# beside the lane and what is after it: a host that is emulated keeps one processor busy.
+# What they say comes last.
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
@@ -113,29 +114,37 @@ suite_guests() {
 	steps nested
 }
 
-# The suites that are left begin.
+# Of the suites that are left those with hosts of their own begin.
 run_beside() {
-	[ "$left" ] || return 0
-	note "beside it:$left: what they say is in $log_dir/beside.log until then"
+	for suite_beside in $left; do
+		case $suite_beside in
+		demo | guests) beside="$beside $suite_beside" ;;
+		esac
+	done
+	[ "$beside" ] || return 0
+	note "beside it:$beside: what they say is in $log_dir/beside.log until then"
 	# shellcheck disable=SC2086 # a list
-	"$0" --suites $left >"$log_dir/beside.log" 2>&1 &
-	beside=$!
+	"$0" --suites $beside >"$log_dir/beside.log" 2>&1 &
+	beside_pid=$!
 }
 
-# run_suites SUITE...: each, and what runs beside one after it
+# run_suites SUITE...: each, and last what ran beside one of them
 run_suites() {
 	beside=
-	while [ $# -gt 0 ] && [ ! "$beside" ]; do
+	while [ $# -gt 0 ]; do
 		suite=$1
 		shift
-		left=${*:+ $*}
-		note "suite $suite${left:+, then$left}"
+		left=$*
+		case " $beside " in
+		*" $suite "*) continue ;;
+		esac
+		note "suite $suite${left:+, then $left}"
 		start=$(date +%s)
 		"suite_$suite"
 		note "suite $suite: $(($(date +%s) - start)) s"
 	done
 	[ "$beside" ] || return 0
-	wait "$beside" || echo "not ok - the suites beside it run to their end"
+	wait "$beside_pid" || echo "not ok - the suites beside it run to their end"
 	cat "$log_dir/beside.log"
 }
 
