@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # QEMU's side: options that contradict each other, migrations between QEMUs that differ,
-# snapshots; and QEMU's own tests of the series.  If build-qemu.sh has built
-# QEMU for another QEMU_SERIES too, a guest migrates from one to the other and back.  Runs
-# qemu-host.sh; ends like demo.sh, with "qemu: PASS" or "qemu: FAIL: STEP".
+# snapshots; and QEMU's own tests of the series.  If build-qemu.sh has built QEMU for another
+# QEMU_SERIES too, a guest migrates from one to the other and back.  Runs qemu-host.sh; ends
+# like demo.sh, with "qemu: PASS" or "qemu: FAIL: STEP".
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 title=qemu

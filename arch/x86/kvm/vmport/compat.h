@@ -50,7 +50,10 @@ static inline bool kvm_pmu_is_fastpath_emulation_allowed(struct kvm_vcpu *vcpu)
 
 #define EXIT_FASTPATH_EXIT_USERSPACE	EXIT_FASTPATH_EXIT_HANDLED
 
-/* No guest has LAM, and the emulator nothing to ask: any operation of its stands there. */
+/*
+ * No guest has LAM there, and the emulator has no such operation.  The macro takes the place
+ * of its name in "ctxt->ops->...", so it needs the name of one that is there.
+ */
 #define get_untagged_addr(_ctxt, _addr, _flags)	cpl ? (_addr) : 0
 #else
 #define kvm_pmu_is_fastpath_emulation_allowed(_vcpu)	true
