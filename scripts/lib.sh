@@ -110,14 +110,17 @@ must() {
 	[ "$check_status" = 0 ] || exit 1
 }
 
+# fails_with LOG: fails, and shows the end of the log
+fails_with() {
+	tail -n 30 "$1" | sed 's/^/#   /'
+	return 1
+}
+
 # quietly LOG COMMAND...: what it says goes to the log, whose end is shown if it fails
 quietly() {
 	quietly_log=$1
 	shift
-	"$@" >"$quietly_log" 2>&1 </dev/null || {
-		sed 's/^/#   /' "$quietly_log" | tail -n 30
-		return 1
-	}
+	"$@" >"$quietly_log" 2>&1 </dev/null || fails_with "$quietly_log"
 }
 
 # as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py

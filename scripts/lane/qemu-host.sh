@@ -461,25 +461,11 @@ fi
 # ---------------------------------------------------------------------------
 # A stream that says what no QEMU does.
 
-# comes_to_end VM: how its migration ends
-comes_to_end() {
-	tries=300
-	while [ $tries -gt 0 ]; do
-		ended=$(qmp $1 query-migrate '' '{status}')
-		case $ended in
-		completed | failed) break ;;
-		esac
-		tries=$((tries - 1))
-		sleep 0.2
-	done
-	echo "$ended"
-}
-
 # takes STREAM: what a QEMU says of it, and then of its guest's tools
 takes() {
 	start_qemu hostile $qemu_options -S -incoming defer
 	qmp hostile migrate-incoming "{ \"uri\": \"file:$1\", \"exit-on-error\": false }"
-	ended=$(comes_to_end hostile)
+	ended=$(monitor hostile ended '{status}')
 	echo "$ended, $(qmp hostile query-vmware-tools '' '{state}, {snapshot}' 2>&1)"
 	qmp hostile quit >/dev/null
 	ends hostile 20 || kill -9 "$(cat $d/hostile.pid)"
@@ -489,7 +475,7 @@ takes() {
 begin "a guest is saved into a file"
 start_qemu saved $qemu_options -S
 qmp saved migrate "{ \"uri\": \"file:$d/saved.stream\" }"
-seen=$(comes_to_end saved)
+seen=$(monitor saved ended '{status}')
 qmp saved quit >/dev/null
 ends saved 20
 same "completed; completed, not-running, idle" "$seen; $(takes $d/saved.stream)"

@@ -5,6 +5,7 @@
   qmp.py MONITOR run COMMAND [ARGUMENTS [FORMAT]]
   qmp.py MONITOR wait EVENT SECONDS CONDITIONS FORMAT
   qmp.py MONITOR migrate SOCKET FORMAT [CAPABILITY]...
+  qmp.py MONITOR ended FORMAT
 
 MONITOR is the path of a pair of pipes, MONITOR.in and MONITOR.out, as QEMU's
 "-chardev pipe" takes them.  ARGUMENTS and CONDITIONS are JSON: an event is waited
@@ -136,6 +137,10 @@ class Monitor:
         self.command("migrate-set-capabilities", {
             "capabilities": [{"capability": name, "state": True} for name in capabilities]})
         self.command("migrate", {"uri": uri})
+        return self.ended()
+
+    def ended(self):
+        """What query-migrate says at the end of a migration from here or to here."""
         deadline = time.monotonic() + MIGRATION
         while True:
             answer = self.command("query-migrate")
@@ -251,7 +256,12 @@ def migrate(monitor, path, form, *capabilities):
     return shown(monitor.migrate("unix:" + path, capabilities), form)
 
 
-ACTIONS = {"run": (run, (1, 2, 3)), "wait": (wait, (4,)), "migrate": (migrate, (2, 3, 4))}
+def ended(monitor, form):
+    return shown(monitor.ended(), form)
+
+
+ACTIONS = {"run": (run, (1, 2, 3)), "wait": (wait, (4,)), "migrate": (migrate, (2, 3, 4)),
+           "ended": (ended, (1,))}
 
 
 def main(arguments):

@@ -73,10 +73,7 @@ release() {
 }
 
 says() {
-	grep -q -e "$1" "$package_log" || {
-		sed 's/^/#   /' "$package_log" | tail -n 30
-		return 1
-	}
+	grep -q -e "$1" "$package_log" || fails_with "$package_log"
 }
 
 # The module that modprobe would load for a release.
@@ -160,13 +157,11 @@ advice() {
 flavour_builds() {
 	flavour=${1%-cloud-amd64}-amd64
 	apt_root install "linux-headers-$flavour" || return
-	in_root dkms install -m "$name" -v "$(package_version)" -k "$flavour" \
-		>"$package_log" 2>&1 </dev/null
+	quietly "$package_log" in_root dkms install -m "$name" -v "$(package_version)" \
+		-k "$flavour" || return
 	for module in kvm kvm-amd kvm-intel; do
-		[ -n "$(find "$root/lib/modules/$flavour/updates/dkms" -name "$module.ko*")" ] || {
-			sed 's/^/#   /' "$package_log" | tail -n 30
-			return 1
-		}
+		[ -n "$(find "$root/lib/modules/$flavour/updates/dkms" -name "$module.ko*")" ] ||
+			fails_with "$package_log" || return
 	done
 }
 

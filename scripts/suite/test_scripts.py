@@ -115,6 +115,13 @@ class Qmp(unittest.TestCase):
                                              "id": number}) + "\r\n")
         self.assertEqual(self.call("run", "cont"), "qmp: vm.qmp: cont: no\n")
 
+    def test_ended(self):
+        """qmp: a migration is asked for until it has ended, however it ends"""
+        fake = self.qemu(returns({}), returns({"status": "active"}), returns({"status": "failed"}))
+        self.assertEqual(self.call("ended", "{status}"), "failed\n")
+        fake.thread.join()
+        self.assertEqual(fake.requests[1:], [("query-migrate", {})] * 3)
+
     def test_event_between(self):
         """qmp: an event before an answer is kept for who waits for it"""
         self.qemu(returns({}, before=event("OTHER", id=3) + event("RESULT", id=31, text="no") +
