@@ -332,7 +332,7 @@ same "20 refused, running" "$refusals refused, $(qmp source query-status '' '{st
 # ---------------------------------------------------------------------------
 # One that is not refused.
 
-begin "a destination with the host's TSC rate takes the guest"
+begin "a destination with the host's TSC rate says who has the guest"
 qmp source migrate-set-parameters "$fast"
 start_qemu destination $qemu_options -incoming "unix:$d/destination.socket"
 coming="the guest has not come yet: ask its source"
@@ -342,6 +342,13 @@ seen=$(qmp destination vmware-guestinfo-set '{ "changes": [ { "key": "guestinfo.
 same "$(for i in vmware-guestinfo-set vmware-tclo-request object-add; do
 	echo "qmp: destination.qmp: $i: $coming"
 done)" "$seen"
+
+begin "an object that has set nothing can be deleted there"
+qmp destination object-add '{ "qom-type": "vmware-guestinfo", "id": "early", "key": "guestinfo.early" }'
+same "" "$(qmp destination object-del '{ "id": "early" }' 2>&1)"
+
+begin "it takes the guest"
+pending=$(qmp source vmware-tclo-request '{ "request": "ping", "timeout": 600 }' '{id}')
 ended=$(migrate source $d/destination.socket '{status}')
 same "completed, running" "$ended, $(arrived destination)"
 
@@ -377,6 +384,14 @@ same "$(for i in vmware-tclo-request vmware-tclo-cancel vmware-guestinfo-set vmw
 	echo "qmp: source.qmp: $i: $gone"
 done)
 qmp: source.qmp: object-del: object 'text' is in use, can not be deleted" "$seen"
+
+begin "a reset there tells nothing of the request that the destination has"
+qmp source set-action '{ "reboot": "reset" }'
+qmp source system_reset
+event source RESET '' reset 20 >/dev/null
+same "prelaunch, 0 at the source, 1 at the destination" "$(qmp source query-status '' '{status}'), $(
+	)$(grep -c VMWARE_TCLO_RESULT $d/source.qmp.events) at the source, $(
+	)$(qmp destination vmware-tclo-cancel "{ \"id\": $pending }" >/dev/null && echo 1) at the destination"
 
 begin "the source's QEMU ends cleanly"
 quit source
@@ -525,5 +540,47 @@ same "larger" "$seen"
 
 begin "the snapshots' QEMU ends cleanly"
 quit shot
+
+# job VM COMMAND ARGUMENT...: what it says at its end
+job() {
+	job_of=$1
+	qmp $job_of "$2" "{ \"job-id\": \"job\", $3 }" >/dev/null
+	event $job_of JOB_STATUS_CHANGE '{ "id": "job", "status": "concluded" }' '' 60 >/dev/null
+	qmp $job_of query-jobs
+	qmp $job_of job-dismiss '{ "id": "job" }'
+	# The next one has the same name.
+	: >$d/$job_of.qmp.events
+}
+
+# disk VM: a file for snapshots, as the node "disk"
+disk() {
+	qmp $1 blockdev-add "{ \"driver\": \"file\", \"node-name\": \"file\", \"filename\": \"$d/disk\" }"
+	$2 >/dev/null
+	qmp $1 blockdev-add '{ "driver": "qcow2", "node-name": "disk", "file": "file" }'
+}
+
+snapshot='"tag": "rate", "vmstate": "disk", "devices": [ "disk" ]'
+begin "a guest with another TSC rate is saved in a snapshot"
+: >$d/disk
+start_qemu faster $qemu_options -cpu host,tsc-frequency=$rate
+disk faster 'job faster blockdev-create "options":{"driver":"qcow2","file":"file","size":1048576}'
+sleep 3
+seen=$(job faster snapshot-save "$snapshot")
+qmp faster quit >/dev/null
+ends faster 20
+case $seen in *error*) ;; *) seen=saved ;; esac
+same "saved" "$seen"
+
+begin "a QEMU that runs with the host's rate loads it, and says what the guest sees"
+start_qemu slower $qemu_options
+disk slower :
+sleep 3
+seen=$(job slower snapshot-load "$snapshot")
+case $seen in *error*) ;; *) seen="loaded, $(qmp slower query-status '' '{status}'), $(
+	grep -c 'was promised a TSC rate of [0-9]* kHz in CPUID leaf 0x40000010' $d/slower.log)" ;; esac
+same "loaded, running, 1" "$seen"
+
+begin "its QEMU ends cleanly, too"
+quit slower
 
 echo "@@STEPS PASS"
