@@ -122,7 +122,8 @@ configure() {
 }
 
 compile() {
-	ninja -C "$tree/build" -j"$jobs" qemu-system-x86_64 tests/unit/test-vmware-report
+	ninja -C "$tree/build" -j"$jobs" qemu-system-x86_64 tests/unit/test-vmware-report \
+		tests/qtest/qmp-cmd-test tests/qtest/test-hmp
 }
 
 # A line now and then that says how far the build is.

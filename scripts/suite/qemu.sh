@@ -30,12 +30,23 @@ fetch_pycotap() {
 	mv "$pycotap.tmp" "$pycotap"
 }
 
+# QEMU's own tests find it where the build has it installed.
+link_firmware() {
+	firmware_of_build=$qemu_build/qemu-bundle/usr/local/share/qemu
+	mkdir -p "$firmware_of_build"
+	find /usr/share/seabios /usr/share/qemu /usr/lib/ipxe/qemu -maxdepth 1 ! -type d \
+		-exec ln -sf {} "$firmware_of_build/" \;
+}
+
+# Every query of QMP and every command of HMP, on a machine without guest: QEMU's own.
+test_monitor() {
+	export QTEST_QEMU_BINARY="$emulator"
+	"$qemu_build/tests/qtest/qmp-cmd-test" && "$qemu_build/tests/qtest/test-hmp"
+}
+
 # Options and streams that contradict the interface: QEMU's own functional test.  Those of
 # it that need KVM are steps of qemu-host.sh.
 test_functional() {
-	firmware_of_build=$qemu_build/qemu-bundle/usr/local/share/qemu
-	mkdir -p "$firmware_of_build"
-	ln -sf "$firmware"/* "$firmware_of_build/"
 	test_path=$qemu_source/python:$qemu_source/tests/functional
 	PYTHONPATH=$test_path:$pycotap/usr/lib/python3/dist-packages MESON_BUILD_ROOT=$qemu_build \
 		QEMU_BUILD_ROOT=$qemu_build QEMU_TEST_QEMU_BINARY=$emulator \
@@ -55,6 +66,9 @@ emulator=$(readlink -f "$build/qemu-system-x86_64")
 qemu_build=$(dirname "$emulator")
 qemu_source=$(dirname "$qemu_build")/src
 step "running QEMU's unit test of reports" test_reports
+ensure_packages ipxe-qemu
+step "linking the firmware" link_firmware
+step "running QEMU's tests of its monitor" test_monitor
 [ -d "$pycotap" ] || step "fetching what QEMU's functional tests need" fetch_pycotap
 step "running QEMU's functional test" test_functional
 other=$(another_qemu)
