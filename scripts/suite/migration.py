@@ -256,52 +256,85 @@ class Suite(machine.Suite):
 
     # --- other ways ----------------------------------------------------------
 
-    def capability(self, host, name, state):
-        host.command("migrate-set-capabilities", {"capabilities": [
-            {"capability": name, "state": state}]})
+    def turn(self, hosts, capabilities, state):
+        for host in hosts:
+            host.command("migrate-set-capabilities", {"capabilities": [
+                {"capability": name, "state": state} for name in capabilities]})
 
-    def postcopy(self):
-        self.receive(WITH, "defer")
+    def can(self, label, hosts, capabilities):
+        """Turns them on; where QEMU or a host's kernel cannot, the test is skipped."""
         try:
-            for host in self.hosts:
-                self.capability(host, "postcopy-ram", True)
+            self.turn(hosts, capabilities, True)
         except Failed as error:
+            self.turn(hosts, capabilities, False)
+            print(f"ok - migration: {label} # SKIP {error}", flush=True)
+            return False
+        return True
+
+    def another_way(self, label, *capabilities, at="completed", then=lambda: None):
+        """A migration with capabilities; then() is called where its status is AT or, if
+        that is "active", in the middle."""
+        def there_now(answer):
+            return (answer.get("status") == at and
+                    (at != "active" or answer.get("ram", {}).get("transferred", 0) > 8 << 20))
+
+        self.receive(WITH, "defer")
+        if not self.can(label, self.hosts, capabilities):
             self.there.call("end", "guest")
-            self.capability(self.here, "postcopy-ram", False)
-            print(f"ok - migration: postcopy # SKIP {error}", flush=True)
             return
         self.there.command("migrate-incoming", {"uri": f"tcp:0.0.0.0:{PORT}"})
-        self.send(speed=SLOW)
-        self.until(lambda answer: answer.get("ram", {}).get("transferred", 0) > 8 << 20)
-        self.here.command("migrate-set-parameters", {"max-postcopy-bandwidth": FAST})
-        self.here.command("migrate-start-postcopy")
+        self.send(speed=SLOW if at == "active" else FAST)
+        self.until(there_now)
+        then()
         status = self.until(lambda _: False)["status"]
         self.arrive()
-        self.capability(self.here, "postcopy-ram", False)
-        self.test("postcopy, begun in the middle", ["completed", "running", 0],
-                  [status] + self.serves())
+        self.turn([self.here], capabilities, False)
+        self.test(label, ["completed", "running", 0], [status] + self.serves())
 
-    def through_a_file(self):
+    def other_ways(self):
+        def postcopy():
+            self.here.command("migrate-set-parameters", {"max-postcopy-bandwidth": FAST})
+            self.here.command("migrate-start-postcopy")
+
+        def switch_over():
+            self.here.command("migrate-continue", {"state": "pre-switchover"})
+
+        self.another_way("postcopy, begun in the middle", "postcopy-ram", at="active", then=postcopy)
+        self.another_way("postcopy with a connection for pages that are waited for", "postcopy-ram",
+                         "postcopy-preempt", at="active", then=postcopy)
+        self.another_way("several connections", "multifd")
+        self.another_way("pages as differences, and a slower guest", "xbzrle", "auto-converge")
+        self.another_way("a pause before the guest goes", "pause-before-switchover",
+                         at="pre-switchover", then=switch_over)
+
+    def through_a_file(self, label, write, read, *capabilities):
         """Out of QEMU and back into another one, on one host: no return path."""
-        self.send("exec:cat >/tmp/state")
+        if not self.can(label, [self.here], capabilities):
+            return
+        self.send(write)
         status = self.until(lambda _: False)["status"]
         self.traffic.collect(self.here)
         self.here.call("end", "guest")
-        self.here.call("start", "guest", WITH + ["-incoming", "exec:cat /tmp/state"])
+        self.here.call("start", "guest", WITH + ["-incoming", "defer"])
+        self.turn([self.here], capabilities, True)
+        self.here.command("migrate-incoming", {"uri": read})
         self.here.call("wait", "guest", "RESUME", 120)
+        self.turn([self.here], capabilities, False)
         self.here.call("shell", "rm /tmp/state")
-        self.test("through a file", ["completed", "running", 0], [status] + self.serves())
+        self.test(label, ["completed", "running", 0], [status] + self.serves())
+
+    def files(self):
+        self.through_a_file("through a file", "exec:cat >/tmp/state", "exec:cat /tmp/state")
+        self.through_a_file("through a file that has a place for each page", "file:/tmp/state",
+                            "file:/tmp/state", "mapped-ram", "multifd")
 
     def background_snapshot(self):
         """The guest runs on while its state is written away."""
-        try:
-            self.capability(self.here, "background-snapshot", True)
-        except Failed as error:
-            print(f"ok - migration: background snapshot # SKIP {error}", flush=True)
+        if not self.can("background snapshot", [self.here], ["background-snapshot"]):
             return
         self.send("exec:cat >/dev/null")
         status = self.until(lambda _: False)["status"]
-        self.capability(self.here, "background-snapshot", False)
+        self.turn([self.here], ["background-snapshot"], False)
         self.test("background snapshot", ["completed", "running", 0], [status] + self.serves())
 
     def handed_over(self):
@@ -414,9 +447,9 @@ class Suite(machine.Suite):
                   len(self.downtimes["with the interface, under load"]))
         self.in_the_middle()
         self.background_snapshot()
-        self.through_a_file()
+        self.files()
         self.handed_over()
-        self.postcopy()
+        self.other_ways()
         self.frozen()
         self.count()
         self.here.call("end", "guest")
