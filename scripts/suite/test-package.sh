@@ -38,7 +38,8 @@ in_root() {
 
 # What it says is kept in $package_log for the checks that follow.
 apt_root() {
-	quietly "$package_log" in_root apt-get -y -q -o APT::Install-Recommends=false "$@"
+	quietly "$package_log" in_root apt-get -y -q -o APT::Install-Recommends=false \
+		-o Dpkg::Use-Pty=0 "$@"
 }
 
 make_base() {
