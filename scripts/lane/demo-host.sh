@@ -170,4 +170,4 @@ same "from the new host" "$(guest destination 'vmware-rpctool "info-get guestinf
 begin "the destination's QEMU ends cleanly"
 quit destination
 
-echo "@@STEPS PASS"
+all_passed

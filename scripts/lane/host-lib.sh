@@ -16,6 +16,10 @@ d=/tmp/demo
 mkdir -p $d
 # Where QEMU keeps what a guest writes to a disk with snapshot=on.
 export TMPDIR=$d
+# Of a QEMU that has sanitizers (QEMU_SANITIZERS=1), a file for each process.
+reports=$d/sanitizers
+export ASAN_OPTIONS=log_path=$reports:fast_unwind_on_malloc=0
+export UBSAN_OPTIONS=log_path=$reports:print_stacktrace=1
 dmesg -n 1
 
 # Members of vmware can follow, after a comma.
@@ -32,6 +36,11 @@ begin() {
 	echo "step $step: $name"
 }
 
+# found: the reports that are more than ASan's warning of makecontext()
+found() {
+	grep -l -e ERROR: -e 'runtime error:' "$reports".* 2>/dev/null
+}
+
 fail() {
 	echo "  result:   FAIL"
 	for file in "$d"/*.log "$d"/*.console; do
@@ -39,8 +48,17 @@ fail() {
 		echo "  last lines of ${file##*/}:"
 		tail -n 4 "$file" | tr -d '\r' | cut -c 1-300 | sed 's/^/    /'
 	done
+	for file in $(found); do
+		sed 's/^/    /' "$file" | head -n 60
+	done
 	echo "@@STEPS FAIL: $name"
 	leave
+}
+
+# all_passed: the last line of a script
+all_passed() {
+	[ -z "$(found)" ] || { begin "the sanitizers have found nothing"; fail; }
+	echo "@@STEPS PASS"
 }
 
 # Nothing follows: the machine is switched off.

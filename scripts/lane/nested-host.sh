@@ -55,4 +55,4 @@ same "status 0: $long_value" "status $?: $seen"
 begin "the outer guest's QEMU ends cleanly"
 quit outer
 
-echo "@@STEPS PASS"
+all_passed

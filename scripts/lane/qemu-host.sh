@@ -583,4 +583,4 @@ same "loaded, running, 1" "$seen"
 begin "its QEMU ends cleanly, too"
 quit slower
 
-echo "@@STEPS PASS"
+all_passed

@@ -333,4 +333,4 @@ ends last 30
 runs last && seen="still there" || seen="gone"
 same "gone" "$seen"
 
-echo "@@STEPS PASS"
+all_passed

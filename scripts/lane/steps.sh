@@ -5,7 +5,7 @@
 # and run steps in it (host-lib.sh): sourced, with $top set to the checkout and
 # $title to the first word of the verdict.  The last line is then "TITLE: PASS" or
 # "TITLE: FAIL: STEP", and the status 0 or 1.  With STEPS_TAP=1 every step is a
-# test line too.
+# test line too; with QEMU_SANITIZERS=1 the guests' QEMU has ASan and UBSan.
 
 : "${title:?set \$title before sourcing steps.sh}"
 
@@ -17,6 +17,8 @@ trap 'why=interrupted; exit' HUP INT TERM
 . "$top/scripts/lib.sh"
 
 firmware=$build/demo-firmware
+tested_qemu=$build/qemu-system-x86_64
+[ -z "${QEMU_SANITIZERS:-}" ] || tested_qemu=$build/qemu-sanitizers
 
 # The firmware is the distribution's: the source package has none.
 gather_firmware() {
@@ -39,7 +41,8 @@ get_host_parts() {
 	"$top/scripts/setup/fetch-kernel.sh"
 	"$top/scripts/setup/build-kvm.sh" on
 	"$top/scripts/setup/fetch-qemu.sh"
-	"$top/scripts/setup/build-qemu.sh"
+	QEMU_SANITIZERS='' "$top/scripts/setup/build-qemu.sh"
+	[ -z "${QEMU_SANITIZERS:-}" ] || "$top/scripts/setup/build-qemu.sh"
 	ensure_packages qemu-system-x86 qemu-system-data seabios busybox-static python3
 	. "$kernel_env"
 	"$top/scripts/setup/demo-guest.sh" "$build/demo-guest.cpio.gz"
@@ -55,7 +58,7 @@ make_host() {
 	step "making ${image##*/}" "$top/scripts/lane/mkinitramfs.sh" -o "$image" \
 		-s "$script" -f "$top/scripts/lane/host-lib.sh:host-lib.sh" \
 		-p "$top/scripts/lane/qmp.py:bin/qmp.py" \
-		-f "$(readlink -f "$build/qemu-system-x86_64"):bin/qemu-system-x86_64" \
+		-f "$(readlink -f "$tested_qemu"):bin/qemu-system-x86_64" \
 		-f "$K_VMLINUZ:demo/vmlinuz" -f "$build/demo-guest.cpio.gz:demo/guest.cpio.gz" \
 		-d "$firmware:demo/firmware" "$@"
 }

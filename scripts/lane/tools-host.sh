@@ -495,4 +495,4 @@ until_seen "not-running False" 30 what 'i["state"] + " " + str("host-name" in i)
 begin "its QEMU ends cleanly"
 quit tools
 
-echo "@@STEPS PASS"
+all_passed

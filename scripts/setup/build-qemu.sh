@@ -16,7 +16,9 @@ series=$(qemu_patches "$Q_VERSION" &&
 	find "$top"/vmm/qemu-tcg/*.patch "$top/vmm/qemu-tcg/$qemu_series" -name '*.patch' \
 		2>/dev/null | sort)
 tree=$cache/qemu/tree/$(basename "$(dirname "$Q_DSC")")
-program=$tree/build/qemu-system-x86_64
+variant=${QEMU_SANITIZERS:+-sanitizers}
+objects=$tree/build$variant
+program=$objects/qemu-system-x86_64
 key=$({
 	echo "$Q_VERSION"
 	echo "$series" | while read -r file; do cat "$file"; done
@@ -26,10 +28,14 @@ mkdir -p "$tree"
 exec 7>"$cache/qemu/.lock-build"
 flock 7
 
-ln -sfn "$program" "$build/qemu-system-x86_64"
-ln -sfn "$program" "$build/qemu-$qemu_series"
+if [ -n "$variant" ]; then
+	ln -sfn "$program" "$build/qemu$variant"
+else
+	ln -sfn "$program" "$build/qemu-system-x86_64"
+	ln -sfn "$program" "$build/qemu-$qemu_series"
+fi
 # Unchanged since the last time, and linked to the end.
-if [ "$(cat "$tree/built" 2>/dev/null)" = "$key $(sha256sum <"$program" 2>/dev/null)" ]; then
+if [ "$(cat "$tree/built$variant" 2>/dev/null)" = "$key $(sha256sum <"$program" 2>/dev/null)" ]; then
 	exit 0
 fi
 
@@ -110,19 +116,19 @@ prepare() {
 options="--target-list=x86_64-softmmu --without-default-features --enable-kvm --enable-tcg
 	--enable-seccomp --enable-vhost-kernel --disable-fdt --disable-docs --disable-tools
 	--disable-install-blobs --disable-download --disable-debug-info
-	--python=/usr/bin/python3"
+	--python=/usr/bin/python3${variant:+ --enable-asan --enable-ubsan}"
 
 configure() {
-	rm -rf "$tree/build"
-	mkdir "$tree/build"
-	cd "$tree/build"
+	rm -rf "$objects"
+	mkdir "$objects"
+	cd "$objects"
 	# shellcheck disable=SC2086 # a list
 	../src/configure $options
-	echo "$options" >"$tree/build/options"
+	echo "$options" >"$objects/options"
 }
 
 compile() {
-	ninja -C "$tree/build" -j"$jobs" qemu-system-x86_64 tests/unit/test-vmware-report \
+	ninja -C "$objects" -j"$jobs" qemu-system-x86_64 tests/unit/test-vmware-report \
 		tests/qtest/qmp-cmd-test tests/qtest/test-hmp
 }
 
@@ -135,7 +141,7 @@ progress() {
 }
 
 step "preparing QEMU $Q_VERSION" prepare
-[ "$options" = "$(cat "$tree/build/options" 2>/dev/null)" ] ||
+[ "$options" = "$(cat "$objects/options" 2>/dev/null)" ] ||
 	step "configuring QEMU" configure
 progress "$log_dir/building-QEMU.log" &
 watcher=$!
@@ -143,4 +149,4 @@ trap 'kill $watcher 2>/dev/null' EXIT
 trap 'exit 1' HUP INT TERM
 step "building QEMU" compile
 "$program" --version >/dev/null || die "the built QEMU does not start: see $log_dir/building-QEMU.log"
-echo "$key $(sha256sum <"$program")" >"$tree/built"
+echo "$key $(sha256sum <"$program")" >"$tree/built$variant"

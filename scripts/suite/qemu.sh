@@ -40,7 +40,7 @@ link_firmware() {
 
 # Every query of QMP and every command of HMP, on a machine without guest: QEMU's own.
 test_monitor() {
-	export QTEST_QEMU_BINARY="$emulator"
+	export QTEST_QEMU_BINARY="$tested_qemu"
 	"$qemu_build/tests/qtest/qmp-cmd-test" && "$qemu_build/tests/qtest/test-hmp"
 }
 
@@ -49,7 +49,7 @@ test_monitor() {
 test_functional() {
 	test_path=$qemu_source/python:$qemu_source/tests/functional
 	PYTHONPATH=$test_path:$pycotap/usr/lib/python3/dist-packages MESON_BUILD_ROOT=$qemu_build \
-		QEMU_BUILD_ROOT=$qemu_build QEMU_TEST_QEMU_BINARY=$emulator \
+		QEMU_BUILD_ROOT=$qemu_build QEMU_TEST_QEMU_BINARY=$tested_qemu \
 		python3 "$(find "$qemu_source/tests/functional" -name 'test*_vmware.py')"
 }
 
@@ -62,8 +62,8 @@ another_qemu() {
 
 begun=$(date +%s)
 get_host_parts
-emulator=$(readlink -f "$build/qemu-system-x86_64")
-qemu_build=$(dirname "$emulator")
+tested_qemu=$(readlink -f "$tested_qemu")
+qemu_build=$(dirname "$tested_qemu")
 qemu_source=$(dirname "$qemu_build")/src
 step "running QEMU's unit test of reports" test_reports
 ensure_packages ipxe-qemu
