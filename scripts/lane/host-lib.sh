@@ -19,6 +19,9 @@ export TMPDIR=$d
 # Of a QEMU that has sanitizers (QEMU_SANITIZERS=1), a file for each process.
 reports=$d/sanitizers
 export ASAN_OPTIONS=log_path=$reports:fast_unwind_on_malloc=0
+# QEMU's own: neither frees the channel of what it saves.
+printf 'leak:%s\n' save_snapshot load_snapshot >$d/leaks
+export LSAN_OPTIONS=suppressions=$d/leaks:print_suppressions=0
 export UBSAN_OPTIONS=log_path=$reports:print_stacktrace=1
 dmesg -n 1
 
