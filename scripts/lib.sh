@@ -59,11 +59,16 @@ attempt() {
 	[ $attempt_status != 0 ] || note "$attempt_text: $(($(date +%s) - attempt_start)) s"
 }
 
+# show_end LOG: its last lines, as TAP's comments
+show_end() {
+	tail -n 30 "$1" | sed 's/^/#   /'
+}
+
 # step TEXT COMMAND...: the same, where there is no going on after a failure.
 step() {
 	attempt "$@"
 	if [ $attempt_status != 0 ]; then
-		tail -n 20 "$attempt_log" | sed 's/^/#   /' >&2
+		show_end "$attempt_log" >&2
 		die "$attempt_text failed: the whole output is in $attempt_log"
 	fi
 }
@@ -90,7 +95,7 @@ set_up() {
 # attempt_test TEXT COMMAND...: the same, of which only a failure's last lines are shown
 attempt_test() {
 	attempt "$@"
-	[ "$attempt_status" = 0 ] || tail -n 20 "$attempt_log" | sed 's/^/#   /'
+	[ "$attempt_status" = 0 ] || show_end "$attempt_log"
 	result "$attempt_status" "$1"
 	return "$attempt_status"
 }
@@ -112,7 +117,7 @@ must() {
 
 # fails_with LOG: fails, and shows the end of the log
 fails_with() {
-	tail -n 30 "$1" | sed 's/^/#   /'
+	show_end "$1"
 	return 1
 }
 

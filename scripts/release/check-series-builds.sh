@@ -28,7 +28,7 @@ expect() {
 	if "$@" >"$log_dir/series.log" 2>&1; then
 		echo "ok - $expect_name"
 	else
-		tail -n 20 "$log_dir/series.log" | sed 's/^/#   /'
+		show_end "$log_dir/series.log"
 		echo "not ok - $expect_name"
 		failed=1
 	fi

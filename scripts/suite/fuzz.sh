@@ -46,7 +46,7 @@ for target in ${FUZZ_TARGETS:-calls rpci blob tool}; do
 		-artifact_prefix="$work/findings/$target-" $dictionary \
 		"$found" $seeds >"$log_dir/fuzz-$target.log" 2>&1; then
 		input=$(sed -n 's/.*Test unit written to //p' "$log_dir/fuzz-$target.log" | tail -n 1)
-		tail -n 30 "$log_dir/fuzz-$target.log" | sed 's/^/#   /' >&2
+		show_end "$log_dir/fuzz-$target.log" >&2
 		die "$target: a finding: $input; once more: $build/unit/fuzz/fuzz_$target $input"
 	fi
 	calls=$(sed -n 's/^\([0-9]*\) engine calls$/\1/p' "$log_dir/fuzz-$target.log" | tail -n 1)
