@@ -541,21 +541,28 @@ same "larger" "$seen"
 begin "the snapshots' QEMU ends cleanly"
 quit shot
 
-# job VM COMMAND ARGUMENT...: what it says at its end
+# job VM COMMAND ARGUMENTS: "done", or what else QEMU says
 job() {
 	job_of=$1
-	qmp $job_of "$2" "{ \"job-id\": \"job\", $3 }" >/dev/null
+	qmp $job_of "$2" "{ \"job-id\": \"job\", $3 }" 2>&1
 	event $job_of JOB_STATUS_CHANGE '{ "id": "job", "status": "concluded" }' '' 60 >/dev/null
-	qmp $job_of query-jobs
-	qmp $job_of job-dismiss '{ "id": "job" }'
+	jobs=$(qmp $job_of query-jobs)
+	case $jobs in
+	*error*) echo "$jobs" ;;
+	*concluded*) echo "done" ;;
+	*) echo "no job: $jobs" ;;
+	esac
+	qmp $job_of job-dismiss '{ "id": "job" }' 2>&1
 	# The next one has the same name.
 	: >$d/$job_of.qmp.events
 }
 
-# disk VM: a file for snapshots, as the node "disk"
-disk() {
+# file VM, disk VM: the file for snapshots as the node "file", and "disk" in it
+file() {
 	qmp $1 blockdev-add "{ \"driver\": \"file\", \"node-name\": \"file\", \"filename\": \"$d/disk\" }"
-	$2 >/dev/null
+}
+
+disk() {
 	qmp $1 blockdev-add '{ "driver": "qcow2", "node-name": "disk", "file": "file" }'
 }
 
@@ -563,22 +570,24 @@ snapshot='"tag": "rate", "vmstate": "disk", "devices": [ "disk" ]'
 begin "a guest with another TSC rate is saved in a snapshot"
 : >$d/disk
 start_qemu faster $qemu_options -cpu host,tsc-frequency=$rate
-disk faster 'job faster blockdev-create "options":{"driver":"qcow2","file":"file","size":1048576}'
+file faster
+seen=$(job faster blockdev-create \
+	'"options": { "driver": "qcow2", "file": "file", "size": 1048576 }')
+disk faster
 sleep 3
-seen=$(job faster snapshot-save "$snapshot")
+seen="made: $seen, saved: $(job faster snapshot-save "$snapshot")"
 qmp faster quit >/dev/null
 ends faster 20
-case $seen in *error*) ;; *) seen=saved ;; esac
-same "saved" "$seen"
+same "made: done, saved: done" "$seen"
 
 begin "a QEMU that runs with the host's rate loads it, and says what the guest sees"
 start_qemu slower $qemu_options
-disk slower :
+file slower
+disk slower
 sleep 3
-seen=$(job slower snapshot-load "$snapshot")
-case $seen in *error*) ;; *) seen="loaded, $(qmp slower query-status '' '{status}'), $(
-	grep -c 'was promised a TSC rate of [0-9]* kHz in CPUID leaf 0x40000010' $d/slower.log)" ;; esac
-same "loaded, running, 1" "$seen"
+seen="$(job slower snapshot-load "$snapshot"), $(qmp slower query-status '' '{status}'), $(
+	grep -c 'was promised a TSC rate of [0-9]* kHz in CPUID leaf 0x40000010' $d/slower.log)"
+same "done, running, 1" "$seen"
 
 begin "its QEMU ends cleanly, too"
 quit slower
