@@ -50,8 +50,8 @@ compile() {
 mkdir -p "$dir"
 exec 7>"$dir/.lock"
 flock 7
+ensure_packages g++ make xz-utils
 if [ ! -x "$program" ] || [ "$(cat "$dir/key" 2>/dev/null)" != "$key" ]; then
-	ensure_packages g++ make xz-utils
 	need_space "$dir" 500
 	step "fetching the source of Bochs" fetch
 	step "configuring Bochs" configure

@@ -34,14 +34,15 @@ else
 	ln -sfn "$program" "$build/qemu-system-x86_64"
 	ln -sfn "$program" "$build/qemu-$qemu_series"
 fi
+# Its libraries are needed where it has been built before, too.
+ensure_packages gcc make ninja-build pkg-config libglib2.0-dev zlib1g-dev libseccomp-dev \
+	flex bison python3 python3-venv dpkg-dev patch rsync xz-utils
 # Unchanged since the last time, and linked to the end.
 if [ "$(cat "$tree/built$variant" 2>/dev/null)" = "$key $(sha256sum <"$program" 2>/dev/null)" ]; then
 	exit 0
 fi
 
 need_space "$cache" 3000
-ensure_packages gcc make ninja-build pkg-config libglib2.0-dev zlib1g-dev libseccomp-dev \
-	flex bison python3 python3-venv dpkg-dev patch rsync xz-utils
 
 # QEMU needs meson 1.5.  Where the release has an older one, that of its
 # backports is unpacked, not installed.
