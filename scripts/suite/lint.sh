@@ -9,7 +9,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 cd "$top"
 
-ensure_packages git perl sparse shellcheck python3 python3-docutils mandoc
+ensure_packages git perl sparse shellcheck python3 python3-docutils python3-pygments \
+	mandoc
 [ -f "$kernel_env" ] || scripts/setup/fetch-kernel.sh
 . "$kernel_env"
 failed=0
