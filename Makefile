@@ -29,7 +29,7 @@ help:
 	@echo 'make package-qemu  the Debian package of QEMU; make test-package-qemu tests it'
 	@echo 'make test-qemu-series  builds QEMU with each of its patches; QEMU_SERIES=10.2 for a newer QEMU'
 	@echo 'make test-libvirt-series  the patches for libvirt: its source, builds, its own tests'
-	@echo 'make test-fresh TARGET=unit [DEBIAN=12]  any target in a new Debian, 13 unless said'
+	@echo 'make test-fresh TARGET="unit ..." [DEBIAN=12]  targets in a new Debian each; FRESH_CACHE=1 is quick'
 	@echo 'make lint     checkpatch, sparse, W=1, shellcheck, names of files'
 	@echo 'make clean    remove build/'
 	@echo 'make distclean  remove the downloads and built kernels too'
