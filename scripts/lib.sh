@@ -131,7 +131,16 @@ quietly() {
 # as_tap COMMAND...: its test lines as TAP for people and machines, see tap.py
 as_tap() {
 	ensure_packages python3
-	"$@" | python3 "$top/scripts/suite/tap.py"
+	{
+		# As in attempt: in no condition.
+		set +e
+		(
+			set -e
+			"$@"
+		)
+		as_tap_status=$?
+		[ "$as_tap_status" = 0 ] || echo "@@FAIL $(basename "$0") runs to its end"
+	} | python3 "$top/scripts/suite/tap.py"
 }
 
 need_root() {

@@ -95,7 +95,12 @@ suite() {
 }
 
 logged() {
-	suite | tee "$log_dir/intel.log"
+	rm -f "$work/ended"
+	{
+		suite
+		: >"$work/ended"
+	} | tee "$log_dir/intel.log"
+	[ -e "$work/ended" ]
 }
 
 mkdir -p "$work"

@@ -112,10 +112,8 @@ boot() {
 		APPEND="root=/dev/vda rw systemd.show_status=0" \
 		"$top/scripts/lane/boot.sh" "$root/boot/initrd.img-$1" "$limit" \
 		-drive "file=$disk,if=virtio,format=raw" >"$log_dir/package-$1.log" 2>&1 || true
-	echo "@@LANE"
 	cat "$log_dir/package-$1.log"
 	check "the tests in $1 run to their end" grep -q '^@@DONE' "$log_dir/package-$1.log"
-	echo "@@LANE"
 }
 
 # What belongs to the package, or was made by it, without what only names it.
@@ -251,7 +249,6 @@ host_session() {
 }
 
 suite_package() {
-	echo "@@LANE"
 	must "the machine's archive is known" find_archive
 	must "the package is made" "$top/scripts/release/make-package.sh"
 	# What is built for the older kernel runs on the newer one.
@@ -277,7 +274,6 @@ suite_package() {
 	done
 	check "no file of it is left" no_traces
 	[ -z "${PACKAGE_HOST:-}" ] || host_session "${kernels##* }"
-	echo "@@DONE"
 }
 
 need_root test-package.sh
