@@ -62,6 +62,8 @@ in_root() {
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare --mount --pid --fork --kill-child sh -e -c 'root=$1 cache=$2 written=$3
 		shift 3
+		# What runs there may make roots of its own.
+		mount --bind "$root" "$root"
 		mount -t proc proc "$root/proc"
 		mount -t sysfs -o ro sysfs "$root/sys"
 		mount -t tmpfs -o mode=755 tmpfs "$root/dev"
