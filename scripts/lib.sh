@@ -143,6 +143,18 @@ as_tap() {
 	} | python3 "$top/scripts/suite/tap.py"
 }
 
+# logged LOG COMMAND...: what it says goes to the log, too; fails where it ends early
+logged() {
+	logged_log=$1
+	shift
+	rm -f "$logged_log.ended"
+	{
+		"$@"
+		: >"$logged_log.ended"
+	} | tee "$logged_log"
+	rm "$logged_log.ended" 2>/dev/null
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || die "$1: run this as root"
 }

@@ -146,7 +146,7 @@ host_suite() {
 }
 
 run_host() {
-	host_suite | tee "$log_dir/test-host.log" | python3 "$top/scripts/suite/tap.py"
+	as_tap logged "$log_dir/test-host.log" host_suite
 }
 
 case $where in

@@ -94,15 +94,6 @@ suite() {
 	note "Bochs: $(($(date +%s) - start)) s"
 }
 
-logged() {
-	rm -f "$work/ended"
-	{
-		suite
-		: >"$work/ended"
-	} | tee "$log_dir/intel.log"
-	[ -e "$work/ended" ]
-}
-
 mkdir -p "$work"
 ensure_packages bochsbios isolinux syslinux-common vgabios xorriso
-as_tap logged
+as_tap logged "$log_dir/intel.log" suite

@@ -283,24 +283,25 @@ class Tap(unittest.TestCase):
         self.assertIn("not ok 2 - the lane's script runs to its end",
                       self.merge("@@LANE\nok - a")[1])
 
-    def as_tap(self, suite):
+    def as_tap(self, suite, how="suite"):
         """What a suite prints, and its status: a function in the shell of the scripts"""
         top = os.path.join(SCRIPTS, "..")
         with tempfile.TemporaryDirectory() as build:
+            script = f"top={top}; . {top}/scripts/lib.sh; suite() {{ {suite}; }}; as_tap {how}"
             run = subprocess.run(
-                ["sh", "-c", f"top={top}; . {top}/scripts/lib.sh; suite() {{ {suite}; }}; as_tap suite",
-                 "test-it.sh"], env={**os.environ, "BUILD": build}, capture_output=True, text=True,
+                ["sh", "-c", script, "test-it.sh"], env={**os.environ, "BUILD": build}, capture_output=True, text=True,
                 check=False)
         return run.returncode, run.stdout.splitlines()
 
     def test_suite_that_ends(self):
         """tap: a suite that ends in the middle has not passed"""
-        self.assertEqual(self.as_tap("echo ok - a; true; echo ok - b")[0], 0)
-        for end in ("die it has", "false", "exit 3", "return 1"):
-            status, lines = self.as_tap(f"echo ok - a; {end}; echo ok - b")
-            self.assertEqual(status, 1)
-            self.assertIn("not ok 2 - test-it.sh runs to its end", lines)
-            self.assertNotIn("ok 2 - b", lines)
+        for how in ("suite", "logged $build/log/it suite"):
+            self.assertEqual(self.as_tap("echo ok - a; true; echo ok - b", how)[0], 0)
+            for end in ("die it has", "false", "exit 3", "return 1"):
+                status, lines = self.as_tap(f"echo ok - a; {end}; echo ok - b", how)
+                self.assertEqual(status, 1)
+                self.assertIn("not ok 2 - test-it.sh runs to its end", lines)
+                self.assertNotIn("ok 2 - b", lines)
 
 
 class Series(unittest.TestCase):
