@@ -37,6 +37,10 @@ find_source() {
 	source_archive=/usr/src/linux-source-$series.tar.xz
 	if [ "$found" != "$wanted" ] || [ ! -f "$source_archive" ]; then
 		why="needs version $wanted of linux-source-$series, not ${found:-none}:"
+		# What apt upgrade has brought is newer than an older kernel.
+		if [ "$found" ] && dpkg --compare-versions "$found" gt "$wanted"; then
+			why="$why boot a newer kernel, or"
+		fi
 		why="$why apt install linux-source-$series=$wanted"
 		return 1
 	fi

@@ -412,8 +412,11 @@ class Package(unittest.TestCase):
             self.assertEqual(self.why(release), "no kernel headers from a package: apt install "
                              f"linux-headers-{release} linux-source-{series_name}\n")
             self.assertEqual(self.why(release, headers="2-1", source="2-2"),
-                             f"needs version 2-1 of linux-source-{series_name}, not 2-2: "
-                             f"apt install linux-source-{series_name}=2-1\n")
+                             f"needs version 2-1 of linux-source-{series_name}, not 2-2: boot a "
+                             f"newer kernel, or apt install linux-source-{series_name}=2-1\n")
+            self.assertEqual(self.why(release, headers="2-2", source="2-1"),
+                             f"needs version 2-2 of linux-source-{series_name}, not 2-1: "
+                             f"apt install linux-source-{series_name}=2-2\n")
             self.assertIn(", not none: apt install ", self.why(release, headers="2-1"))
 
     def test_unknown(self):
