@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# prepare.sh build RELEASE: run by dkms in its build directory, before the build: KVM's
+# prepare.sh build RELEASE VERSION: run by dkms in its build directory, before the build: KVM's
 # files of that kernel, with our changes, in kvm/.  Status 77 makes dkms leave that
 # kernel alone: an update of the kernel must not fail because we do not fit it.
 #
@@ -27,4 +27,10 @@ kvm_tree_prepare "$top/source" "$top/kvm" "$top/patches/$series" || {
 	exit 77
 }
 kvm_tree_add "$top" "$top/kvm"
+# modinfo shows it, and kernels.sh compares it.
+cat >>"$top/kvm/arch/x86/kvm/vmport/vm.c" <<END
+
+#include <linux/module.h>
+MODULE_INFO(vmport, "$3, Linux $wanted");
+END
 rm -rf "$top/source"

@@ -168,13 +168,98 @@ package_version() {
 	dpkg-deb -f "$build"/package/kvm-vmport-dkms_*.deb Version
 }
 
+# package NAME: what "make package" made of it
+package() {
+	basename "$build/package/$name-$1"_*.deb
+}
+
+# kernels [build]
+kernels() {
+	in_root "/usr/src/$name-$(package_version)/dkms/kernels.sh" "$@" >"$package_log" 2>&1
+}
+
+# What the modules of a kernel were built from, as prepare.sh writes it.
+is_from_this() {
+	# shellcheck disable=SC2016 # for dpkg-query
+	[ "$(in_root modinfo -k "$1" -F vmport kvm)" = "$(package_version), Linux $(
+		in_root dpkg-query -W -f '${Version}' "linux-headers-$1")" ]
+}
+
+# The distribution's files are all there, unchanged.
+is_untouched() {
+	[ -z "$(in_root dpkg -V "linux-image-$1")" ]
+}
+
+# without_room RELEASE COMMAND...: what it does while the modules of the kernel, without
+# ours, are on a disk with 300 KiB left.  What it has made of them is copied back.
+without_room() {
+	# shellcheck disable=SC2016 # for the inner shell
+	in_root sh -e -c 'modules=/lib/modules/$1
+		shift
+		rm -rf "$modules/updates"
+		cp -a "$modules" /root/modules
+		mount -t tmpfs -o size=1G tmpfs "$modules"
+		cp -a /root/modules/. "$modules/"
+		head -c 1G /dev/zero >"$modules/fill" || true
+		truncate -s -300K "$modules/fill"
+		"$@" || true
+		rm -rf /root/modules "$modules/fill"
+		cp -a "$modules" /root/modules
+		umount "$modules"
+		rm -rf "$modules"
+		mv /root/modules "$modules"' - "$@" >"$package_log" 2>&1
+}
+
+# The modules are rebuilt for each of these, so it is done for one kernel only.
+bad_luck() {
+	for module in kvm kvm-amd; do
+		rm "$root/lib/modules/$1/updates/dkms/$module".ko*
+	done
+	check "kernels.sh tells of modules that are gone" lacks "$1" "the modules are not built"
+	must "it makes them again" kernels build
+	check "its modules are chosen again" chooses_ours "$1"
+	truncate -s -1000 "$root/lib/modules/$1/updates/dkms/kvm-intel".ko*
+	check "kernels.sh tells of a module that is cut off" lacks "$1" "the modules are not built"
+
+	must "a full disk can be had" without_room "$1" \
+		"/usr/src/$name-$(package_version)/dkms/kernels.sh" build
+	check "with a full disk it says what to do" says "^$name: $1: .*make room in /lib/modules"
+	check "with a full disk KVM stays the distribution's" chooses_theirs "$1"
+	check "with a full disk the distribution's modules stay as they are" is_untouched "$1"
+	must "with room they install" kernels build
+	check "its modules are chosen for $1 at last" chooses_ours "$1"
+}
+
+# An update of a kernel that keeps its name; the archive has none to offer.
+same_name() {
+	cp "$root/var/lib/dpkg/status" "$root/tmp/status"
+	sed -i "/^Package: \(linux-headers-$1\|linux-source-$series\)\$/,/^\$/ s/^Version: .*/&.1/" \
+		"$root/var/lib/dpkg/status"
+	check "kernels.sh tells of modules of an older version" lacks "$1" "the modules are not built"
+	must "it makes those of the newer version" kernels build
+	check "modinfo shows the newer version" is_from_this "$1"
+	cp "$root/tmp/status" "$root/var/lib/dpkg/status"
+	must "it makes those of the older version" kernels build
+	check "modinfo shows the older version" is_from_this "$1"
+}
+
+# lacks RELEASE REASON
+lacks() {
+	! kernels "" && says "^$name: $1: $2"
+}
+
 first_kernel() {
 	first=$(release)
 	note "kernel $first: installing the package"
-	must "it installs" apt_root install "/tmp/$(basename "$build"/package/kvm-vmport-dkms_*.deb)"
+	must "it installs" apt_root install "/tmp/$(package dkms)"
 	check "its modules are chosen for $first" chooses_ours "$first"
+	check "the distribution's modules stay as they are" is_untouched "$first"
+	check "modinfo shows what they were built from" is_from_this "$first"
 	check "it says what to do about an unknown kernel" \
 		says "^$name: 9.9.9-unknown: not supported.*: boot one of .* kernels .*$series"
+	rmdir "$root/lib/modules/9.9.9-unknown/kernel"
+	same_name "$first"
+	bad_luck "$first"
 	check "its modules build for the general flavour of $first" flavour_builds "$first"
 	boot "$first"
 }
@@ -231,7 +316,7 @@ host_session() {
 	cat >"$root/vmport/session" <<-END
 		#!/bin/sh
 		export HOME=/root HOST_TESTS=/tests
-		export HOST_PACKAGE=/vmport/$(basename "$build"/package/kvm-vmport-dkms_*.deb)
+		export HOST_PACKAGE=/vmport/$(package dkms)
 		/vmport/scripts/suite/test-host.sh host && echo "@@SESSION test-host.sh host ends well"
 		sed 's/^/# report: /' /vmport/build/test-host.txt
 		grep -q O /sys/module/kvm/taint || echo "@@SESSION the distribution's modules are loaded again"
