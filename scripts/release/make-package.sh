@@ -26,7 +26,8 @@ make_package() {
 	rm -rf "$out"
 	mkdir -p "$stage/scripts/setup" "$stage/patches" "$stage/packaging"
 	cp -r "$top/arch" "$top/include" "$top/packaging/debian" "$top/packaging/dkms" "$stage/"
-	cp "$top/packaging/README.md" "$stage/packaging/"
+	cp -r "$top/packaging/README.md" "$top/packaging/moving-a-guest.md" \
+		"$top/packaging/examples" "$stage/packaging/"
 	mkdir -p "$stage/tools/virt" "$stage/tools/testing/vmport"
 	cp -r "$top/tools/virt/vmport" "$stage/tools/virt/"
 	cp -r "$top/tools/testing/vmport/shim" "$stage/tools/testing/vmport/"
