@@ -3,8 +3,8 @@
 #
 # kernels.sh [build|triggered]: one line for each installed kernel: has it the modules,
 # and if not what to do.  "build" makes those that can be made and are missing;
-# "triggered" too, but not where that has failed already.  The status is 1 if a kernel
-# has not the modules.
+# "triggered" too, but not what has failed to build since the last reboot.  The status
+# is 1 if a kernel has not the modules.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/dkms/source.sh"
@@ -47,9 +47,10 @@ make_modules() {
 	[ -z "$(built_for "$1")" ] || [ "$(built_for "$1")" = "$(fitting "$1")" ] ||
 		dkms unbuild -m "$name" -v "$version" -k "$1" || true
 	if ! dkms build -m "$name" -v "$version" -k "$1" && [ -z "$(built_for "$1")" ]; then
-		why=$(sed -n "s/^$name: $1: //p" "$dkms_tree/build/make.log" 2>/dev/null | tail -n 1)
+		why=$(cat "$dkms_tree/build/why" 2>/dev/null) || true
 		why="the modules do not build${why:+, $why}: see $dkms_tree/build/make.log, and try again"
 		why="$why with $0 build"
+		echo "$1 $(fitting "$1")" >>"$failures"
 		return
 	fi
 	take_away "$1" >/dev/null 2>&1
@@ -81,10 +82,7 @@ for dir in /lib/modules/*/kernel; do
 	[ -d "$dir" ] || continue
 	if ! installed "$release" && find_source "$release"; then
 		why="the modules are not built: run $0 build"
-		if wants_build "$release" "${1:-}"; then
-			make_modules "$release"
-			installed "$release" || echo "$release $(fitting "$release")" >>"$failures"
-		fi
+		! wants_build "$release" "${1:-}" || make_modules "$release"
 	fi
 	if installed "$release"; then
 		echo "$name: $release: installed"

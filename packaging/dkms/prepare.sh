@@ -23,7 +23,7 @@ tar -xf "$source_archive" -C "$top/source" --strip-components=1 --wildcards \
 	'linux-source-*/arch/x86/include/asm/kvm_host.h' \
 	'linux-source-*/arch/x86/include/asm/kvm-x86-ops.h'
 kvm_tree_prepare "$top/source" "$top/kvm" "$top/patches/$series" || {
-	echo "kvm-vmport: $2: the patches do not fit"
+	echo "the patches do not fit" | tee "$top/why"
 	exit 77
 }
 kvm_tree_add "$top" "$top/kvm"

@@ -230,12 +230,30 @@ bad_luck() {
 	check "its modules are chosen for $1 at last" chooses_ours "$1"
 }
 
+# Without a line that the patches look for, in what they are kept in.
+does_not_fit() {
+	patches=$root/usr/src/$name-$(package_version)/patches/$series
+	cp -r "$patches" "$root/tmp/patches"
+	sed -i 's/^ \(.\)/ elsewhere \1/' "$patches"/*.patch
+	check "kernels.sh fails where the patches do not fit" fails kernels build
+	check "it says that they do not" says "^$name: $1: .*the patches do not fit"
+	check "it fails where apt calls it next" fails kernels triggered
+	check "it does not try again there" lacks "$1" "the modules are not built"
+	cp "$root"/tmp/patches/*.patch "$patches/"
+	rm -r "$root/tmp/patches"
+}
+
+fails() {
+	! "$@"
+}
+
 # An update of a kernel that keeps its name; the archive has none to offer.
 same_name() {
 	cp "$root/var/lib/dpkg/status" "$root/tmp/status"
 	sed -i "/^Package: \(linux-headers-$1\|linux-source-$series\)\$/,/^\$/ s/^Version: .*/&.1/" \
 		"$root/var/lib/dpkg/status"
 	check "kernels.sh tells of modules of an older version" lacks "$1" "the modules are not built"
+	does_not_fit "$1"
 	must "it makes those of the newer version" kernels build
 	check "modinfo shows the newer version" is_from_this "$1"
 	cp "$root/tmp/status" "$root/var/lib/dpkg/status"
@@ -245,7 +263,7 @@ same_name() {
 
 # lacks RELEASE REASON
 lacks() {
-	! kernels "" && says "^$name: $1: $2"
+	fails kernels "" && says "^$name: $1: $2"
 }
 
 first_kernel() {
