@@ -13,7 +13,7 @@ out=$build/package
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' "$top/packaging/debian/changelog")
 stage=$out/kvm-vmport-$version
 
-ensure_packages debhelper dh-dkms dpkg-dev gcc libc6-dev libjansson-dev lintian zlib1g-dev
+ensure_packages build-essential debhelper dh-dkms dpkg-dev libjansson-dev lintian zlib1g-dev
 
 fill_in() {
 	sed -i -e "s/@VERSION@/$version/" -e "s/@SERIES@/$(echo "$series" |

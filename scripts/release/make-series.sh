@@ -18,6 +18,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 
+ensure_packages git make python3 rsync
 out=$build/series
 check=
 if [ "${1:-}" = --check ]; then
@@ -41,7 +42,6 @@ else
 fi
 patches=$top/patches/$S_SERIES
 [ -d "$patches" ] || die "there is no patches/$S_SERIES: port the series first"
-ensure_packages git python3 rsync
 
 exec 7>"$cache/.series-lock"
 flock 7
