@@ -42,28 +42,29 @@ take_away() {
 	depmod "$1" || true
 }
 
-# Sets $why if they are not there after it.
+# Sets $why if they are not there after it.  Without --force Debian 12's dkms leaves alone
+# a module that has no version, as the kernel's own.
 make_modules() {
-	[ -z "$(built_for "$1")" ] || [ "$(built_for "$1")" = "$(fitting "$1")" ] ||
-		dkms unbuild -m "$name" -v "$version" -k "$1" || true
-	if ! dkms build -m "$name" -v "$version" -k "$1" && [ -z "$(built_for "$1")" ]; then
+	take_away "$1"
+	[ "$(built_for "$1")" = "$(fitting "$1")" ] ||
+		dkms unbuild -m "$name" -v "$version" -k "$1" >/dev/null 2>&1 || true
+	dkms install --force -m "$name" -v "$version" -k "$1" || true
+	if installed "$1"; then
+		# The kernel's initramfs was made before.
+		if grep -qs '^kvm' /etc/initramfs-tools/modules; then
+			update-initramfs -u -k "$1"
+		fi
+		return
+	fi
+	take_away "$1"
+	if [ "$(built_for "$1")" = "$(fitting "$1")" ]; then
+		why="the modules could not be installed, KVM stays the distribution's: make room in"
+		why="$why /lib/modules, and run $0 build"
+	else
 		why=$(cat "$dkms_tree/build/why" 2>/dev/null) || true
 		why="the modules do not build${why:+, $why}: see $dkms_tree/build/make.log, and try again"
 		why="$why with $0 build"
 		echo "$1 $(fitting "$1")" >>"$failures"
-		return
-	fi
-	take_away "$1" >/dev/null 2>&1
-	dkms install -m "$name" -v "$version" -k "$1" || true
-	if ! installed "$1"; then
-		take_away "$1"
-		why="the modules could not be installed, KVM stays the distribution's: make room in"
-		why="$why /lib/modules, and run $0 build"
-		return
-	fi
-	# The kernel's initramfs was made before.
-	if grep -qs '^kvm' /etc/initramfs-tools/modules; then
-		update-initramfs -u -k "$1"
 	fi
 }
 
