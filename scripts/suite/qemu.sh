@@ -34,8 +34,11 @@ fetch_pycotap() {
 link_firmware() {
 	firmware_of_build=$qemu_build/qemu-bundle/usr/local/share/qemu
 	mkdir -p "$firmware_of_build"
-	find /usr/share/seabios /usr/share/qemu /usr/lib/ipxe/qemu -maxdepth 1 ! -type d \
-		-exec ln -sf {} "$firmware_of_build/" \;
+	# Debian 13 has iPXE's with the others.
+	for place in /usr/share/seabios /usr/share/qemu /usr/lib/ipxe/qemu; do
+		[ ! -d "$place" ] || find "$place" -maxdepth 1 ! -type d \
+			-exec ln -sf {} "$firmware_of_build/" \;
+	done
 }
 
 # Every query of QMP and every command of HMP, on a machine without guest: QEMU's own.
