@@ -33,7 +33,7 @@ private() {
 # fits VERSION: the series that was asked for, or a newer one
 fits() {
 	case ${1#*:} in
-	"$qemu_series".*) return ;;
+	"$qemu_series".*) return 0 ;;
 	esac
 	[ "$qemu_series" != 10.0 ] &&
 		dpkg --compare-versions "${1#*:}" gt "$qemu_series"

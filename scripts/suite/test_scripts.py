@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of what the scripts do in Python.  TAP."""
+import hashlib
 import io
 import json
 import os
@@ -289,8 +290,8 @@ class Tap(unittest.TestCase):
         with tempfile.TemporaryDirectory() as build:
             script = f"top={top}; . {top}/scripts/lib.sh; suite() {{ {suite}; }}; as_tap {how}"
             run = subprocess.run(
-                ["sh", "-c", script, "test-it.sh"], env={**os.environ, "BUILD": build}, capture_output=True, text=True,
-                check=False)
+                ["sh", "-c", script, "test-it.sh"], env={**os.environ, "BUILD": build},
+                capture_output=True, text=True, check=False)
         return run.returncode, run.stdout.splitlines()
 
     def test_suite_that_ends(self):
@@ -423,6 +424,30 @@ class Package(unittest.TestCase):
         """package: a kernel that it does not know is named as such"""
         for release in ("6.13.1-amd64", "6.10-amd64", "7.30.1-amd64"):
             self.assertRegex(self.why(release), "^not supported.* kernels 6.1 6.12 7.3, or remove")
+
+
+class Fetch(unittest.TestCase):
+    def test_cached(self):
+        """fetch-qemu: without a network the cached source of that series is used"""
+        for series_name, version in (("10.0", "1:10.0.13+ds-1"), ("10.2", "1:10.2.2+ds-1")):
+            with tempfile.TemporaryDirectory() as top:
+                source = os.path.join(top, "cache/qemu/source", version.replace(":", "_"))
+                os.makedirs(source)
+                for name, text in (("apt-get", "#!/bin/sh\nexit 100\n"),
+                                   (f"{source}/env", f"Q_VERSION='{version}'\n"),
+                                   (f"{source}/qemu_it", ""),
+                                   (f"{source}/sums",
+                                    hashlib.sha256().hexdigest() + "  qemu_it\n")):
+                    with open(os.path.join(top, name), "w", encoding="utf-8") as file:
+                        file.write(text)
+                os.chmod(os.path.join(top, "apt-get"), 0o755)
+                run = subprocess.run(
+                    [os.path.join(SCRIPTS, "setup/fetch-qemu.sh")], capture_output=True, text=True,
+                    check=False, env={**os.environ, "PATH": f"{top}:{os.environ['PATH']}",
+                                      "BUILD": top, "KVM_VMPORT_CACHE": top + "/cache",
+                                      "QEMU_SERIES": series_name})
+                self.assertEqual((run.returncode, run.stdout.splitlines()[-1:]),
+                                 (0, [f"# QEMU {version}"]), run.stderr)
 
 
 class Tests(unittest.TextTestResult):
