@@ -13,6 +13,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/chroot.sh"
 
 [ $# -ge 2 ] || die "usage: test-fresh.sh 12|13 TARGET... [VARIABLE=VALUE...]"
 release=$1
@@ -25,11 +26,7 @@ for argument in "$@"; do
 	esac
 done
 [ "$targets" ] || die "no target is named: see make help"
-case $release in
-12) suite=bookworm ;;
-13) suite=trixie ;;
-*) die "no Debian $release: 12 or 13" ;;
-esac
+suite=$(suite_of "$release")
 
 # The machine's own archives as that release has them.
 sources() {
@@ -51,9 +48,7 @@ make_root() {
 	rm -rf --one-file-system "$root" "$work/written"
 	mkdir -p "$root$cache" "$work/written/files" "$work/written/work"
 	tar -xf "$work/base.tar" -C "$root" --exclude='./dev/*'
-	# How this machine gets to the archives.
-	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-	apt-config dump | grep -i '^Acquire::[a-z:]*Proxy' >"$root/etc/apt/apt.conf.d/90host" || true
+	copy_network "$root"
 	git clone -q --no-hardlinks "file://$top" "$root/root/kvm-vmport"
 }
 
