@@ -25,19 +25,14 @@ chroot_base() {
 	mv "$chroot_file.tmp.tar" "$chroot_file"
 }
 
-# copy_network ROOT: how this machine gets to the archives
-copy_network() {
-	cp -L /etc/resolv.conf /etc/hosts "$1/etc/"
-	apt-config dump | grep -i -e '^Acquire::[a-z:]*Proxy' -e '^Acquire::Check-Valid-Until' \
-		>"$1/etc/apt/apt.conf.d/90host" || true
-}
-
 # chroot_unpack FILE ROOT: that Debian, with this machine's way to the archives
 chroot_unpack() {
 	rm -rf --one-file-system "$2"
 	mkdir -p "$2"
 	tar -xf "$1" -C "$2" --exclude='./dev/*'
-	copy_network "$2"
+	cp -L /etc/resolv.conf /etc/hosts "$2/etc/"
+	apt-config dump | grep -i -e '^Acquire::[a-z:]*Proxy' -e '^Acquire::Check-Valid-Until' \
+		>"$2/etc/apt/apt.conf.d/90host" || true
 }
 
 # chroot_in ROOT COMMAND...: with mounts that go with the command

@@ -45,10 +45,9 @@ make_base() {
 }
 
 make_root() {
-	rm -rf --one-file-system "$root" "$work/written"
+	chroot_unpack "$work/base.tar" "$root"
+	rm -rf "$work/written"
 	mkdir -p "$root$cache" "$work/written/files" "$work/written/work"
-	tar -xf "$work/base.tar" -C "$root" --exclude='./dev/*'
-	copy_network "$root"
 	git clone -q --no-hardlinks "file://$top" "$root/root/kvm-vmport"
 }
 
