@@ -14,6 +14,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 
 if [ "${KERNEL_TREE:-}" ]; then
 	tree=$KERNEL_TREE
+	# For VFIO, with which newer kernels link all of KVM's.
+	ensure_packages uuid-dev
 else
 	# KVM's library for tests is that of 6.12 for older kernels too: ours need it.
 	kernel_env=$cache/kernel/current-6.12
