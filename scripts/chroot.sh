@@ -27,6 +27,8 @@ chroot_base() {
 
 # chroot_unpack FILE ROOT: that Debian, with this machine's way to the archives
 chroot_unpack() {
+	# chroot_in's, and not everywhere.
+	ensure_packages mount
 	rm -rf --one-file-system "$2"
 	mkdir -p "$2"
 	tar -xf "$1" -C "$2" --exclude='./dev/*'
