@@ -690,6 +690,9 @@ static void run_with_vmm(struct fuzz_case *c, bool allow, u64 rflags, struct vmp
 		s.sregs.tr.type = vmport_machine_is_amd() ? 9 : 11;
 	}
 	s.regs.rflags |= rflags;
+	/* KVM leaves RF where it skips an instruction: no breakpoint right behind would count. */
+	if (s.debugregs.db[0] != c->addr && s.debug.arch.debugreg[0] != c->addr)
+		s.regs.rflags &= ~(u64)FLAG_RF;
 	vmport_machine_run(&plain, &s, seen);
 	seen->regs.rflags &= ~(rflags & ~c->state.regs.rflags);
 }
@@ -711,7 +714,7 @@ static void forget_skip(const struct fuzz_case *c, struct vmport_seen *seen)
 	/* Software emulation does not wrap the RIP of 32-bit code. */
 	if (c->state.mode->bits != 64)
 		seen->regs.rip = (u32)seen->regs.rip;
-	/* KVM forgets RF where it skips an instruction. */
+	/* Where KVM skips an instruction, RF stays. */
 	seen->regs.rflags &= ~(u64)FLAG_RF;
 }
 
