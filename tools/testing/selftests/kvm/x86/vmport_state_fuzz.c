@@ -690,8 +690,11 @@ static void run_with_vmm(struct fuzz_case *c, bool allow, u64 rflags, struct vmp
 		s.sregs.tr.type = vmport_machine_is_amd() ? 9 : 11;
 	}
 	s.regs.rflags |= rflags;
-	/* KVM leaves RF where it skips an instruction: no breakpoint right behind would count. */
-	if (s.debugregs.db[0] != c->addr && s.debug.arch.debugreg[0] != c->addr)
+	/*
+	 * KVM leaves RF where it skips an instruction, and a breakpoint right behind does not
+	 * count.  In ring 3 the interface runs the instruction, which ends RF.
+	 */
+	if (allow && s.debugregs.db[0] != c->addr && s.debug.arch.debugreg[0] != c->addr)
 		s.regs.rflags &= ~(u64)FLAG_RF;
 	vmport_machine_run(&plain, &s, seen);
 	seen->regs.rflags &= ~(rflags & ~c->state.regs.rflags);
