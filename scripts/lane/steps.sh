@@ -15,38 +15,21 @@ trap 'echo "$title: FAIL: $why"; exit 1' EXIT
 trap 'why=interrupted; exit' HUP INT TERM
 
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/emulator.sh"
 
-firmware=$build/demo-firmware
 tested_qemu=$build/qemu-system-x86_64
 [ -z "${QEMU_SANITIZERS:-}" ] || tested_qemu=$build/qemu-sanitizers
-
-# The firmware is the distribution's: the source package has none.
-gather_firmware() {
-	rm -rf "$firmware"
-	mkdir -p "$firmware"
-	for file in bios-256k.bin kvmvapic.bin linuxboot_dma.bin qboot.rom; do
-		for place in /usr/share/seabios /usr/share/qemu; do
-			[ ! -f "$place/$file" ] || cp -L "$place/$file" "$firmware/"
-		done
-		[ -f "$firmware/$file" ] || {
-			echo "no $file in the packages seabios and qemu-system-data"
-			return 1
-		}
-	done
-}
 
 # get_host_parts: what the images of such hosts are made of
 get_host_parts() {
 	[ "$(id -u)" = 0 ] || note "not root: works as long as no package is missing"
 	"$top/scripts/setup/fetch-kernel.sh"
 	"$top/scripts/setup/build-kvm.sh" on
-	"$top/scripts/setup/fetch-qemu.sh"
-	QEMU_SANITIZERS='' "$top/scripts/setup/build-qemu.sh"
+	get_emulator
 	[ -z "${QEMU_SANITIZERS:-}" ] || "$top/scripts/setup/build-qemu.sh"
-	ensure_packages qemu-system-x86 qemu-system-data seabios busybox-static python3
+	ensure_packages qemu-system-x86 busybox-static python3
 	. "$kernel_env"
 	"$top/scripts/setup/demo-guest.sh" "$build/demo-guest.cpio.gz"
-	step "gathering the firmware" gather_firmware
 }
 
 # make_host IMAGE SCRIPT [MKINITRAMFS ARGUMENT...]: of a host that runs guests, with
@@ -65,8 +48,7 @@ make_host() {
 
 # run_host SECONDS [QEMU ARGUMENT...]: boot it, show its steps, give the verdict: the
 # script ends here.  One processor: with two that share a thread, each waits for the
-# other.  It is emulated by the built QEMU: the distribution's delivers interrupts to
-# the guests of what it emulates twice, see vmm/qemu-tcg, and guests come to hang.
+# other.
 run_host() {
 	limit=$1
 	shift
@@ -74,8 +56,6 @@ run_host() {
 	[ "${STEPS_TAP:-0}" = 0 ] || tap=--tap
 	trap - EXIT HUP INT TERM
 	export QEMU_CPUS=1
-	EMULATOR="$(readlink -f "$build/qemu-system-x86_64") -L $firmware"
-	export EMULATOR
 	# shellcheck disable=SC2086 # one argument or none
 	exec python3 "$top/scripts/lane/steps.py" $tap "$title" \
 		"$log_dir/$title-transcript.log" \

@@ -5,14 +5,14 @@
 # FUZZ_SECONDS, 600, see vmport_state_fuzz.c: a quarter of the time without nested
 # paging.  On the newest kernel with sanitizers; FUZZ_KERNEL=distribution takes the
 # distribution's, which is several times as fast.  FUZZ_SEED is the first of two seeds,
-# else the time.  The distribution's QEMU delivers an interrupt twice now and then, see
-# vmm/qemu-tcg, and a state that differs for that does not differ when it is repeated (the
-# built QEMU does not do that, but states of the fuzzer end it with a segmentation fault):
+# else the time.  A state that differs for the emulator's sake does not differ when it is
+# repeated:
 #
 #   FUZZ_SEED=SEED FUZZ_ARGUMENTS="-f CASE -n 1 -v" scripts/suite/fuzz-states.sh
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/emulator.sh"
 
 seconds=${FUZZ_SECONDS:-600}
 seed=${FUZZ_SEED:-$(date +%s)}
@@ -39,6 +39,7 @@ distribution)
 	;;
 esac
 
+need_emulator
 ensure_packages python3
 mkdir -p "$work/tests"
 cp "$SELFTESTS/bin/vmport_state_fuzz" "$work/tests/"

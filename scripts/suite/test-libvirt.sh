@@ -152,8 +152,6 @@ suite_libvirt() {
 	step "making the initramfs of host and guest" make_initramfs
 	step "making the hosts' disk" make_root
 	note "set-up: $(($(date +%s) - begun)) s"
-	EMULATOR="$(readlink -f "$build/qemu-system-x86_64") -L $firmware"
-	export EMULATOR
 	python3 "$top/scripts/suite/libvirt.py" "$build" "$libvirt"
 }
 

@@ -9,6 +9,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/emulator.sh"
 
 limit=${MAINLINE_LIMIT:-5400}
 work=$build/mainline
@@ -55,6 +56,7 @@ suite() {
 	set_up "KVM's own selftests and ours build" selftests
 	set_up "the image with the stock kernel is made" image newest-stock
 	set_up "the image with ours is made" image newest
+	set_up "the emulator builds" need_emulator || return 0
 	note "booting both: the logs are $log_dir/newest-stock.log and newest.log"
 	boot newest-stock stock &
 	other=$!

@@ -52,8 +52,6 @@ suite() {
 	make_side distribution -m virtio_blk -m virtio_net -m failover
 	MODULES=$build/linux-newest-guests/modules make_side newest
 	note "set-up: $(($(date +%s) - begun)) s"
-	EMULATOR="$(readlink -f "$build/qemu-system-x86_64") -L $firmware"
-	export EMULATOR
 	python3 "$top/scripts/suite/migration.py" "$build" "$cache/guest/current/root.ext4" \
 		"$migrations"
 }

@@ -16,6 +16,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
 . "$top/scripts/chroot.sh"
+. "$top/scripts/lane/emulator.sh"
 
 debian=${1:-13}
 suite=$(suite_of "$debian")
@@ -357,6 +358,7 @@ suite_package() {
 	# What is built for the older kernel runs on the newer one.
 	must "the selftests build" env KVM_VMPORT_SERIES="$series" SELFTESTS="$tests" \
 		"$top/scripts/setup/build-selftests.sh"
+	must "the emulator builds" need_emulator
 	ensure_packages mmdebstrap e2fsprogs
 	[ -f "$base" ] || step "making a Debian $debian" make_base
 	step "unpacking it" make_root

@@ -9,6 +9,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/emulator.sh"
 
 limit=${SANITIZER_LIMIT:-5400}
 [ $# -gt 0 ] || set -- kasan kcsan rt
@@ -25,6 +26,7 @@ image() {
 }
 
 suite() {
+	set_up "the emulator builds" need_emulator || return 0
 	for kind in "$@"; do
 		export COMPILER=gcc
 		# GCC has no way to tell KCSAN of compound accesses.

@@ -11,6 +11,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/scripts/lib.sh"
+. "$top/scripts/lane/emulator.sh"
 
 # In a session of their own, see below.
 suites_only=
@@ -74,6 +75,7 @@ suite_build() {
 suite_lane() {
 	set_up "the modules for the lane are there" "$top/scripts/setup/build-kvm.sh" on || return 0
 	set_up "the selftests build" "$top/scripts/setup/build-selftests.sh" || return 0
+	set_up "the emulator builds" need_emulator || return 0
 	# vmport_trace_test reads events through it.
 	ensure_packages trace-cmd
 	set_up "the lane's image is made" "$top/scripts/lane/mkinitramfs.sh" -o "$build/lane.cpio.gz" \
