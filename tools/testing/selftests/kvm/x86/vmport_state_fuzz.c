@@ -22,6 +22,7 @@
 
 #define PROGRESS_SECONDS	20
 #define DEFAULT_SECONDS		5
+#define DEFAULT_CASES		5000
 #define MAX_CODE		20
 #define MAX_FAILED		20
 #define TICK_US			20000
@@ -1193,7 +1194,8 @@ TEST(random_states)
 	/* KVM's own backdoor lets ring 3 through, and knows no types of segments. */
 	if (vmport_backdoor_parameter())
 		SKIP(return, "needs enable_vmware_backdoor=0");
-	EXPECT_EQ(fuzz(1, 0, 0, DEFAULT_SECONDS), 0);
+	/* The same ones everywhere, for as long as that does not take too long. */
+	EXPECT_EQ(fuzz(1, 0, DEFAULT_CASES, DEFAULT_SECONDS), 0);
 }
 
 int main(int argc, char *argv[])
