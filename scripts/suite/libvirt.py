@@ -8,6 +8,7 @@ packaging/examples/cloud-init.xml.  With "series" the hosts have the libvirt of
 build-libvirt.sh, and it is tested what its patches add.  Prints tests as TAP; each command
 and what it said is in BUILD/libvirt-transcript.log, and the tests are in BUILD/libvirt.json.
 """
+import copy
 import json
 import shlex
 import sys
@@ -20,6 +21,7 @@ from machine import BOOT, TOP, Failed
 EXAMPLES = f"{TOP}/packaging/examples/"
 EXAMPLE = EXAMPLES + "cloud-init.xml"
 MOVING = f"{TOP}/packaging/moving-a-guest.md"
+SECOND_DISK = "/var/lib/libvirt/images/second.qcow2"
 QEMU_NS = "http://libvirt.org/schemas/domain/qemu/1.0"
 PLACE = "/run/kvm-vmport/"
 IMAGE = "/var/lib/libvirt/images/web1.qcow2"
@@ -460,8 +462,22 @@ class Suite(machine.Suite):
 
     def move(self):
         vm = "moved"
+
+        def change(domain):
+            """A second disk, and no bridge: these hosts have none."""
+            devices = domain.find("devices")
+            disk = copy.deepcopy(devices.find("disk"))
+            disk.find("source").set("file", SECOND_DISK)
+            disk.find("target").set("dev", "sdb")
+            disk.find("address").set("target", "1")
+            devices.append(disk)
+            interface = devices.find("interface")
+            interface.set("type", "ethernet")
+            interface.remove(interface.find("source"))
+
+        self.does(f"qemu-img create -q -f qcow2 {SECOND_DISK} 3M")
         self.here.call("write", "/root/move/moved.xml", self.example(
-            path=EXAMPLES + "moved.xml", initramfs="moved", more=" disk=/dev/sda"))
+            change, EXAMPLES + "moved.xml", "moved", " disk=/dev/sda"))
         self.page("The disk")
         self.page("The description")
         self.here.call("connect", vm)
@@ -472,12 +488,15 @@ class Suite(machine.Suite):
                  "cat /sys/class/dmi/id/product_uuid"),
                 ("its disk is PVSCSI's", "vmw_pvscsi",
                  "basename $(readlink /sys/block/sda/device/../../../driver)"),
+                ("its second disk is there", "6144", "cat /sys/block/sdb/size"),
                 ("its VMXNET3 has its address", "00:50:56:00:00:01",
                  "cat /sys/bus/pci/drivers/vmxnet3/0*/net/*/address"),
                 ("it reads its guestinfo", "second floor",
                  "vmware-rpctool 'info-get guestinfo.site'"),
                 ("it reads its OVF environment", 'oe:key="hostname" oe:value="moved1"',
-                 "vmware-rpctool 'info-get guestinfo.ovfEnv' | grep -o 'oe:key=\"hostname\".*\"moved1\"'")):
+                 "vmware-rpctool 'info-get guestinfo.ovfEnv' | grep -o 'oe:key=\"hostname\".*\"moved1\"'"),
+                ("and a property with a comma", 'oe:value="192.0.2.1,192.0.2.2"',
+                 "vmware-rpctool 'info-get guestinfo.ovfEnv' | grep -o 'oe:value=\"192[^ /]*'")):
             self.test("moved: " + what, expected, self.guest(command, vm))
         self.guest("hostname moved1; vmtoolsd --background=/run/vmtoolsd.pid", vm)
         self.test("moved: its tools report", ["running", "moved1"], self.until(
